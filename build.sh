@@ -1,0 +1,237 @@
+#!/usr/bin/env bash
+# Builds, tests and serves g-ghostnet; installs what is missing first (tools/setup.sh). `./build.sh help` lists the verbs.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+source tools/setup.sh
+
+# Each flavour of the engine: name, and the CPU features it may use.
+# A browser refuses a module with an instruction that it does not know, so the page picks the flavour it can run.
+flavours="relaxed fixed"
+features_of() {
+  case $1 in
+    relaxed) echo "+simd128,+relaxed-simd" ;;
+    fixed) echo "+simd128" ;;
+    *) die "there is no flavour $1: expected one of $flavours" ;;
+  esac
+}
+
+# What a visitor downloads besides the model: one flavour and the page's scripts, compressed.
+size_budget=150000
+
+target=wasm32-unknown-unknown
+
+help() {
+  cat <<'TEXT'
+usage: ./build.sh VERB
+
+  demo [--port N] [--no-coi]    build, then serve the page on this machine and print its address
+  test [PART...]                everything that must pass; parts: check native wasm page (default: all)
+  check                         formatting and lints only
+  wasm                          build every flavour of the engine into dist/wasm/ and hold the size budget
+  classify [--model FILE] [--backend wasm|webgpu] [--json] PHOTO|FOLDER...
+                                print the top-5 of each picture
+  accuracy ...                  measure top-1 and top-5 on a folder of pictures sorted by class
+  bench ...                     measure speed
+  pack                          make the npm package
+  site                          assemble the page as a folder for any static host: dist/site/
+  help                          this text
+
+Missing tools are installed on Debian and Ubuntu (as root or with sudo).
+CHROMIUM, CHROMEDRIVER and RUSTUP_TOOLCHAIN choose other ones.
+TEXT
+}
+
+# --- Steps: each announces itself and its duration, and the first that fails ends the run ---
+
+steps=0
+step_name=
+
+step() {
+  local begin=$SECONDS
+  step_name=$1
+  shift
+  printf '\n== %s\n' "$step_name"
+  "$@"
+  steps=$((steps + 1))
+  printf '== %s: done in %d s\n' "$step_name" $((SECONDS - begin))
+  step_name=
+}
+
+report_failure() {
+  local status=$?
+  if [ "$status" != 0 ] && [ -n "$step_name" ]; then
+    printf '\nFAILED in "%s" after %d s.\n' "$step_name" "$SECONDS" >&2
+  fi
+}
+trap report_failure EXIT
+
+# --- Compiling ---
+
+# wasm_cargo FLAVOUR SUBCOMMAND ARGUMENT...
+# RUSTC_BOOTSTRAP lets a release compiler build its own standard library.
+# -Zpanic-abort-tests gives tests the panic strategy of the release, so that one such library serves both.
+# Paths of this machine stay out of the binary.
+wasm_cargo() {
+  local flavour=$1 subcommand=$2 program=$rust/cargo flags
+  shift 2
+  [ "$subcommand" != clippy ] || program=$rust/cargo-clippy
+  flags="-C target-feature=$(features_of "$flavour") -C linker=rust-lld"
+  flags="$flags --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$PWD=/g-ghostnet"
+  flags="$flags --remap-path-prefix=$("$rust/rustc" --print sysroot)=/rust"
+  CARGO="$rust/cargo" RUSTC_BOOTSTRAP=1 RUSTFLAGS="$flags" "$program" "$subcommand" --locked --release --target $target \
+    -Zbuild-std=std,panic_abort -Zpanic-abort-tests "$@"
+}
+
+# build_flavour FLAVOUR: dist/wasm/FLAVOUR/{g_ghostnet.js,g_ghostnet_bg.wasm}
+build_flavour() {
+  local flavour=$1 out=dist/wasm/$1 module=target/$target/release/g_ghostnet.wasm relaxed=
+  wasm_cargo "$flavour" build --lib
+  if [ "$out/g_ghostnet_bg.wasm" -nt "$module" ] && [ "$out/g_ghostnet_bg.wasm" -nt build.sh ] &&
+    [ "$out/g_ghostnet_bg.wasm" -nt package-lock.json ]; then
+    return 0
+  fi
+  rm -rf "$out.new"
+  "$wasm_bindgen/wasm-bindgen" "$module" --target web --out-dir "$out.new" --out-name g_ghostnet \
+    --remove-name-section --remove-producers-section
+  [ "$flavour" = fixed ] || relaxed=--enable-relaxed-simd
+  node_modules/.bin/wasm-opt "$out.new/g_ghostnet_bg.wasm" -o "$out.new/g_ghostnet_bg.wasm" -O3 --strip-debug \
+    --enable-simd $relaxed --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext \
+    --enable-mutable-globals --enable-reference-types --enable-multivalue
+  rm -rf "$out"
+  mv "$out.new" "$out"
+}
+
+compressed() { gzip -9nc "$1" | wc -c; }
+
+# Fails above the budget.
+print_sizes() {
+  local flavour file raw packed page=0 total failed=
+  while IFS= read -r file; do
+    page=$((page + $(compressed "$file")))
+  done < <(find www -name '*.js' -type f)
+  printf '%-16s %9s %9s %22s\n' flavour raw gzip "with the page's scripts"
+  for flavour in $flavours; do
+    raw=0 packed=0
+    for file in dist/wasm/"$flavour"/g_ghostnet.js dist/wasm/"$flavour"/g_ghostnet_bg.wasm; do
+      raw=$((raw + $(wc -c <"$file")))
+      packed=$((packed + $(compressed "$file")))
+    done
+    total=$((packed + page))
+    printf '%-16s %9d %9d %22d\n' "$flavour" $raw $packed $total
+    [ $total -le $size_budget ] || failed="$failed $flavour"
+  done
+  [ -z "$failed" ] || die "larger than the budget of $size_budget bytes compressed:$failed"
+}
+
+build_wasm() {
+  local flavour
+  need_packages
+  need_wasm_bindgen
+  for flavour in $flavours; do
+    step "WebAssembly, $flavour" build_flavour "$flavour"
+  done
+  step "Sizes in bytes" print_sizes
+}
+
+# --- Testing ---
+
+check_all() {
+  need_rust
+  step "Formatting" "$rust/cargo-fmt" fmt --all --check
+  step "Lints, native" "$rust/cargo-clippy" clippy --locked --all-targets -- -D warnings
+  step "Lints, WebAssembly" wasm_cargo relaxed clippy --lib --test web -- -D warnings
+}
+
+native_tests() {
+  if have cargo-nextest; then
+    "$rust/cargo" nextest run --locked
+    "$rust/cargo" test --locked --doc # nextest runs no documentation tests
+  else
+    "$rust/cargo" test --locked
+  fi
+}
+
+# wasm_tests FLAVOUR: the Rust tests for the browser, in Chromium with WebGPU in software.
+wasm_tests() {
+  mkdir -p $tools
+  node tools/browser.mjs webdriver >$tools/webdriver.json
+  WASM_BINDGEN_TEST_WEBDRIVER_JSON=$PWD/$tools/webdriver.json WASM_BINDGEN_TEST_TIMEOUT=300 \
+    CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$wasm_bindgen/wasm-bindgen-test-runner \
+    wasm_cargo "$1" test --test web
+}
+
+# One file at a time: each starts a browser of its own.
+page_tests() { node --test --test-concurrency=1 tests/web/*.test.mjs; }
+
+test_all() {
+  local part flavour
+  [ $# != 0 ] || set -- check native wasm page
+  for part in "$@"; do
+    case $part in
+      check) check_all ;;
+      native)
+        need_rust
+        need_vulkan
+        step "Native tests" native_tests
+        ;;
+      wasm)
+        need_chromedriver
+        need_wasm_bindgen
+        for flavour in $flavours; do
+          step "Tests in the browser, $flavour" wasm_tests "$flavour"
+        done
+        ;;
+      page)
+        need_chromium
+        build_wasm
+        step "Page tests" page_tests
+        ;;
+      *) die "there is no part $part of the tests: expected check, native, wasm or page" ;;
+    esac
+  done
+  printf '\nAll %d steps of "test %s" passed in %d min %d s.\n' $steps "$*" $((SECONDS / 60)) $((SECONDS % 60))
+}
+
+# --- Deploying ---
+
+assemble_site() {
+  rm -rf dist/site
+  mkdir -p dist/site
+  cp -R www/. dist/site/
+  cp -R dist/wasm models dist/site/
+  echo "dist/site/ is ready; for WebAssembly threads its host must send Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp."
+}
+
+verb=${1-help}
+[ $# = 0 ] || shift
+case $verb in
+  demo)
+    build_wasm
+    exec node tools/serve.mjs "$@"
+    ;;
+  test) test_all "$@" ;;
+  check) test_all check ;;
+  wasm) build_wasm ;;
+  classify | accuracy)
+    { need_chromium; build_wasm; } >&2 # standard output is the answer's alone
+    [ "$verb" = classify ] || set -- --accuracy "$@"
+    exec node tools/classify.mjs "$@"
+    ;;
+  bench)
+    { need_chromium; build_wasm; } >&2
+    exec node benches/run.mjs "$@"
+    ;;
+  pack)
+    build_wasm
+    exec node tools/pack.mjs "$@"
+    ;;
+  site)
+    build_wasm
+    step "Site" assemble_site
+    ;;
+  help | -h | --help) help ;;
+  *)
+    help >&2
+    die "there is no verb $verb"
+    ;;
+esac

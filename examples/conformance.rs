@@ -1,0 +1,70 @@
+//! Holds an engine against reference files of PyTorch.
+//!
+//! `cargo run --release --example conformance -- [--engine cpu|gpu] FILE.json...` prints for each file the
+//! worst tap with its error relative to the tap's largest value, the engine and the milliseconds, and
+//! exits with 1 if any error is above 1e-4.
+
+#[path = "../tests/it/support/reference.rs"]
+#[allow(dead_code, reason = "shared with the tests, which use more of it")]
+mod reference;
+
+use g_ghostnet::session::CpuSession;
+use reference::{LIMIT, Outputs, Reference, Worst};
+use std::process::ExitCode;
+use std::time::Instant;
+
+fn run(file: &str, engine: &str) -> Result<(Worst, f64), String> {
+    let reference = Reference::from_file(file)?;
+    let model = reference.model().map_err(|error| error.to_string())?;
+    if let Some(params) = reference.params {
+        let found = model.network(224, 224).map_err(|error| error.to_string())?.params();
+        if found != params {
+            return Err(format!("the network has {found} parameters, expected {params}"));
+        }
+    }
+    let (image, taps) = (reference.image(), reference.tap_names());
+    let (outputs, milliseconds) = match engine {
+        "cpu" => {
+            let mut session = CpuSession::new(&model, 1).map_err(|error| error.to_string())?;
+            let start = Instant::now();
+            let outputs =
+                session.run(&model, &image, reference.input, &taps).map_err(|error| error.to_string())?;
+            (outputs, start.elapsed().as_secs_f64() * 1e3)
+        }
+        other => return Err(format!("unknown engine `{other}`, expected cpu or gpu")),
+    };
+    let taps = outputs.taps.into_iter().map(|tap| tap.data).collect();
+    Ok((reference.compare(&Outputs { logits: outputs.logits, taps })?, milliseconds))
+}
+
+fn main() -> ExitCode {
+    let mut files: Vec<String> = std::env::args().skip(1).collect();
+    let mut engine = "cpu".to_owned();
+    if let Some(at) = files.iter().position(|argument| argument == "--engine") {
+        files.remove(at);
+        if at < files.len() {
+            engine = files.remove(at);
+        }
+    }
+    if files.is_empty() {
+        eprintln!("usage: conformance [--engine cpu|gpu] FILE.json...");
+        return ExitCode::from(2);
+    }
+    let mut failed = false;
+    for file in &files {
+        match run(file, &engine) {
+            Ok((Worst { tap, error }, milliseconds)) => {
+                let verdict = if error <= LIMIT { "ok" } else { "ABOVE THE LIMIT" };
+                failed |= error > LIMIT;
+                println!(
+                    "{file}: worst {tap} {error:.2e} of absmax, engine {engine}, {milliseconds:.1} ms, {verdict}"
+                );
+            }
+            Err(error) => {
+                failed = true;
+                println!("{file}: FAILED: {error}");
+            }
+        }
+    }
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

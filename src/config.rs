@@ -1,0 +1,183 @@
+//! The JSON config that makes a model one self-describing file: the safetensors metadata key
+//! [`METADATA_KEY`].
+
+use crate::arch::Architecture;
+use crate::arch::ghostnet::GhostNet;
+use crate::arch::regnet::{Form, Ghost, RegNet, VARIANTS};
+use crate::arch::resnet::ResNet;
+use crate::error::{Error, Result};
+pub use crate::image::{Interpolation, Preprocess, Resize};
+use serde::{Deserialize, Serialize};
+
+/// Where the config is kept in a safetensors file's `__metadata__`.
+pub const METADATA_KEY: &str = "g-ghostnet";
+
+/// What a model file says of itself; everything it leaves out is recognised from the shapes of its
+/// tensors, or is what ImageNet checkpoints use.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Config {
+    /// A published network: `g_ghost_regnetx_008`, `regnetx_008`, `resnet34`, `ghostnet_100`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// Blocks of each stage, where no variant is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depths: Option<[usize; 4]>,
+    /// Channels of each stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub widths: Option<[usize; 4]>,
+    /// Channels of a group of the 3 x 3 convolutions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_width: Option<usize>,
+    /// Ghost ratio before rounding: one for all stages, or one for each; 0 is plain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cheap_ratio: Option<CheapRatio>,
+    /// Form of the ghost stage: `released` or `paper`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Form>,
+    /// Whether ghost maps get a number a channel aggregated from the blocks' means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aggregation: Option<bool>,
+    /// Filter side of the cheap operation: 1, 3 or 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cheap_kernel: Option<usize>,
+    /// Labels in class order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Vec<String>>,
+    /// How a picture becomes the input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Preprocess>,
+}
+
+/// One ghost ratio for all stages or one for each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum CheapRatio {
+    /// The same everywhere.
+    All(f64),
+    /// One for each stage.
+    Each([f64; 4]),
+}
+
+impl Config {
+    /// Parses the metadata's JSON.
+    ///
+    /// # Errors
+    /// [`Error::BadModel`] with the parser's words.
+    pub fn from_json(json: &str) -> Result<Config> {
+        serde_json::from_str(json).map_err(|error| {
+            Error::BadModel(format!(
+                "the model's config (metadata key `{METADATA_KEY}`) is not valid: {error}"
+            ))
+        })
+    }
+
+    /// The config as it is written into a file.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a config has only strings, numbers and lists")
+    }
+
+    /// The architecture the config describes; `None` where it leaves that to the shapes.
+    ///
+    /// # Errors
+    /// [`Error::BadModel`] for a variant that does not exist or a description with a part missing.
+    pub fn architecture(&self) -> Result<Option<Architecture>> {
+        let mut architecture = match &self.variant {
+            Some(name) => match architecture_of_variant(name) {
+                Some(architecture) => architecture,
+                // A name that only says "of no published size" leaves the rest to the other fields.
+                None if name.ends_with("_custom") => match self.explicit()? {
+                    Some(architecture) => architecture,
+                    None => return Ok(None),
+                },
+                None => {
+                    let numbers = VARIANTS.map(|variant| variant.0).join(", ");
+                    return Err(Error::BadModel(format!(
+                        "unknown variant `{name}`: expected `g_ghost_regnetx_N` or `regnetx_N` with N one of {numbers}, \
+                         `resnet18`, `resnet34` or `ghostnet_100`, `_050` or `_130`"
+                    )));
+                }
+            },
+            None => match self.explicit()? {
+                Some(architecture) => architecture,
+                None => return Ok(None),
+            },
+        };
+        if let Architecture::RegNet(RegNet { ghost: Some(ghost), .. }) = &mut architecture {
+            self.apply_to(ghost);
+        }
+        Ok(Some(architecture))
+    }
+
+    fn explicit(&self) -> Result<Option<Architecture>> {
+        let plain = self.variant.as_deref().is_some_and(|name| name.starts_with("regnetx"));
+        match (self.depths, self.widths, self.group_width) {
+            (Some(depths), Some(widths), Some(group_width)) => {
+                let ghost = (!plain).then(Ghost::default);
+                Ok(Some(Architecture::RegNet(RegNet { depths, widths, group_width, ghost })))
+            }
+            (None, None, None) => Ok(None),
+            _ => Err(Error::BadModel(
+                "the model's config names some of `depths`, `widths` and `groupWidth`, expected all three or a `variant`"
+                    .into(),
+            )),
+        }
+    }
+
+    fn apply_to(&self, ghost: &mut Ghost) {
+        if let Some(form) = self.form {
+            ghost.form = form;
+        }
+        if let Some(aggregation) = self.aggregation {
+            ghost.aggregation = aggregation;
+        }
+        if let Some(kernel) = self.cheap_kernel {
+            ghost.cheap_kernel = kernel;
+        }
+        match self.cheap_ratio {
+            Some(CheapRatio::All(ratio)) => ghost.cheap_ratio = [ratio; 4],
+            Some(CheapRatio::Each(ratios)) => ghost.cheap_ratio = ratios,
+            None => {}
+        }
+    }
+}
+
+/// The architecture of a published network by its name, in this library's, torchvision's or timm's
+/// spelling.
+#[must_use]
+pub fn architecture_of_variant(name: &str) -> Option<Architecture> {
+    if let Some(number) = name.strip_prefix("g_ghost_regnetx_") {
+        return RegNet::variant(number).map(Architecture::RegNet);
+    }
+    if let Some(number) = name.strip_prefix("regnetx_") {
+        // timm and torchvision give 004 a last stage of 400 channels, as the RegNet paper does.
+        return plain_regnet(number).map(Architecture::RegNet);
+    }
+    if let Some(size) = name.strip_prefix("regnet_x_") {
+        let number = match size {
+            "400mf" => "004",
+            "800mf" => "008",
+            "1_6gf" => "016",
+            "3_2gf" => "032",
+            "8gf" => "080",
+            "16gf" => "160",
+            "32gf" => "320",
+            _ => return None,
+        };
+        return plain_regnet(number).map(Architecture::RegNet);
+    }
+    if let Some(percent) = name.strip_prefix("ghostnet_") {
+        let percent: u32 = percent.parse().ok()?;
+        return Some(Architecture::GhostNet(GhostNet { width: f64::from(percent) / 100.0 }));
+    }
+    match name {
+        "resnet18" => Some(Architecture::ResNet(ResNet { depths: [2, 2, 2, 2], width: 64 })),
+        "resnet34" => Some(Architecture::ResNet(ResNet { depths: [3, 4, 6, 3], width: 64 })),
+        _ => None,
+    }
+}
+
+fn plain_regnet(number: &str) -> Option<RegNet> {
+    RegNet::variant(number).map(|regnet| RegNet { ghost: None, ..regnet })
+}

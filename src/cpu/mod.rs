@@ -1,0 +1,230 @@
+//! The CPU engine: interprets a plan on SIMD kernels.
+//!
+//! Values lie in slots as `[pixel][channel]`. With channels innermost a 1 x 1 convolution reads its
+//! rows as they are, Winograd's transforms are sums of whole vectors, a channel range is a strided
+//! view like any other, and widths that are no multiple of four cost one padded vector a row instead
+//! of a remainder a plane. Taps and the input are planar; they are transposed at the edge.
+
+mod conv;
+mod f32x4;
+mod gemm;
+mod winograd;
+
+use crate::arch::{Network, Op, Step, View};
+use crate::error::{Error, Result};
+use crate::plan::Plan;
+use crate::weights::Checkpoint;
+use conv::{Addend, Epilogue, Operand, PackedConv};
+use f32x4::F32x4;
+use std::collections::HashMap;
+
+/// Weights packed for the CPU's kernels, by checkpoint key; independent of input size and taps.
+pub struct Weights {
+    convs: HashMap<String, PackedConv>,
+}
+
+impl Weights {
+    /// Folds and packs one convolution after the other.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::folded`].
+    pub fn new(network: &Network, checkpoint: &Checkpoint) -> Result<Weights> {
+        let mut convs = HashMap::new();
+        for step in &network.steps {
+            if let Op::Conv(conv) = &step.op {
+                let folded = checkpoint.folded(conv, step.y.channels)?;
+                convs.insert(conv.weights.conv.clone(), PackedConv::new(conv, step.x.channels, folded));
+            }
+        }
+        Ok(Weights { convs })
+    }
+
+    /// Bytes of all packed weights.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.convs.values().map(PackedConv::size_bytes).sum()
+    }
+}
+
+/// The memory of one plan: nothing is allocated while it runs.
+pub struct Workspace {
+    slots: Vec<Vec<f32>>,
+    scratch: Vec<Vec<f32>>,
+}
+
+impl Workspace {
+    /// Allocates the plan's slots and the kernels' scratch memory for `threads` threads.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] where the allocation fails.
+    pub fn new(plan: &Plan, weights: &Weights, threads: usize) -> Result<Workspace> {
+        let scratch = (plan.steps.iter())
+            .filter_map(|step| match &step.op {
+                Op::Conv(conv) => Some(weights.convs[&conv.weights.conv].scratch_elements(step.y.width)),
+                _ => None,
+            })
+            .max()
+            .unwrap_or(0);
+        let slots = plan.slots.iter().map(|&elements| allocate(elements)).collect::<Result<_>>()?;
+        let scratch = (0..threads.max(1)).map(|_| allocate(scratch)).collect::<Result<_>>()?;
+        Ok(Workspace { slots, scratch })
+    }
+
+    /// Bytes of all slots and scratch memory.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.slots.iter().chain(&self.scratch).map(|part| size_of_val(part.as_slice())).sum()
+    }
+
+    /// Copies a planar image, `[3, height, width]`, into its slot.
+    pub fn set_image(&mut self, plan: &Plan, image: &[f32]) {
+        let (channels, pixels) = (plan.image.channels, plan.image.pixels());
+        let slot = &mut self.slots[plan.slot(plan.image)];
+        for (channel, plane) in image.chunks_exact(pixels).enumerate() {
+            for (p, &value) in plane.iter().enumerate() {
+                slot[p * channels + channel] = value;
+            }
+        }
+    }
+
+    /// Appends a view's numbers, planar, to `to`.
+    pub fn read(&self, plan: &Plan, view: View, to: &mut Vec<f32>) {
+        let (slot, row) = (&self.slots[plan.slot(view)], plan.row(view));
+        for channel in view.first..view.first + view.channels {
+            to.extend((0..view.pixels()).map(|p| slot[p * row + channel]));
+        }
+    }
+
+    /// Runs every step.
+    pub fn run(&mut self, plan: &Plan, weights: &Weights) {
+        for step in &plan.steps {
+            self.run_step(plan, weights, step);
+        }
+    }
+
+    /// Runs one step.
+    pub fn run_step(&mut self, plan: &Plan, weights: &Weights, step: &Step) {
+        // The plan never puts what a step reads into the slot that it writes.
+        let mut y = std::mem::take(&mut self.slots[plan.slot(step.y)]);
+        let slots = &self.slots;
+        let operand = |view: View| Operand {
+            data: &slots[plan.slot(view)],
+            row: plan.row(view),
+            first: view.first,
+            channels: view.channels,
+            height: view.height,
+            width: view.width,
+        };
+        let x = operand(step.x);
+        let (row, first) = (plan.row(step.y), step.y.first);
+        match &step.op {
+            Op::Conv(conv) => {
+                let packed = &weights.convs[&conv.weights.conv];
+                let addend = match conv.add.map(operand) {
+                    None => Addend::None,
+                    Some(add) if conv.add.is_some_and(|add| add.pixels() == 1) => {
+                        Addend::Channel(add.pixel(0))
+                    }
+                    Some(add) => Addend::Residual(add),
+                };
+                let epilogue =
+                    Epilogue { bias: packed.bias(), addend, activation: conv.activation, row, first };
+                let used = &mut y[..step.y.pixels() * row];
+                run_conv(packed, &x, used, step.y.width, &epilogue, &mut self.scratch);
+            }
+            Op::Mean => mean(&x, &mut y[first..first + x.channels]),
+            Op::MaxPool => {
+                for pixel in 0..step.y.pixels() {
+                    let to = &mut y[pixel * row + first..][..x.channels];
+                    max_pool(&x, pixel / step.y.width, pixel % step.y.width, to);
+                }
+            }
+            Op::Scale { by } => {
+                let by = operand(*by).pixel(0);
+                for_each_pixel(&x, &mut y, row, first, |_, channel, value| value * by[channel]);
+            }
+            Op::Add { by } => {
+                let by = operand(*by);
+                for_each_pixel(&x, &mut y, row, first, |pixel, channel, value| {
+                    value + by.pixel(pixel)[channel]
+                });
+            }
+            Op::Copy => for_each_pixel(&x, &mut y, row, first, |_, _, value| value),
+        }
+        self.slots[plan.slot(step.y)] = y;
+    }
+}
+
+/// Splits the output rows between the threads' scratch memories.
+fn run_conv(
+    packed: &PackedConv,
+    x: &Operand,
+    y: &mut [f32],
+    width: usize,
+    epilogue: &Epilogue,
+    scratch: &mut [Vec<f32>],
+) {
+    if let Some(scratch) = scratch.first_mut() {
+        packed.run(x, y, 0, width, epilogue, scratch);
+    }
+}
+
+fn allocate(elements: usize) -> Result<Vec<f32>> {
+    let mut memory = Vec::new();
+    memory.try_reserve_exact(elements).map_err(|_| {
+        Error::OutOfMemory(format!(
+            "no {} MB of memory left: use a smaller picture, batch or network",
+            elements * size_of::<f32>() / 1_000_000
+        ))
+    })?;
+    memory.resize(elements, 0.0);
+    Ok(memory)
+}
+
+/// `y[c] = mean of plane c`: in rows of pixels first, so that no sum gets longer than two sides.
+fn mean(x: &Operand, y: &mut [f32]) {
+    let scale = F32x4::splat(1.0 / (x.height * x.width) as f32);
+    for channel in (0..x.channels).step_by(4) {
+        let lanes = 4.min(x.channels - channel);
+        let mut total = F32x4::splat(0.0);
+        for row in 0..x.height {
+            let mut sum = F32x4::splat(0.0);
+            for column in 0..x.width {
+                let pixel = &x.pixel(row * x.width + column)[channel..];
+                sum = sum.add(match pixel.first_chunk() {
+                    Some(chunk) => F32x4::load(chunk),
+                    None => F32x4::load_part(&pixel[..lanes]),
+                });
+            }
+            total = total.add(sum);
+        }
+        total.mul(scale).store_part(&mut y[channel..channel + lanes]);
+    }
+}
+
+fn max_pool(x: &Operand, row: usize, column: usize, to: &mut [f32]) {
+    let window = |center: usize, size: usize| (2 * center).saturating_sub(1)..(2 * center + 2).min(size);
+    to.fill(f32::NEG_INFINITY);
+    for r in window(row, x.height) {
+        for c in window(column, x.width) {
+            for (to, &value) in to.iter_mut().zip(x.pixel(r * x.width + c)) {
+                *to = to.max(value);
+            }
+        }
+    }
+}
+
+fn for_each_pixel(
+    x: &Operand,
+    y: &mut [f32],
+    row: usize,
+    first: usize,
+    f: impl Fn(usize, usize, f32) -> f32,
+) {
+    for pixel in 0..x.height * x.width {
+        let to = &mut y[pixel * row + first..][..x.channels];
+        for (channel, (to, &value)) in to.iter_mut().zip(x.pixel(pixel)).enumerate() {
+            *to = f(pixel, channel, value);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+
+pub mod arch;
+pub mod config;
+pub mod cpu;
+mod error;
+pub mod image;
+pub mod model;
+pub mod plan;
+pub mod recognise;
+pub mod session;
+pub mod weights;
+
+pub use error::{Error, Result};

@@ -1,0 +1,98 @@
+//! A loaded model: architecture, labels, pre-processing and checkpoint, checked against each other.
+
+use crate::arch::{Architecture, Network};
+use crate::config::{Preprocess, architecture_of_variant};
+use crate::error::{Error, Result};
+use crate::recognise;
+use crate::weights::Checkpoint;
+
+/// What a caller knows better than the file.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Name of the network, where it is not to be recognised.
+    pub variant: Option<String>,
+    /// Labels in class order.
+    pub labels: Option<Vec<String>>,
+}
+
+/// A checkpoint that fits a network.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// Which network.
+    pub architecture: Architecture,
+    /// Labels in class order; their number is the number of classes.
+    pub labels: Vec<String>,
+    /// How a picture becomes the input.
+    pub input: Preprocess,
+    /// The weights as they are in the file.
+    pub checkpoint: Checkpoint,
+}
+
+impl Model {
+    /// Reads a model file and checks it whole; the network, the classes and the pre-processing come
+    /// from the options, else from the file's config, else from the shapes of its tensors.
+    ///
+    /// # Errors
+    /// Those of [`Checkpoint::from_bytes`] and [`Checkpoint::check`].
+    pub fn from_bytes(bytes: Vec<u8>, options: &Options) -> Result<Model> {
+        Model::from_checkpoint(Checkpoint::from_bytes(bytes)?, options)
+    }
+
+    /// As [`Model::from_bytes`], from a checkpoint.
+    ///
+    /// # Errors
+    /// Those of [`Checkpoint::check`].
+    pub fn from_checkpoint(mut checkpoint: Checkpoint, options: &Options) -> Result<Model> {
+        recognise::rename_keys(&mut checkpoint);
+        let named = match &options.variant {
+            Some(variant) => Some(architecture_of_variant(variant).ok_or_else(|| {
+                Error::BadModel(format!("unknown variant `{variant}`: leave it out to have it recognised"))
+            })?),
+            None => checkpoint.config.architecture()?,
+        };
+        let architecture = match named {
+            Some(architecture) => architecture,
+            None => recognise::architecture(&checkpoint)?,
+        };
+        let classes = recognise::classes(&checkpoint)?;
+        let input = checkpoint.config.input.unwrap_or_default();
+        input.check()?;
+        let network = Network::new(&architecture, classes, input.side, input.side)?;
+        checkpoint.check(&network)?;
+        let given = options.labels.clone().or_else(|| checkpoint.config.classes.clone());
+        let labels = given.unwrap_or_else(|| (0..classes).map(|class| format!("class {class}")).collect());
+        if labels.len() != classes {
+            return Err(Error::BadModel(format!(
+                "{} labels for a classifier of {classes} classes: they must be as many",
+                labels.len()
+            )));
+        }
+        Ok(Model { architecture, labels, input, checkpoint })
+    }
+
+    /// The network for inputs of `height` x `width`.
+    ///
+    /// # Errors
+    /// [`Error::WrongShape`] for a side that is not accepted.
+    pub fn network(&self, height: usize, width: usize) -> Result<Network> {
+        Network::new(&self.architecture, self.labels.len(), height, width)
+    }
+}
+
+/// Probabilities from logits, `exp(x - max) / sum`.
+#[must_use]
+pub fn softmax(logits: &[f32]) -> Vec<f32> {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let exponentials: Vec<f64> = logits.iter().map(|&logit| f64::from(logit - max).exp()).collect();
+    let sum: f64 = exponentials.iter().sum();
+    exponentials.iter().map(|&value| (value / sum) as f32).collect()
+}
+
+/// Indices of the `count` largest numbers, the largest first.
+#[must_use]
+pub fn top(values: &[f32], count: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
+    order.truncate(count);
+    order
+}

@@ -1,0 +1,151 @@
+//! Steps and taps -> slots: what an executor needs beside the weights; pure, no weights, no GPU.
+//!
+//! Values live in few reusable slots: a slot is free again after the last step that reads its value.
+//! A tapped value keeps its slot to the end, so asking for a tap costs memory and changes no number.
+//! A tap before a sum gets a step of its own, a twin of the convolution without `add` and activation.
+
+use crate::arch::{Activation, Network, Op, Step, TapSource, Value, ValueId, View};
+use crate::error::Result;
+
+/// Index in [`Plan::slots`].
+pub type SlotId = usize;
+
+/// A network's steps with the memory they run in.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The network's steps in order, with the twins that taps before a sum need.
+    pub steps: Vec<Step>,
+    /// The network's values, with those of the twins.
+    pub values: Vec<Value>,
+    /// The slot of each value.
+    pub slot_of: Vec<SlotId>,
+    /// Elements of each slot, for one image.
+    pub slots: Vec<usize>,
+    /// The input.
+    pub image: View,
+    /// The output.
+    pub logits: View,
+    /// Name and place of each requested tap, in the order they were asked for.
+    pub taps: Vec<(String, View)>,
+}
+
+impl Plan {
+    /// Plans the network with these taps.
+    ///
+    /// # Errors
+    /// [`crate::Error::UnknownTap`]
+    pub fn new<S: AsRef<str>>(network: &Network, taps: &[S]) -> Result<Plan> {
+        let mut values = network.values.clone();
+        let mut twins = Vec::new();
+        let mut views = Vec::with_capacity(taps.len());
+        for name in taps {
+            let tap = network.tap(name.as_ref())?;
+            let view = match tap.source {
+                TapSource::View(view) => view,
+                TapSource::BeforeAdd { step } => {
+                    let y = new_value(&mut values, &tap.name, network.steps[step].y);
+                    twins.push((step, y));
+                    y
+                }
+            };
+            views.push((tap.name.clone(), view));
+        }
+
+        let mut steps = Vec::with_capacity(network.steps.len() + twins.len());
+        for (index, step) in network.steps.iter().enumerate() {
+            steps.extend(twins.iter().filter(|twin| twin.0 == index).map(|&(_, y)| without_add(step, y)));
+            steps.push(step.clone());
+        }
+        let logits = network.logits();
+        let kept: Vec<ValueId> = views.iter().map(|(_, view)| view.value).chain([logits.value]).collect();
+        let (slot_of, slots) = assign_slots(&values, &steps, &kept);
+        Ok(Plan { steps, values, slot_of, slots, image: network.image(), logits, taps: views })
+    }
+
+    /// Slot of a view's value.
+    #[must_use]
+    pub fn slot(&self, view: View) -> SlotId {
+        self.slot_of[view.value]
+    }
+
+    /// Channels of the value a view is part of: the distance between its pixels in a layout with
+    /// channels innermost.
+    #[must_use]
+    pub fn row(&self, view: View) -> usize {
+        self.values[view.value].channels
+    }
+
+    /// Elements of all slots, for one image.
+    #[must_use]
+    pub fn elements(&self) -> usize {
+        self.slots.iter().sum()
+    }
+}
+
+fn new_value(values: &mut Vec<Value>, name: &str, like: View) -> View {
+    let View { channels, height, width, .. } = like;
+    values.push(Value { name: name.into(), channels, height, width });
+    View { value: values.len() - 1, first: 0, channels, height, width }
+}
+
+/// The same convolution without the sum and the activation, written to `y`.
+fn without_add(step: &Step, y: View) -> Step {
+    let mut twin = Step { y, ..step.clone() };
+    if let Op::Conv(conv) = &mut twin.op {
+        conv.add = None;
+        conv.activation = Activation::None;
+    }
+    twin
+}
+
+/// Linear scan over the steps: a value takes the free slot that fits it best, or the largest free
+/// one, grown, or a new one.
+fn assign_slots(values: &[Value], steps: &[Step], kept: &[ValueId]) -> (Vec<SlotId>, Vec<usize>) {
+    const NEVER: usize = usize::MAX;
+    let mut last_use = vec![0; values.len()];
+    for (index, step) in steps.iter().enumerate() {
+        for view in step.reads().chain([step.y]) {
+            last_use[view.value] = index;
+        }
+    }
+    for &value in kept {
+        last_use[value] = NEVER;
+    }
+
+    let mut slot_of = vec![NEVER; values.len()];
+    let mut slots: Vec<usize> = Vec::new();
+    let mut free: Vec<SlotId> = Vec::new();
+    let mut take = |value: ValueId, slot_of: &mut Vec<SlotId>, free: &mut Vec<SlotId>| {
+        if slot_of[value] != NEVER {
+            return;
+        }
+        let size = values[value].len();
+        // Fitting slots come before smaller ones, the smallest of the former, the largest of the latter.
+        let best = (0..free.len()).min_by_key(|&i| {
+            let slot = slots[free[i]];
+            if slot >= size { (0, slot - size) } else { (1, size - slot) }
+        });
+        slot_of[value] = match best {
+            Some(i) => free.swap_remove(i),
+            None => {
+                slots.push(0);
+                slots.len() - 1
+            }
+        };
+        slots[slot_of[value]] = slots[slot_of[value]].max(size);
+    };
+    take(0, &mut slot_of, &mut free);
+    for (index, step) in steps.iter().enumerate() {
+        take(step.y.value, &mut slot_of, &mut free);
+        let mut ended: Vec<ValueId> = step
+            .reads()
+            .chain([step.y])
+            .map(|view| view.value)
+            .filter(|&value| last_use[value] == index)
+            .collect();
+        ended.sort_unstable();
+        ended.dedup();
+        free.extend(ended.iter().map(|&value| slot_of[value]));
+    }
+    (slot_of, slots)
+}

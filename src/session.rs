@@ -1,0 +1,127 @@
+//! A model on an engine: inputs in, logits and taps out; the whole Rust API.
+
+use crate::cpu;
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::plan::Plan;
+
+/// What one run returns.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outputs {
+    /// `[batch, classes]`
+    pub logits: Vec<f32>,
+    /// The taps in the order they were asked for.
+    pub taps: Vec<TapOutput>,
+}
+
+/// A tapped feature map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TapOutput {
+    /// The name it was asked for by.
+    pub name: String,
+    /// Batch, channels, height, width.
+    pub dims: [usize; 4],
+    /// Row-major.
+    pub data: Vec<f32>,
+}
+
+/// Most elements of an input batch: 1 GiB of f32.
+const MAX_INPUT: usize = 1 << 28;
+
+/// Checks a batch of normalised inputs, `[n, 3, height, width]`.
+///
+/// # Errors
+/// [`Error::WrongShape`]
+pub fn check_input(data: &[f32], [n, channels, height, width]: [usize; 4]) -> Result<()> {
+    let elements = n.checked_mul(channels).and_then(|e| e.checked_mul(height)?.checked_mul(width));
+    if channels != 3
+        || n == 0
+        || elements.is_none_or(|elements| elements != data.len() || elements > MAX_INPUT)
+    {
+        return Err(Error::WrongShape(format!(
+            "the input has {} numbers and dims [{n}, {channels}, {height}, {width}], expected [n, 3, height, width] \
+             with as many numbers",
+            data.len()
+        )));
+    }
+    Ok(())
+}
+
+/// The CPU engine with a model's weights; it plans anew when the input's size or the taps change.
+pub struct CpuSession {
+    weights: cpu::Weights,
+    threads: usize,
+    planned: Option<Planned>,
+}
+
+struct Planned {
+    size: [usize; 2],
+    tap_names: Vec<String>,
+    plan: Plan,
+    workspace: cpu::Workspace,
+}
+
+impl CpuSession {
+    /// Packs the model's weights.
+    ///
+    /// # Errors
+    /// As [`cpu::Weights::new`].
+    pub fn new(model: &Model, threads: usize) -> Result<CpuSession> {
+        let network = model.network(model.input.side, model.input.side)?;
+        Ok(CpuSession { weights: cpu::Weights::new(&network, &model.checkpoint)?, threads, planned: None })
+    }
+
+    /// Runs a batch of normalised inputs, `[n, 3, height, width]`, one after the other.
+    ///
+    /// # Errors
+    /// [`Error::WrongShape`], [`Error::UnknownTap`], [`Error::OutOfMemory`]; the session stays usable.
+    pub fn run<S: AsRef<str>>(
+        &mut self,
+        model: &Model,
+        data: &[f32],
+        dims: [usize; 4],
+        taps: &[S],
+    ) -> Result<Outputs> {
+        check_input(data, dims)?;
+        let [n, _, height, width] = dims;
+        let planned = self.plan(model, [height, width], taps)?;
+        let mut outputs = Outputs::default();
+        let views: Vec<_> = planned.plan.taps.clone();
+        outputs.taps = (views.iter())
+            .map(|(name, view)| TapOutput {
+                name: name.clone(),
+                dims: [n, view.channels, view.height, view.width],
+                data: Vec::with_capacity(n * view.len()),
+            })
+            .collect();
+        for image in data.chunks_exact(3 * height * width) {
+            let Planned { plan, workspace, .. } = self.planned.as_mut().expect("planned above");
+            workspace.set_image(plan, image);
+            workspace.run(plan, &self.weights);
+            workspace.read(plan, plan.logits, &mut outputs.logits);
+            for ((_, view), tap) in views.iter().zip(&mut outputs.taps) {
+                workspace.read(plan, *view, &mut tap.data);
+            }
+        }
+        Ok(outputs)
+    }
+
+    fn plan<S: AsRef<str>>(&mut self, model: &Model, size: [usize; 2], taps: &[S]) -> Result<&Planned> {
+        let names = || taps.iter().map(|tap| tap.as_ref().to_owned());
+        let fits = |planned: &Planned| planned.size == size && names().eq(planned.tap_names.iter().cloned());
+        if !self.planned.as_ref().is_some_and(fits) {
+            let plan = Plan::new(&model.network(size[0], size[1])?, taps)?;
+            // The old memory goes first, so that the peak is that of one plan.
+            self.planned = None;
+            let workspace = cpu::Workspace::new(&plan, &self.weights, self.threads)?;
+            self.planned = Some(Planned { size, tap_names: names().collect(), plan, workspace });
+        }
+        Ok(self.planned.as_ref().expect("planned above"))
+    }
+
+    /// Bytes of weights, slots and scratch memory.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.weights.size_bytes() + self.planned.as_ref().map_or(0, |planned| planned.workspace.size_bytes())
+    }
+}

@@ -1,0 +1,362 @@
+//! Checkpoint bytes -> checked weights, folded with their batch norms, one convolution at a time.
+//!
+//! A [`Checkpoint`] keeps the file's bytes and an index of its tensors; nothing is converted before
+//! every name, shape and dtype has been held against the network. Executors ask for one convolution
+//! after the other, so that the f32 form of the weights exists once, in the executor's own layout.
+
+use crate::arch::{Conv, Network, Op, Step};
+use crate::config::{Config, METADATA_KEY};
+use crate::error::{Error, Result};
+use half::{bf16, f16};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Added to a batch norm's variance, as in PyTorch.
+const EPSILON: f32 = 1e-5;
+
+/// Element type of a stored tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dtype {
+    /// 16-bit IEEE float.
+    F16,
+    /// 16-bit brain float.
+    Bf16,
+    /// 32-bit float.
+    F32,
+    /// 64-bit float.
+    F64,
+    /// 64-bit integer: only batch norm's counters, which are not used.
+    I64,
+}
+
+impl Dtype {
+    /// Bytes of an element.
+    #[must_use]
+    pub fn size(self) -> usize {
+        match self {
+            Dtype::F16 | Dtype::Bf16 => 2,
+            Dtype::F32 => 4,
+            Dtype::F64 | Dtype::I64 => 8,
+        }
+    }
+}
+
+/// Where a tensor lies in the file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// Element type.
+    pub dtype: Dtype,
+    /// Extents, outermost first.
+    pub shape: Vec<usize>,
+    /// Elements between neighbours of each dimension; row-major in safetensors files.
+    pub strides: Vec<usize>,
+    /// Byte offset of the first element.
+    pub offset: usize,
+}
+
+impl Tensor {
+    /// Elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it has no element.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Row-major strides of a shape.
+#[must_use]
+pub fn contiguous_strides(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1usize; shape.len()];
+    for i in (1..shape.len()).rev() {
+        strides[i - 1] = strides[i].saturating_mul(shape[i]);
+    }
+    strides
+}
+
+/// A checkpoint file: its bytes and what lies where.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    bytes: Vec<u8>,
+    tensors: BTreeMap<String, Tensor>,
+    /// What the file says of itself; empty for files without a config.
+    pub config: Config,
+}
+
+/// A convolution's weight and bias with the batch norm folded in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Folded {
+    /// `[channels_out, channels_in / groups, kernel, kernel]`
+    pub weight: Vec<f32>,
+    /// `[channels_out]`
+    pub bias: Vec<f32>,
+}
+
+impl Checkpoint {
+    /// Reads the index of a safetensors file or of a PyTorch checkpoint (zip or legacy), told apart
+    /// by their first bytes.
+    ///
+    /// # Errors
+    /// [`Error::BadModel`] for bytes that are neither, are truncated, or hold what is refused.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Checkpoint> {
+        if bytes.starts_with(b"<") {
+            return Err(Error::BadModel(
+                "the model is a web page or XML, not a checkpoint: the server probably answered with an error page"
+                    .into(),
+            ));
+        }
+        Checkpoint::from_safetensors(bytes)
+    }
+
+    fn from_safetensors(bytes: Vec<u8>) -> Result<Checkpoint> {
+        // The crate allows headers of 100 MB; the largest real one here has a few hundred tensors.
+        const MAX_HEADER: u64 = 1 << 20;
+        let Some(length) = bytes.first_chunk::<8>().map(|length| u64::from_le_bytes(*length)) else {
+            return Err(Error::BadModel(format!(
+                "the model has {} bytes, too few for a safetensors file or a PyTorch checkpoint: was it downloaded whole?",
+                bytes.len()
+            )));
+        };
+        if length > MAX_HEADER {
+            return Err(Error::BadModel(format!(
+                "not a model: a safetensors header of {length} bytes was found, expected at most {MAX_HEADER}; \
+                 models are .safetensors files or PyTorch .pth checkpoints"
+            )));
+        }
+        let (header, metadata) = safetensors::SafeTensors::read_metadata(&bytes)
+            .map_err(|error| Error::BadModel(format!("not a valid safetensors file: {error}")))?;
+        let data = header + 8;
+        let mut tensors = BTreeMap::new();
+        for (name, info) in metadata.tensors() {
+            let dtype = match info.dtype {
+                safetensors::Dtype::F16 => Dtype::F16,
+                safetensors::Dtype::BF16 => Dtype::Bf16,
+                safetensors::Dtype::F32 => Dtype::F32,
+                safetensors::Dtype::F64 => Dtype::F64,
+                safetensors::Dtype::I64 => Dtype::I64,
+                other => {
+                    return Err(Error::BadModel(format!(
+                        "tensor `{name}` has dtype {other:?}, expected F16, BF16, F32 or F64"
+                    )));
+                }
+            };
+            let offset = data + info.data_offsets.0;
+            let strides = contiguous_strides(&info.shape);
+            tensors.insert(name, Tensor { dtype, shape: info.shape.clone(), strides, offset });
+        }
+        if metadata.data_len() + data != bytes.len() {
+            return Err(Error::BadModel(format!(
+                "the model has {} bytes, its header says {}: was it downloaded whole?",
+                bytes.len(),
+                metadata.data_len() + data
+            )));
+        }
+        let config = match metadata.metadata().as_ref().and_then(|metadata| metadata.get(METADATA_KEY)) {
+            Some(json) => Config::from_json(json)?,
+            None => Config::default(),
+        };
+        Checkpoint::new(bytes, tensors, config)
+    }
+
+    /// A checkpoint from an index made by a format's reader.
+    ///
+    /// # Errors
+    /// [`Error::BadModel`] for a tensor that does not lie within the bytes.
+    pub fn new(bytes: Vec<u8>, tensors: BTreeMap<String, Tensor>, config: Config) -> Result<Checkpoint> {
+        for (name, tensor) in &tensors {
+            let last =
+                tensor.shape.iter().zip(&tensor.strides).try_fold(0usize, |last, (&extent, &stride)| {
+                    extent.checked_sub(1)?.checked_mul(stride)?.checked_add(last)
+                });
+            let end = match last {
+                _ if tensor.shape.contains(&0) => Some(tensor.offset),
+                Some(last) => {
+                    (|| last.checked_add(1)?.checked_mul(tensor.dtype.size())?.checked_add(tensor.offset))()
+                }
+                None => None,
+            };
+            if end.is_none_or(|end| end > bytes.len()) || tensor.shape.len() != tensor.strides.len() {
+                return Err(Error::BadModel(format!(
+                    "tensor `{name}` lies outside the file: the checkpoint is damaged"
+                )));
+            }
+        }
+        Ok(Checkpoint { bytes, tensors, config })
+    }
+
+    /// The index, by key.
+    #[must_use]
+    pub fn tensors(&self) -> &BTreeMap<String, Tensor> {
+        &self.tensors
+    }
+
+    /// Size of the file.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Renames keys; a key mapped to `None` is dropped.
+    pub fn rename(&mut self, name_of: impl Fn(&str) -> Option<String>) {
+        let tensors = std::mem::take(&mut self.tensors);
+        self.tensors =
+            tensors.into_iter().filter_map(|(key, tensor)| Some((name_of(&key)?, tensor))).collect();
+    }
+
+    /// Shape of a tensor that exists.
+    #[must_use]
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|tensor| tensor.shape.as_slice())
+    }
+
+    /// Holds every key, shape and dtype against the network; nothing is converted.
+    ///
+    /// # Errors
+    /// [`Error::WrongKeys`] with all missing and unknown keys, [`Error::WrongTensorShape`],
+    /// [`Error::BadModel`] for a dtype that is no float.
+    pub fn check(&self, network: &Network) -> Result<()> {
+        let expected = expected_tensors(network);
+        let names: BTreeSet<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
+        let missing: Vec<_> = expected
+            .iter()
+            .map(|(name, _)| name)
+            .filter(|name| !self.tensors.contains_key(*name))
+            .cloned()
+            .collect();
+        let unknown: Vec<_> = (self.tensors.keys())
+            .filter(|name| !names.contains(name.as_str()) && !name.ends_with(".num_batches_tracked"))
+            .cloned()
+            .collect();
+        if !missing.is_empty() || !unknown.is_empty() {
+            return Err(Error::WrongKeys { network: network.name.clone(), missing, unknown });
+        }
+        for (name, shape) in expected {
+            let tensor = &self.tensors[&name];
+            if tensor.shape != shape {
+                return Err(Error::WrongTensorShape { name, expected: shape, found: tensor.shape.clone() });
+            }
+            if tensor.dtype == Dtype::I64 {
+                return Err(Error::BadModel(format!(
+                    "tensor `{name}` holds integers, expected F16, BF16, F32 or F64"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// A tensor in row-major f32.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] for NaN or infinity, [`Error::WrongKeys`] where there is no such tensor.
+    pub fn read(&self, name: &str) -> Result<Vec<f32>> {
+        let Some(tensor) = self.tensors.get(name) else {
+            return Err(Error::WrongKeys {
+                network: "this network".into(),
+                missing: vec![name.into()],
+                unknown: vec![],
+            });
+        };
+        let size = tensor.dtype.size();
+        let element = |index: usize| {
+            let at = tensor.offset + index * size;
+            let bytes = &self.bytes[at..at + size];
+            match tensor.dtype {
+                Dtype::F16 => f16::from_le_bytes([bytes[0], bytes[1]]).to_f32(),
+                Dtype::Bf16 => bf16::from_le_bytes([bytes[0], bytes[1]]).to_f32(),
+                Dtype::F32 => f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]),
+                Dtype::F64 => f64::from_le_bytes(bytes.try_into().expect("eight bytes were taken")) as f32,
+                Dtype::I64 => i64::from_le_bytes(bytes.try_into().expect("eight bytes were taken")) as f32,
+            }
+        };
+        let values: Vec<f32> = if tensor.strides == contiguous_strides(&tensor.shape) {
+            (0..tensor.len()).map(element).collect()
+        } else {
+            strided_indices(&tensor.shape, &tensor.strides).map(element).collect()
+        };
+        match values.iter().position(|value| !value.is_finite()) {
+            Some(index) => {
+                Err(Error::NotFinite { name: name.into(), index, value: values[index].to_string() })
+            }
+            None => Ok(values),
+        }
+    }
+
+    /// A convolution's weight and bias with its batch norm folded in:
+    /// `w' = w * scale`, `b' = (b - mean) * scale + shift` with `scale = gamma / sqrt(variance + 1e-5)`.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`].
+    pub fn folded(&self, conv: &Conv, channels_out: usize) -> Result<Folded> {
+        let key = &conv.weights.conv;
+        let mut weight = self.read(&format!("{key}.weight"))?;
+        let mut bias = match conv.weights.bias {
+            true => self.read(&format!("{key}.bias"))?,
+            false => vec![0.0; channels_out],
+        };
+        if let Some(norm) = &conv.weights.norm {
+            let part = |name: &str| self.read(&format!("{norm}.{name}"));
+            let (gamma, beta) = (part("weight")?, part("bias")?);
+            let (mean, variance) = (part("running_mean")?, part("running_var")?);
+            let per_channel = weight.len() / channels_out;
+            for o in 0..channels_out {
+                // In f64: folding is done once, and its rounding would be in every number after.
+                let scale = f64::from(gamma[o]) / (f64::from(variance[o]) + f64::from(EPSILON)).sqrt();
+                if !scale.is_finite() {
+                    let (name, value) = (format!("{norm}.running_var"), variance[o].to_string());
+                    return Err(Error::NotFinite { name, index: o, value });
+                }
+                for w in &mut weight[o * per_channel..(o + 1) * per_channel] {
+                    *w = (f64::from(*w) * scale) as f32;
+                }
+                bias[o] = ((f64::from(bias[o]) - f64::from(mean[o])) * scale + f64::from(beta[o])) as f32;
+            }
+        }
+        Ok(Folded { weight, bias })
+    }
+}
+
+/// Every tensor a network needs, with its shape, in the order of the steps.
+#[must_use]
+pub fn expected_tensors(network: &Network) -> Vec<(String, Vec<usize>)> {
+    network.steps.iter().filter_map(|step| Some((step, conv_of(step)?))).flat_map(expected_of_conv).collect()
+}
+
+fn conv_of(step: &Step) -> Option<&Conv> {
+    match &step.op {
+        Op::Conv(conv) => Some(conv),
+        _ => None,
+    }
+}
+
+fn expected_of_conv((step, conv): (&Step, &Conv)) -> Vec<(String, Vec<usize>)> {
+    let (channels_out, channels_in) = (step.y.channels, step.x.channels / conv.groups);
+    let shape = match conv.weights.matrix {
+        true => vec![channels_out, channels_in],
+        false => vec![channels_out, channels_in, conv.kernel, conv.kernel],
+    };
+    let mut tensors = vec![(format!("{}.weight", conv.weights.conv), shape)];
+    if conv.weights.bias {
+        tensors.push((format!("{}.bias", conv.weights.conv), vec![channels_out]));
+    }
+    if let Some(norm) = &conv.weights.norm {
+        for part in ["weight", "bias", "running_mean", "running_var"] {
+            tensors.push((format!("{norm}.{part}"), vec![channels_out]));
+        }
+    }
+    tensors
+}
+
+/// Element offsets of a strided tensor in row-major order.
+fn strided_indices(shape: &[usize], strides: &[usize]) -> impl Iterator<Item = usize> {
+    (0..shape.iter().product()).map(move |mut flat: usize| {
+        let mut offset = 0;
+        for (&extent, &stride) in shape.iter().zip(strides).rev() {
+            offset += flat % extent * stride;
+            flat /= extent;
+        }
+        offset
+    })
+}

@@ -1,0 +1,240 @@
+//! Reference files: what PyTorch returns for weights and inputs that follow from names alone, as
+//! described in `tests/reference/README.md`.
+
+use g_ghostnet::arch::{Architecture, Network};
+use g_ghostnet::config::{Config, architecture_of_variant};
+use g_ghostnet::model::{Model, Options};
+use g_ghostnet::weights::{Checkpoint, Dtype, Tensor, contiguous_strides, expected_tensors};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// Limit of an error relative to the tap's largest value.
+pub const LIMIT: f64 = 1e-4;
+
+#[derive(Deserialize)]
+pub struct Reference {
+    pub variant: String,
+    /// Batch, channels, height, width.
+    pub input: [usize; 4],
+    pub num_classes: usize,
+    #[serde(default)]
+    pub salt: String,
+    pub params: Option<u64>,
+    /// A network of no published size.
+    pub config: Option<serde_json::Value>,
+    #[serde(default)]
+    pub taps: BTreeMap<String, TapReference>,
+    pub logits: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+pub struct TapReference {
+    pub shape: Vec<usize>,
+    pub mean: f64,
+    pub l2: f64,
+    pub absmax: f64,
+    pub index: Vec<usize>,
+    pub value: Vec<f32>,
+}
+
+/// What an engine returned.
+pub struct Outputs {
+    /// `[batch, classes]`
+    pub logits: Vec<f32>,
+    /// `[batch, channels, height, width]` each.
+    pub taps: Vec<Vec<f32>>,
+}
+
+/// The worst disagreement.
+#[derive(Debug)]
+pub struct Worst {
+    pub tap: String,
+    /// Relative to the tap's largest value.
+    pub error: f64,
+}
+
+impl Reference {
+    pub fn from_file(path: impl AsRef<std::path::Path>) -> Result<Reference, String> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        serde_json::from_str(&text)
+            .map_err(|error| format!("{} is no reference file: {error}", path.display()))
+    }
+
+    /// The model with the recipe's weights, read through the loader under the library's own keys.
+    pub fn model(&self) -> g_ghostnet::Result<Model> {
+        let config = match &self.config {
+            Some(config) => Config::from_json(&config.to_string())?,
+            None => Config::default(),
+        };
+        let architecture = match config.architecture()? {
+            Some(architecture) => architecture,
+            None => architecture_of_variant(&self.variant).ok_or_else(|| {
+                g_ghostnet::Error::BadModel(format!("unknown variant `{}` in a reference file", self.variant))
+            })?,
+        };
+        let network = Network::new(&architecture, self.num_classes, 224, 224)?;
+        let checkpoint =
+            recipe_checkpoint(&network, &self.salt, |key| library_key(&self.variant, key), config)?;
+        // Published names are told to the loader no other way than by shapes, so that this is tested too.
+        let model = Model::from_checkpoint(checkpoint, &Options::default())?;
+        Ok(model)
+    }
+
+    /// Normalised input, `[batch, 3, height, width]`.
+    pub fn image(&self) -> Vec<f32> {
+        let [batch, channels, height, width] = self.input;
+        let (coarse_height, coarse_width) = (height.div_ceil(16), width.div_ceil(16));
+        let fine = unit(&format!("{}input.fine", self.salt), batch * channels * height * width);
+        let coarse =
+            unit(&format!("{}input.coarse", self.salt), batch * channels * coarse_height * coarse_width);
+        (0..fine.len())
+            .map(|i| {
+                let (plane, row, column) = (i / (height * width), i / width % height, i % width);
+                1.5 * coarse[(plane * coarse_height + row / 16) * coarse_width + column / 16] + 0.5 * fine[i]
+            })
+            .collect()
+    }
+
+    /// Taps of the file under this library's names, without the logits.
+    pub fn tap_names(&self) -> Vec<String> {
+        self.taps.keys().filter(|name| *name != "logits").map(|name| tap_name(name)).collect()
+    }
+
+    /// Holds outputs against the file: logits, shapes, sampled values, and each tap's mean and norm.
+    pub fn compare(&self, outputs: &Outputs) -> Result<Worst, String> {
+        let mut worst = Worst { tap: "none".into(), error: 0.0 };
+        let mut check = |tap: &str, error: f64| {
+            // A NaN must count as the worst of errors.
+            if error.is_nan() || error > worst.error {
+                worst = Worst { tap: tap.into(), error: if error.is_nan() { f64::INFINITY } else { error } };
+            }
+        };
+        let absmax = self.logits.iter().fold(0f64, |max, &logit| max.max(f64::from(logit).abs()));
+        if outputs.logits.len() != self.input[0] * self.num_classes {
+            return Err(format!(
+                "{} logits, expected {}",
+                outputs.logits.len(),
+                self.input[0] * self.num_classes
+            ));
+        }
+        for (got, want) in outputs.logits.iter().zip(&self.logits) {
+            check("logits", f64::from((got - want).abs()) / absmax);
+        }
+        let names = self.taps.keys().filter(|name| *name != "logits");
+        for (name, got) in names.zip(&outputs.taps) {
+            let want = &self.taps[name];
+            if got.len() != want.shape.iter().product::<usize>() {
+                return Err(format!(
+                    "tap {name} has {} elements, expected shape {:?}",
+                    got.len(),
+                    want.shape
+                ));
+            }
+            for (&index, &value) in want.index.iter().zip(&want.value) {
+                check(name, f64::from((got[index] - value).abs()) / want.absmax);
+            }
+            let mean = got.iter().map(|&v| f64::from(v)).sum::<f64>() / got.len() as f64;
+            let l2 = got.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
+            check(name, (mean - want.mean).abs() / want.absmax);
+            check(name, (l2 - want.l2).abs() / want.l2.max(f64::MIN_POSITIVE));
+        }
+        Ok(worst)
+    }
+}
+
+/// The files' word for block 1 is `block1`; its checkpoint key is `base`.
+fn tap_name(name: &str) -> String {
+    name.replace(".block1", ".base")
+}
+
+/// A key of this library in the spelling of the library a variant's name belongs to.
+fn library_key(variant: &str, key: &str) -> String {
+    let timm = variant.starts_with("regnetx_");
+    if !timm && !variant.starts_with("regnet_x_") {
+        return key.into();
+    }
+    let parts: Vec<&str> = key.split('.').collect();
+    let digit = |part: &str| part.chars().last().and_then(|c| c.to_digit(10)).unwrap_or(0) as usize;
+    match parts.as_slice() {
+        [module @ ("conv1" | "bn1"), rest] if timm => format!("stem.{}.{rest}", &module[..module.len() - 1]),
+        ["conv1", rest] => format!("stem.0.{rest}"),
+        ["bn1", rest] => format!("stem.1.{rest}"),
+        ["fc", rest] if timm => format!("head.fc.{rest}"),
+        [layer, block, "downsample", index, rest] if timm => {
+            let module = ["conv", "bn"][digit(index)];
+            format!(
+                "s{}.b{}.downsample.{module}.{rest}",
+                digit(layer),
+                block.parse::<usize>().unwrap_or(0) + 1
+            )
+        }
+        [layer, block, "downsample", index, rest] => {
+            let stage = digit(layer);
+            format!("trunk_output.block{stage}.block{stage}-{block}.proj.{index}.{rest}")
+        }
+        [layer, block, module, rest] if timm => {
+            let (number, kind) = (digit(module), module.trim_end_matches(|c: char| c.is_ascii_digit()));
+            format!(
+                "s{}.b{}.conv{number}.{kind}.{rest}",
+                digit(layer),
+                block.parse::<usize>().unwrap_or(0) + 1
+            )
+        }
+        [layer, block, module, rest] => {
+            let (stage, letter) = (digit(layer), ["a", "b", "c"][digit(module) - 1]);
+            let index = usize::from(module.starts_with("bn"));
+            format!("trunk_output.block{stage}.block{stage}-{block}.f.{letter}.{index}.{rest}")
+        }
+        _ => key.into(),
+    }
+}
+
+/// A checkpoint of f32 tensors from names.
+pub fn recipe_checkpoint(
+    network: &Network,
+    salt: &str,
+    key_of: impl Fn(&str) -> String,
+    config: Config,
+) -> g_ghostnet::Result<Checkpoint> {
+    let (mut bytes, mut tensors) = (Vec::new(), BTreeMap::new());
+    for (name, shape) in expected_tensors(network) {
+        let key = key_of(&name);
+        let u = unit(&format!("{salt}{key}"), shape.iter().product());
+        let offset = bytes.len();
+        let scaled = |f: &dyn Fn(f32) -> f32| u.iter().flat_map(|&u| f(u).to_le_bytes()).collect::<Vec<u8>>();
+        let fan = |from: usize| (3.0 / shape[from..].iter().product::<usize>() as f64).sqrt() as f32;
+        bytes.extend(match (key.rsplit('.').next().unwrap_or(""), shape.len()) {
+            ("running_mean", _) => scaled(&|u| 0.1 * u),
+            ("running_var", _) => scaled(&|u| 1.0 + 0.5 * u),
+            ("weight", 4) => scaled(&|u| (f64::from(u) * f64::from(fan(1)) * 1.2) as f32),
+            ("weight", 2) => scaled(&|u| u * fan(1)),
+            ("weight", _) => scaled(&|u| 0.75 + 0.25 * u),
+            _ => scaled(&|u| 0.1 * u),
+        });
+        let strides = contiguous_strides(&shape);
+        tensors.insert(key, Tensor { dtype: Dtype::F32, shape, strides, offset });
+    }
+    Checkpoint::new(bytes, tensors, config)
+}
+
+/// `n` numbers in [-1, 1) from a name: splitmix64 seeded by FNV-1a.
+pub fn unit(name: &str, n: usize) -> Vec<f32> {
+    let seed = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    (1..=n as u64)
+        .map(|i| {
+            let mut z = seed.wrapping_add(i.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            z ^= z >> 31;
+            ((z >> 40) as f64 / f64::from(1 << 23) - 1.0) as f32
+        })
+        .collect()
+}
+
+#[allow(dead_code, reason = "used by the tests, not by the example that shares this file")]
+pub fn architecture(variant: &str) -> Architecture {
+    architecture_of_variant(variant).expect("tests name networks that exist")
+}
