@@ -9,6 +9,8 @@ pub mod model;
 pub mod plan;
 pub mod recognise;
 pub mod session;
+#[cfg(target_arch = "wasm32")]
+pub mod wasm;
 pub mod weights;
 
 pub use error::{Error, Result};
