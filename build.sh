@@ -70,16 +70,14 @@ trap report_failure EXIT
 # wasm_cargo FLAVOUR SUBCOMMAND ARGUMENT...
 # RUSTC_BOOTSTRAP lets a release compiler build its own standard library.
 # -Zpanic-abort-tests gives tests the panic strategy of the release, so that one such library serves both.
-# Paths of this machine stay out of the binary.
+# -Ztrim-paths keeps this machine's paths out of the binary (remapping them by RUSTFLAGS would rebuild everything at each change of flavour).
 wasm_cargo() {
-  local flavour=$1 subcommand=$2 program=$rust/cargo flags
+  local flavour=$1 subcommand=$2 program=$rust/cargo
   shift 2
   [ "$subcommand" != clippy ] || program=$rust/cargo-clippy
-  flags="-C target-feature=$(features_of "$flavour") -C linker=rust-lld"
-  flags="$flags --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$PWD=/g-ghostnet"
-  flags="$flags --remap-path-prefix=$("$rust/rustc" --print sysroot)=/rust"
-  CARGO="$rust/cargo" RUSTC_BOOTSTRAP=1 RUSTFLAGS="$flags" "$program" "$subcommand" --locked --release --target $target \
-    -Zbuild-std=std,panic_abort -Zpanic-abort-tests "$@"
+  CARGO="$rust/cargo" RUSTC_BOOTSTRAP=1 RUSTFLAGS="-C target-feature=$(features_of "$flavour") -C linker=rust-lld" \
+    "$program" "$subcommand" --locked --release --target $target \
+    -Zbuild-std=std,panic_abort -Zpanic-abort-tests -Ztrim-paths --config 'profile.release.trim-paths="all"' "$@"
 }
 
 # build_flavour FLAVOUR: dist/wasm/FLAVOUR/{g_ghostnet.js,g_ghostnet_bg.wasm}
