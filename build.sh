@@ -28,10 +28,11 @@ usage: ./build.sh VERB
   test [PART...]                everything that must pass; parts: check native wasm page (default: all)
   check                         formatting and lints only
   wasm                          build every flavour of the engine into dist/wasm/ and hold the size budget
-  classify [--model FILE] [--backend wasm|webgpu] [--json] PHOTO|FOLDER...
+  classify [--model FILE] [--backend wasm|webgpu] [--top N] [--json] PHOTO|FOLDER...
                                 print the top-5 of each picture
-  accuracy ...                  measure top-1 and top-5 on a folder of pictures sorted by class
-  bench ...                     measure speed
+  accuracy [--model FILE] [--backend wasm|webgpu] [--json] FOLDER
+                                measure top-1 and top-5 on a folder of pictures sorted by class
+  bench MODELS ...              time the engine in Chromium on the models of a folder (see benches/wasm.mjs)
   pack                          make the npm package
   site                          assemble the page as a folder for any static host: dist/site/
   help                          this text
@@ -77,7 +78,7 @@ wasm_cargo() {
   [ "$subcommand" != clippy ] || program=$rust/cargo-clippy
   CARGO="$rust/cargo" RUSTC_BOOTSTRAP=1 RUSTFLAGS="-C target-feature=$(features_of "$flavour") -C linker=rust-lld" \
     "$program" "$subcommand" --locked --release --target $target \
-    -Zbuild-std=std,panic_abort -Zpanic-abort-tests -Ztrim-paths --config 'profile.release.trim-paths="all"' "$@"
+    -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size -Zpanic-abort-tests -Ztrim-paths --config 'profile.release.trim-paths="all"' "$@"
 }
 
 # build_flavour FLAVOUR: dist/wasm/FLAVOUR/{g_ghostnet.js,g_ghostnet_bg.wasm}
@@ -106,7 +107,7 @@ print_sizes() {
   local flavour file raw packed page=0 total failed=
   while IFS= read -r file; do
     page=$((page + $(compressed "$file")))
-  done < <(find www -name '*.js' -type f)
+  done < <(find www -name '*.js' -type f ! -path www/lib/node.js) # which only Node loads
   printf '%-16s %9s %9s %22s\n' flavour raw gzip "with the page's scripts"
   for flavour in $flavours; do
     raw=0 packed=0
@@ -217,7 +218,7 @@ case $verb in
     ;;
   bench)
     { need_chromium; build_wasm; } >&2
-    exec node benches/run.mjs "$@"
+    exec node benches/wasm.mjs "$@"
     ;;
   pack)
     build_wasm
