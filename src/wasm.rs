@@ -7,6 +7,10 @@ use crate::arch::{Network, Stage};
 use crate::error::Error;
 use crate::image::{Preprocess, preprocess};
 use crate::model::{Model, Options, softmax};
+#[cfg(feature = "gpu")]
+use crate::gpu::Gpu;
+#[cfg(feature = "gpu")]
+use crate::session::GpuSession;
 use crate::session::{CpuSession, Outputs};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -43,6 +47,8 @@ enum Backend {
 
 enum Engine {
     Cpu(CpuSession),
+    #[cfg(feature = "gpu")]
+    Gpu(GpuSession),
 }
 
 /// What [`Net::info`] says.
@@ -75,11 +81,16 @@ pub struct Net {
 
 #[wasm_bindgen]
 impl Net {
-    /// Loads a model file onto an engine; `options` is JSON: `{ backend, variant?, labels?, threads? }`.
+    /// Loads a model file onto an engine; `options` is JSON: `{ backend, variant?, labels?, threads? }`;
+    /// `progress` is called with the part of the loading that is done, 0 to 1.
     ///
     /// # Errors
     /// As [`Model::from_bytes`].
-    pub async fn create(model: Vec<u8>, options: String) -> Result<Net, JsValue> {
+    pub async fn create(
+        model: Vec<u8>,
+        options: String,
+        progress: Option<js_sys::Function>,
+    ) -> Result<Net, JsValue> {
         let options: CreateOptions = serde_json::from_str(&options)
             .map_err(|error| Error::Unsupported(format!("options of create: {error}")))?;
         let model_options = Options { variant: options.variant, labels: options.labels };
@@ -88,6 +99,18 @@ impl Net {
         let threads = options.threads.unwrap_or(1);
         let engine = match options.backend {
             Backend::Wasm => Engine::Cpu(CpuSession::new(&model, threads)?),
+            #[cfg(feature = "gpu")]
+            Backend::Webgpu => {
+                let gpu = Gpu::request().await?;
+                let session = GpuSession::new(&model, &gpu, |part| {
+                    if let Some(progress) = &progress {
+                        // An error of the caller's own function is not the engine's.
+                        let _ = progress.call1(&JsValue::NULL, &part.into());
+                    }
+                });
+                Engine::Gpu(session.await?)
+            }
+            #[cfg(not(feature = "gpu"))]
             Backend::Webgpu => {
                 return Err(Error::Unsupported("this build has no WebGPU engine".into()).into());
             }
@@ -99,8 +122,10 @@ impl Net {
 
     /// What is loaded, as JSON: variant, labels, input rule, stages, taps, cost, engine, memory.
     pub fn info(&self) -> String {
-        let (backend, memory_bytes) = match &*self.engine.borrow() {
-            Engine::Cpu(session) => (Backend::Wasm, session.size_bytes()),
+        let (backend, adapter, memory_bytes) = match &*self.engine.borrow() {
+            Engine::Cpu(session) => (Backend::Wasm, None, session.size_bytes()),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(session) => (Backend::Webgpu, Some(session.gpu().adapter()), session.size_bytes()),
         };
         let info = Info {
             variant: &self.network.name,
@@ -113,7 +138,7 @@ impl Net {
             activations: self.network.activations(),
             taps: self.network.taps.iter().map(|tap| tap.name.as_str()).collect(),
             backend,
-            adapter: None,
+            adapter,
             threads: self.threads,
             memory_bytes,
         };
@@ -146,6 +171,8 @@ impl Net {
         };
         let outputs = match &mut *engine {
             Engine::Cpu(session) => session.run(&self.model, &data, [n, 3, height, width], &taps)?,
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(session) => session.run(&self.model, &data, [n, 3, height, width], &taps).await?,
         };
         Ok(Output { outputs, dims: [n, self.model.labels.len()], milliseconds: now() - start })
     }
