@@ -15,45 +15,44 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
+  // Pairs of quads first, then pairs of output blocks, then groups: no lane idles but the last ones.
+  let pairs = (quads() + 1u) / 2u;
   let tiles = (blocks_out() + 1u) / 2u;
-  let index = workgroup.x + workgroup.y * workgroups.x;
-  let block = index % tiles * 2u;
-  let group = index / tiles % step.groups;
-  let quad = index / tiles / step.groups * (2u * lanes) + lane;
-
-  let near = window_of(quad);
-  let far = window_of(quad + lanes);
-  let depth = blocks_in();
-  let next_output = taps() * depth;
-  var index_of_weights = (group * blocks_out() + block) * next_output;
-  var near_0 = mat4x4<f32>();
-  var near_1 = mat4x4<f32>();
-  var far_0 = mat4x4<f32>();
-  var far_1 = mat4x4<f32>();
-  for (var tap = 0u; tap < taps(); tap++) {
-    let a = under(near, tap);
-    let b = under(far, tap);
-    for (var c = 0u; c < step.x_channels; c += 4u) {
-      let w_0 = weight_block(index_of_weights);
-      let w_1 = weight_block(index_of_weights + next_output);
-      let x_near = mat4x4(load(a, group, c), load(a, group, c + 1u), load(a, group, c + 2u), load(a, group, c + 3u));
-      let x_far = mat4x4(load(b, group, c), load(b, group, c + 1u), load(b, group, c + 2u), load(b, group, c + 3u));
-      near_0 += x_near * w_0;
-      near_1 += x_near * w_1;
-      far_0 += x_far * w_0;
-      far_1 += x_far * w_1;
-      index_of_weights++;
+  let index = (workgroup.x + workgroup.y * workgroups.x) * lanes + lane;
+  let quad = index % pairs * 2u;
+  let block = index / pairs % tiles * 2u;
+  let group = index / pairs / tiles;
+  if group >= step.groups {
+    return;
+  }
+  let channels = step.x_channels;
+  let all_taps = taps();
+  let next_output = all_taps * blocks_in();
+  var weight = (group * blocks_out() + block) * next_output;
+  let first = window_of(group, quad);
+  let second = window_of(group, quad + 1u);
+  var sum_00 = mat4x4<f32>(); // [output block][quad]
+  var sum_01 = mat4x4<f32>();
+  var sum_10 = mat4x4<f32>();
+  var sum_11 = mat4x4<f32>();
+  for (var tap = 0u; tap < all_taps; tap++) {
+    let a = under(first, tap);
+    let b = under(second, tap);
+    for (var c = 0u; c < channels; c += 4u) {
+      let w_0 = weight_block(weight);
+      let w_1 = weight_block(weight + next_output);
+      let x_0 = mat4x4(load(a, c), load(a, c + 1u), load(a, c + 2u), load(a, c + 3u));
+      let x_1 = mat4x4(load(b, c), load(b, c + 1u), load(b, c + 2u), load(b, c + 3u));
+      sum_00 += x_0 * w_0;
+      sum_01 += x_1 * w_0;
+      sum_10 += x_0 * w_1;
+      sum_11 += x_1 * w_1;
+      weight++;
     }
   }
-  store_block(group, 4u * block, quad, near_0);
-  store_block(group, 4u * block + 4u, quad, near_1);
-  store_block(group, 4u * block, quad + lanes, far_0);
-  store_block(group, 4u * block + 4u, quad + lanes, far_1);
-}
-
-fn store_block(group: u32, channel: u32, quad: u32, sums: mat4x4<f32>) {
-  store(group, channel, quad, sums[0]);
-  store(group, channel + 1u, quad, sums[1]);
-  store(group, channel + 2u, quad, sums[2]);
-  store(group, channel + 3u, quad, sums[3]);
+  // A loop, because the end unrolled 16 times takes longer to compile than all the rest.
+  var sums = array<mat4x4<f32>, 4>(sum_00, sum_01, sum_10, sum_11);
+  for (var i = 0u; i < 16u; i++) {
+    store(group, 4u * block + i / 8u * 4u + i % 4u, quad + i / 4u % 2u, sums[i / 4u][i % 4u]);
+  }
 }

@@ -31,7 +31,7 @@ fn main(
 
   // What this invocation loads: always the same quad, every few inputs.
   let own_quad = lane % tile_quads;
-  let own_window = window_of(min(first_quad + own_quad, quads() - 1u));
+  let own_window = window_of(group, min(first_quad + own_quad, quads() - 1u));
   let loaders = invocations / tile_quads;
   // What it sums: interleaved with its neighbours, so that their reads and writes are side by side.
   let column = lane % columns;
@@ -54,7 +54,7 @@ fn main(
         shared_weights[i] = block;
       }
       for (var i = lane / tile_quads; i < 4u * depth; i += loaders) {
-        shared_x[i * tile_quads + own_quad] = load(window, group, 4u * first + i);
+        shared_x[i * tile_quads + own_quad] = load(window, 4u * first + i);
       }
       workgroupBarrier();
       for (var block = 0u; block < depth; block++) {

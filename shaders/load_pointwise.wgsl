@@ -2,13 +2,16 @@
 
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 
-// Where the inputs of a quad of outputs lie.
+// Where the inputs of a quad of outputs lie; it holds what every load needs, for uniforms are slow to read.
 struct Window {
   first: u32,
+  pitch: u32,
+  last: u32, // channel
 }
 
-fn window_of(quad: u32) -> Window {
-  return Window(quad);
+fn window_of(group: u32, quad: u32) -> Window {
+  let first = (step.x_first + group * step.x_channels * step.x_pitch) / 4u + quad;
+  return Window(first, step.x_pitch / 4u, step.x_channels - 1u);
 }
 
 // The window under one tap of the filter.
@@ -16,8 +19,7 @@ fn under(window: Window, tap: u32) -> Window {
   return window;
 }
 
-// Four inputs of a channel, counted within the group.
-fn load(window: Window, group: u32, channel: u32) -> vec4<f32> {
-  let c = group * step.x_channels + min(channel, step.x_channels - 1u);
-  return x[(step.x_first + c * step.x_pitch) / 4u + window.first];
+// Four inputs of a channel of the group.
+fn load(window: Window, channel: u32) -> vec4<f32> {
+  return x[window.first + min(channel, window.last) * window.pitch];
 }

@@ -7,7 +7,7 @@ fn weight_block(index: u32) -> mat4x4<f32> {
   let a = weights[2u * index];
   let b = weights[2u * index + 1u];
   return mat4x4(
-    unpack2x16float(a.x), unpack2x16float(a.y), unpack2x16float(a.z), unpack2x16float(a.w),
-    unpack2x16float(b.x), unpack2x16float(b.y), unpack2x16float(b.z), unpack2x16float(b.w),
+    vec4(unpack2x16float(a.x), unpack2x16float(a.y)), vec4(unpack2x16float(a.z), unpack2x16float(a.w)),
+    vec4(unpack2x16float(b.x), unpack2x16float(b.y)), vec4(unpack2x16float(b.z), unpack2x16float(b.w)),
   );
 }

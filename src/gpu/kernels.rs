@@ -184,7 +184,8 @@ impl Kernel {
         let tiles = step.batch * step.tiles_x * step.tiles_y;
         let parts = match self {
             Kernel::PointwiseRegisters(_) | Kernel::SpatialRegisters(_) | Kernel::Products => {
-                [quads.div_ceil(2 * lanes), groups, blocks_out.div_ceil(2)]
+                let tiles = u64::from(quads.div_ceil(2) * blocks_out.div_ceil(2)) * u64::from(groups);
+                return tiles.div_ceil(u64::from(lanes));
             }
             Kernel::PointwiseShared(_, rows) | Kernel::SpatialShared(_, rows) => {
                 [quads.div_ceil(2 * SHARED_INVOCATIONS / rows), groups, blocks_out.div_ceil(2 * rows)]
