@@ -1,6 +1,6 @@
 /** @file The opened stage: what block 1 saw beside what block n made, and a thread between twins. */
 import { byId, element, onChange } from './dom.js';
-import { drawGrid, drawMap, layOut } from './maps.js';
+import { drawMaps, layOut } from '../lib/draw.js';
 import { countAbove } from './twins.js';
 
 const sides = ['first', 'last'];
@@ -86,6 +86,14 @@ export function stageView({ point, setThreshold }) {
   return (state) => [drawWords, drawGrids, drawPair].forEach((draw) => draw(state));
 }
 
+/** Crisp at the screen's own pixels. */
+function drawGrid(canvas, maps, { cell, columns, rows }) {
+  const step = Math.round(cell * devicePixelRatio);
+  const gap = Math.round(devicePixelRatio);
+  drawMaps(canvas, maps, { cell: step - gap, gap, columns });
+  Object.assign(canvas.style, { width: `${columns * cell}px`, height: `${rows * cell}px` });
+}
+
 function thresholdSlider(setThreshold) {
   const input = element('input', { type: 'range', min: '0.5', max: '0.95', step: '0.05', 'aria-label': 'How alike twins must be: the correlation |r|' });
   input.addEventListener('input', () => setThreshold(Number(input.value)));
@@ -164,7 +172,7 @@ function describe({ side, first, last, r }, maps, pointed) {
   for (const [name, channel] of [['first', first], ['last', last]]) {
     const canvas = byId(`pair-${name}`);
     canvas.style.visibility = channel < 0 ? 'hidden' : '';
-    if (channel >= 0) drawMap(canvas, maps[name], channel);
+    if (channel >= 0) drawMaps(canvas, maps[name], { channels: [channel], cell: Math.round(canvas.clientWidth * devicePixelRatio) });
   }
   if (first < 0 || last < 0) {
     text.textContent = `Map ${side === 'first' ? first : last} is blank for this picture: it has no twin.`;
