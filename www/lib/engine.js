@@ -36,14 +36,15 @@ export class Engine {
   /**
    * @param {EngineOptions} options
    * @param {{ signal?: AbortSignal, onProgress?: (event: object) => void, fetch?: typeof globalThis.fetch,
-   *   decode?: (blob: Blob) => Promise<{ data: Uint8Array, width: number, height: number }> }} [hooks]
+   *   decode?: (blob: Blob) => Promise<{ data: Uint8Array, width: number, height: number }>,
+   *   flavour?: import('./flavours.js').Flavour }} [hooks]
    */
-  static async load(options, { signal, onProgress = () => {}, fetch, decode } = {}) {
+  static async load(options, { signal, onProgress = () => {}, fetch, decode, flavour: given } = {}) {
     const engine = new Engine();
     engine.#options = options;
     engine.decode = decode;
     try {
-      const flavour = chooseFlavour(options.flavour);
+      const flavour = given ?? chooseFlavour(options.flavour);
       engine.#flavour = flavour.name;
       let last = { phase: 'download', loaded: 0, total: undefined };
       const report = (event) => onProgress((last = event));
@@ -242,6 +243,11 @@ export function engineMethods(hooks) {
 }
 
 async function fetchWasm(flavour, folder, options) {
+  if (flavour.bytes) {
+    const bytes = flavour.bytes();
+    options.onBytes(bytes.length, bytes.length);
+    return bytes;
+  }
   const url = folder ? new URL(`${flavour.name}/g_ghostnet_bg.wasm`, folder) : flavour.url();
   const hint = 'The option wasmUrl names the folder of the engine.';
   return download(url, { what: 'The engine (WebAssembly)', hint, ...options });
