@@ -1,5 +1,6 @@
 // Makes the npm package: the folder dist/npm and the tarball dist/g-ghostnet-VERSION.tgz.
 import { execFileSync } from 'node:child_process';
+//   node tools/pack.mjs [--smoke]   then also tries the tarball in fresh projects
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -147,4 +148,8 @@ const over = [scripts + largest > SCRIPTS_AND_ENGINE && 'scripts and engine', si
 if (over.length) {
   console.error(`pack: over budget: ${over.join(' and ')}`);
   process.exitCode = 1;
+}
+
+if (process.argv.includes('--smoke') && !process.exitCode) {
+  execFileSync(process.execPath, ['--test', path.join(repository, 'tests/package/smoke.test.mjs')], { cwd: repository, stdio: 'inherit' });
 }
