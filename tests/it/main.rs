@@ -3,4 +3,5 @@
 
 mod image;
 mod network;
+mod pth;
 mod support;
