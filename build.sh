@@ -28,10 +28,11 @@ usage: ./build.sh VERB
   test [PART...]                everything that must pass; parts: check native wasm page (default: all)
   check                         formatting and lints only
   wasm                          build every flavour of the engine into dist/wasm/ and hold the size budget
-  classify [--model FILE] [--backend wasm|webgpu] [--json] PHOTO|FOLDER...
+  classify [--model FILE] [--backend wasm|webgpu] [--top N] [--json] PHOTO|FOLDER...
                                 print the top-5 of each picture
-  accuracy ...                  measure top-1 and top-5 on a folder of pictures sorted by class
-  bench ...                     measure speed
+  accuracy [--model FILE] [--backend wasm|webgpu] [--json] FOLDER
+                                measure top-1 and top-5 on a folder of pictures sorted by class
+  bench MODELS ...              time the engine in Chromium on the models of a folder (see benches/wasm.mjs)
   pack                          make the npm package
   site                          assemble the page as a folder for any static host: dist/site/
   help                          this text
@@ -70,16 +71,14 @@ trap report_failure EXIT
 # wasm_cargo FLAVOUR SUBCOMMAND ARGUMENT...
 # RUSTC_BOOTSTRAP lets a release compiler build its own standard library.
 # -Zpanic-abort-tests gives tests the panic strategy of the release, so that one such library serves both.
-# Paths of this machine stay out of the binary.
+# -Ztrim-paths keeps this machine's paths out of the binary (remapping them by RUSTFLAGS would rebuild everything at each change of flavour).
 wasm_cargo() {
-  local flavour=$1 subcommand=$2 program=$rust/cargo flags
+  local flavour=$1 subcommand=$2 program=$rust/cargo
   shift 2
   [ "$subcommand" != clippy ] || program=$rust/cargo-clippy
-  flags="-C target-feature=$(features_of "$flavour") -C linker=rust-lld"
-  flags="$flags --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$PWD=/g-ghostnet"
-  flags="$flags --remap-path-prefix=$("$rust/rustc" --print sysroot)=/rust"
-  CARGO="$rust/cargo" RUSTC_BOOTSTRAP=1 RUSTFLAGS="$flags" "$program" "$subcommand" --locked --release --target $target \
-    -Zbuild-std=std,panic_abort -Zpanic-abort-tests "$@"
+  CARGO="$rust/cargo" RUSTC_BOOTSTRAP=1 RUSTFLAGS="-C target-feature=$(features_of "$flavour") -C linker=rust-lld" \
+    "$program" "$subcommand" --locked --release --target $target \
+    -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size -Zpanic-abort-tests -Ztrim-paths --config 'profile.release.trim-paths="all"' "$@"
 }
 
 # build_flavour FLAVOUR: dist/wasm/FLAVOUR/{g_ghostnet.js,g_ghostnet_bg.wasm}
@@ -108,7 +107,7 @@ print_sizes() {
   local flavour file raw packed page=0 total failed=
   while IFS= read -r file; do
     page=$((page + $(compressed "$file")))
-  done < <(find www -name '*.js' -type f)
+  done < <(find www -name '*.js' -type f ! -path www/lib/node.js) # which only Node loads
   printf '%-16s %9s %9s %22s\n' flavour raw gzip "with the page's scripts"
   for flavour in $flavours; do
     raw=0 packed=0
@@ -219,7 +218,7 @@ case $verb in
     ;;
   bench)
     { need_chromium; build_wasm; } >&2
-    exec node benches/run.mjs "$@"
+    exec node benches/wasm.mjs "$@"
     ;;
   pack)
     build_wasm

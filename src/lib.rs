@@ -10,6 +10,8 @@ pub mod plan;
 mod pth;
 pub mod recognise;
 pub mod session;
+#[cfg(target_arch = "wasm32")]
+pub mod wasm;
 pub mod weights;
 
 pub use error::{Error, Result};

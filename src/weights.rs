@@ -211,6 +211,12 @@ impl Checkpoint {
         &self.tensors
     }
 
+    /// Drops the bytes and the index, once an engine has its own copy of the weights.
+    pub fn forget(&mut self) {
+        self.bytes = Vec::new();
+        self.tensors = BTreeMap::new();
+    }
+
     /// Size of the file.
     #[must_use]
     pub fn size_bytes(&self) -> usize {

@@ -133,5 +133,6 @@ need_chromedriver() {
 # Native tests of the GPU engine need a Vulkan driver; Mesa's lavapipe is one without a GPU.
 need_vulkan() {
   [ "$(uname)" = Linux ] || return 0
-  ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json >/dev/null 2>&1 || apt_install "a Vulkan driver" mesa-vulkan-drivers libvulkan1
+  compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null ||
+    apt_install "a Vulkan driver" mesa-vulkan-drivers libvulkan1
 }

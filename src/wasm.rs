@@ -1,0 +1,210 @@
+//! The face towards JavaScript; the only file that names a `JsValue`.
+//!
+//! Structured answers cross the border as JSON text, tensors as typed arrays; errors are JavaScript
+//! `Error`s with the `code` of [`Error::code`].
+
+use crate::arch::{Network, Stage};
+use crate::error::Error;
+use crate::image::{Preprocess, preprocess};
+use crate::model::{Model, Options, softmax};
+use crate::session::{CpuSession, Outputs};
+use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use wasm_bindgen::prelude::*;
+
+impl From<Error> for JsValue {
+    fn from(error: Error) -> JsValue {
+        let js = js_sys::Error::new(&error.to_string());
+        // Setting a property of a fresh object cannot fail.
+        let _ = js_sys::Reflect::set(&js, &"code".into(), &error.code().into());
+        js.into()
+    }
+}
+
+/// Options of [`Net::create`].
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CreateOptions {
+    backend: Backend,
+    #[serde(default)]
+    variant: Option<String>,
+    #[serde(default)]
+    labels: Option<Vec<String>>,
+    #[serde(default)]
+    threads: Option<usize>,
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Backend {
+    Wasm,
+    Webgpu,
+}
+
+enum Engine {
+    Cpu(CpuSession),
+}
+
+/// What [`Net::info`] says.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Info<'a> {
+    variant: &'a str,
+    classes: usize,
+    labels: &'a [String],
+    input: Preprocess,
+    stages: &'a [Stage],
+    params: u64,
+    macs: u64,
+    activations: u64,
+    taps: Vec<&'a str>,
+    backend: Backend,
+    adapter: Option<String>,
+    threads: usize,
+    memory_bytes: usize,
+}
+
+/// A model on an engine.
+#[wasm_bindgen]
+pub struct Net {
+    model: Model,
+    network: Network,
+    threads: usize,
+    engine: RefCell<Engine>,
+}
+
+#[wasm_bindgen]
+impl Net {
+    /// Loads a model file onto an engine; `options` is JSON: `{ backend, variant?, labels?, threads? }`.
+    ///
+    /// # Errors
+    /// As [`Model::from_bytes`].
+    pub async fn create(model: Vec<u8>, options: String) -> Result<Net, JsValue> {
+        let options: CreateOptions = serde_json::from_str(&options)
+            .map_err(|error| Error::Unsupported(format!("options of create: {error}")))?;
+        let model_options = Options { variant: options.variant, labels: options.labels };
+        let mut model = Model::from_bytes(model, &model_options)?;
+        let network = model.network(model.input.side, model.input.side)?;
+        let threads = options.threads.unwrap_or(1);
+        let engine = match options.backend {
+            Backend::Wasm => Engine::Cpu(CpuSession::new(&model, threads)?),
+            Backend::Webgpu => {
+                return Err(Error::Unsupported("this build has no WebGPU engine".into()).into());
+            }
+        };
+        // The engine has its own copy by now; the caller keeps the file.
+        model.checkpoint.forget();
+        Ok(Net { model, network, threads, engine: RefCell::new(engine) })
+    }
+
+    /// What is loaded, as JSON: variant, labels, input rule, stages, taps, cost, engine, memory.
+    pub fn info(&self) -> String {
+        let (backend, memory_bytes) = match &*self.engine.borrow() {
+            Engine::Cpu(session) => (Backend::Wasm, session.size_bytes()),
+        };
+        let info = Info {
+            variant: &self.network.name,
+            classes: self.network.classes,
+            labels: &self.model.labels,
+            input: self.model.input,
+            stages: &self.network.stages,
+            params: self.network.params(),
+            macs: self.network.macs(),
+            activations: self.network.activations(),
+            taps: self.network.taps.iter().map(|tap| tap.name.as_str()).collect(),
+            backend,
+            adapter: None,
+            threads: self.threads,
+            memory_bytes,
+        };
+        serde_json::to_string(&info).expect("numbers, strings and lists are JSON")
+    }
+
+    /// RGBA8 pixels to the network's input, `[3, side, side]`, by the model's rule.
+    ///
+    /// # Errors
+    /// [`Error::BadImage`]
+    pub fn preprocess(&self, rgba: &[u8], width: usize, height: usize) -> Result<Vec<f32>, JsValue> {
+        Ok(preprocess(rgba, width, height, &self.model.input)?)
+    }
+
+    /// Runs a batch of normalised inputs, `[n, 3, height, width]`.
+    ///
+    /// # Errors
+    /// [`Error::WrongShape`], [`Error::UnknownTap`], [`Error::OutOfMemory`]; the net stays usable.
+    pub async fn forward(
+        &self,
+        data: Vec<f32>,
+        n: usize,
+        height: usize,
+        width: usize,
+        taps: Vec<String>,
+    ) -> Result<Output, JsValue> {
+        let start = now();
+        let Ok(mut engine) = self.engine.try_borrow_mut() else {
+            return Err(Error::Unsupported("the net is busy: wait for the last call".into()).into());
+        };
+        let outputs = match &mut *engine {
+            Engine::Cpu(session) => session.run(&self.model, &data, [n, 3, height, width], &taps)?,
+        };
+        Ok(Output { outputs, dims: [n, self.model.labels.len()], milliseconds: now() - start })
+    }
+}
+
+/// Logits and taps of one run.
+#[wasm_bindgen]
+pub struct Output {
+    outputs: Outputs,
+    dims: [usize; 2],
+    /// Wall time of the run, without pre-processing.
+    pub milliseconds: f64,
+}
+
+#[wasm_bindgen]
+impl Output {
+    /// `[n, classes]`, row-major.
+    pub fn logits(&self) -> Vec<f32> {
+        self.outputs.logits.clone()
+    }
+
+    /// Soft-max of each image's logits, `[n, classes]`.
+    pub fn probabilities(&self) -> Vec<f32> {
+        self.outputs.logits.chunks_exact(self.dims[1]).flat_map(softmax).collect()
+    }
+
+    /// `[n, classes]`
+    pub fn dims(&self) -> Vec<usize> {
+        self.dims.to_vec()
+    }
+
+    /// Number of taps.
+    #[wasm_bindgen(js_name = tapCount)]
+    pub fn tap_count(&self) -> usize {
+        self.outputs.taps.len()
+    }
+
+    /// Name of a tap.
+    #[wasm_bindgen(js_name = tapName)]
+    pub fn tap_name(&self, index: usize) -> Option<String> {
+        Some(self.outputs.taps.get(index)?.name.clone())
+    }
+
+    /// `[n, channels, height, width]` of a tap.
+    #[wasm_bindgen(js_name = tapDims)]
+    pub fn tap_dims(&self, index: usize) -> Option<Vec<usize>> {
+        Some(self.outputs.taps.get(index)?.dims.to_vec())
+    }
+
+    /// A tap's numbers, row-major.
+    pub fn tap(&self, index: usize) -> Option<Vec<f32>> {
+        Some(self.outputs.taps.get(index)?.data.clone())
+    }
+}
+
+/// Milliseconds of the page's or worker's clock.
+fn now() -> f64 {
+    js_sys::Reflect::get(&js_sys::global(), &"performance".into())
+        .ok()
+        .and_then(|performance| performance.dyn_into::<web_sys::Performance>().ok())
+        .map_or(0.0, |performance| performance.now())
+}

@@ -1,0 +1,285 @@
+/**
+ * @file One net on the engine of its own realm (a worker, a page or Node): loads a flavour and a model, chooses
+ * between WebGPU and WASM, and keeps going when a GPU goes away.
+ */
+import { asError, GGhostError, throwIfAborted } from './errors.js';
+import { addUp, download } from './download.js';
+import { chooseFlavour } from './flavours.js';
+import { toPixels } from './image.js';
+
+/** Instances that crashed in this realm: nets of an earlier one are dead. */
+let generation = 0;
+
+/**
+ * @typedef {object} EngineOptions
+ * @property {string | Blob | ArrayBuffer | Uint8Array} model absolute URL or bytes
+ * @property {'auto' | 'webgpu' | 'wasm'} backend
+ * @property {string} [wasmUrl] folder of the flavours
+ * @property {string} [flavour]
+ * @property {string} [variant]
+ * @property {string[]} [labels]
+ * @property {'f32' | 'f16' | 'int8'} [precision]
+ * @property {number} [threads]
+ * @property {{ module: WebAssembly.Module, model: Blob }} [kept] what an earlier engine of the same options had loaded
+ */
+
+export class Engine {
+  #options;
+  #glue;
+  #net;
+  #kept;
+  #generation;
+  #reason;
+  #flavour;
+  #rebuilt = false;
+
+  /**
+   * @param {EngineOptions} options
+   * @param {{ signal?: AbortSignal, onProgress?: (event: object) => void, fetch?: typeof globalThis.fetch,
+   *   decode?: (blob: Blob) => Promise<{ data: Uint8Array, width: number, height: number }> }} [hooks]
+   */
+  static async load(options, { signal, onProgress = () => {}, fetch, decode } = {}) {
+    const engine = new Engine();
+    engine.#options = options;
+    engine.decode = decode;
+    try {
+      const flavour = chooseFlavour(options.flavour);
+      engine.#flavour = flavour.name;
+      let last = { phase: 'download', loaded: 0, total: undefined };
+      const report = (event) => onProgress((last = event));
+      const part = addUp(report);
+      const [wasm, model] = await Promise.all([
+        options.kept?.module ?? fetchWasm(flavour, options.wasmUrl, { signal, fetch, onBytes: part() }),
+        modelBytes(options.kept?.model ?? options.model, { signal, fetch, onBytes: part() }),
+      ]);
+      throwIfAborted(signal);
+
+      report({ ...last, phase: 'compile' });
+      const module = wasm instanceof WebAssembly.Module ? wasm : await WebAssembly.compile(wasm);
+      engine.#glue = await loadGlue(flavour, options.wasmUrl);
+      await engine.#glue.default({ module_or_path: module });
+      engine.#generation = generation;
+      engine.#kept = { module, model: options.kept?.model ?? new Blob([model]) };
+      throwIfAborted(signal);
+
+      report({ ...last, phase: 'warm-up' });
+      await engine.#choose(model);
+      throwIfAborted(signal);
+      return engine;
+    } catch (error) {
+      engine.dispose();
+      throw engine.#failure(error);
+    }
+  }
+
+  /** What a fresh engine needs to take over without downloads. */
+  get kept() {
+    return this.#kept;
+  }
+
+  get info() {
+    const info = JSON.parse(this.#net.info());
+    return { ...info, backendReason: this.#reason, flavour: this.#flavour };
+  }
+
+  /**
+   * @param {{ sources?: import('./image.js').Source[], tensor?: { data: Float32Array, dims: number[] }, taps?: string[] }} request
+   */
+  async run(request) {
+    for (;;) {
+      try {
+        if (this.#generation !== generation) throw new WebAssembly.RuntimeError('another net of this page crashed');
+        return await this.#run(request);
+      } catch (error) {
+        if (error?.code !== 'device-lost' || this.#options.backend === 'wasm') throw this.#failure(error);
+        await this.#recover(error);
+      }
+    }
+  }
+
+  async #run({ sources, tensor, taps = [] }) {
+    const start = performance.now();
+    const { data, dims, decoded } = sources ? await this.#prepare(sources) : { ...tensor, decoded: 0 };
+    if (!(data instanceof Float32Array) || dims?.length !== 4 || dims[1] !== 3) {
+      throw new GGhostError('wrong-shape', `Expected a Float32Array with dims [n, 3, height, width], got dims [${dims}].`);
+    }
+    const prepared = performance.now();
+    const output = await this.#net.forward(data, dims[0], dims[2], dims[3], taps);
+    const forward = output.milliseconds;
+    const { backend } = JSON.parse(this.#net.info());
+    const result = {
+      logits: output.logits(),
+      probabilities: output.probabilities(),
+      dims: Array.from(output.dims()),
+      taps: Array.from({ length: output.tapCount() }, (_, i) => ({
+        name: output.tapName(i),
+        dims: Array.from(output.tapDims(i)),
+        data: output.tap(i),
+      })),
+      backend,
+      backendReason: this.#reason,
+      timings: { decode: decoded, preprocess: prepared - start - decoded, forward },
+    };
+    output.free();
+    return result;
+  }
+
+  async #prepare(sources) {
+    let decoded = 0;
+    let data;
+    let side;
+    for (const [i, source] of sources.entries()) {
+      const start = performance.now();
+      const pixels = this.decode && source instanceof Blob ? await this.decode(source) : await toPixels(source);
+      decoded += performance.now() - start;
+      const input = this.#net.preprocess(pixels.data, pixels.width, pixels.height);
+      data ??= new Float32Array(sources.length * input.length);
+      side ??= Math.sqrt(input.length / 3);
+      data.set(input, i * input.length);
+    }
+    return { data, dims: [sources.length, 3, side, side], decoded };
+  }
+
+  /** @returns {Promise<{ passed: boolean, worstError: number }>} */
+  async selfTest() {
+    try {
+      return JSON.parse(await this.#net.selfTest());
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  dispose() {
+    if (this.#net && this.#generation === generation) this.#net.free();
+    this.#net = undefined;
+  }
+
+  #create(backend, model) {
+    const { variant, labels, threads, precision } = this.#options;
+    return this.#glue.Net.create(model, JSON.stringify({ backend, variant, labels, threads, precision }));
+  }
+
+  /** WebGPU where it exists, is right and is faster; else WASM, and why. */
+  async #choose(model) {
+    const { backend } = this.#options;
+    if (backend === 'webgpu') {
+      this.#net = await this.#create('webgpu', model);
+      await checkItself(this.#net);
+      return;
+    }
+    this.#net = await this.#create('wasm', model);
+    const wasm = await milliseconds(this.#net);
+    if (backend === 'wasm') return;
+    this.#reason = await noGpu();
+    if (this.#reason) return;
+    let gpu;
+    try {
+      gpu = await this.#create('webgpu', model);
+      await checkItself(gpu);
+      const webgpu = await milliseconds(gpu);
+      if (webgpu < wasm) {
+        this.#net.free();
+        this.#net = gpu;
+        return;
+      }
+      this.#reason = `WebGPU is slower here: ${webgpu.toFixed(1)} ms against ${wasm.toFixed(1)} ms.`;
+    } catch (error) {
+      if (!error?.code) throw error;
+      this.#reason = `WebGPU cannot be used: ${error.message}`;
+    }
+    gpu?.free();
+  }
+
+  /** After a lost device: a new one, the second time WASM. */
+  async #recover(error) {
+    this.#net.free();
+    this.#net = undefined;
+    const model = await modelBytes(this.#kept.model, {});
+    if (!this.#rebuilt) {
+      this.#rebuilt = true;
+      try {
+        this.#net = await this.#create('webgpu', model);
+        await checkItself(this.#net);
+        return;
+      } catch (second) {
+        if (!second?.code) throw second;
+        this.#net?.free();
+        error = second;
+      }
+    }
+    if (this.#options.backend === 'webgpu') throw asError(error);
+    this.#net = await this.#create('wasm', model);
+    this.#reason = `The GPU was lost: ${error.message}`;
+  }
+
+  /** An error without a code came out of a trap: this realm gets a fresh instance, and every net of the old one is dead. */
+  #failure(error) {
+    const failure = asError(error);
+    if (failure.code === 'crashed' && this.#generation === generation) {
+      generation += 1;
+      this.#glue.__wbg_reset_state?.();
+    }
+    return failure;
+  }
+}
+
+/**
+ * What a host answers: the same in a worker and in place.
+ * @param {Parameters<typeof Engine.load>[1]} hooks
+ */
+export function engineMethods(hooks) {
+  let engine;
+  return {
+    async load(options) {
+      engine = await Engine.load(options, hooks);
+      return { info: engine.info, kept: engine.kept };
+    },
+    run: (request) => engine.run(request),
+    selfTest: () => engine.selfTest(),
+    info: () => engine.info,
+    close: () => engine?.dispose(),
+  };
+}
+
+async function fetchWasm(flavour, folder, options) {
+  const url = folder ? new URL(`${flavour.name}/g_ghostnet_bg.wasm`, folder) : flavour.url();
+  const hint = 'The option wasmUrl names the folder of the engine.';
+  return download(url, { what: 'The engine (WebAssembly)', hint, ...options });
+}
+
+const loadGlue = (flavour, folder) =>
+  folder ? import(/* @vite-ignore */ /* webpackIgnore: true */ new URL(`${flavour.name}/g_ghostnet.js`, folder).href) : flavour.glue();
+
+async function modelBytes(model, options) {
+  if (typeof model === 'string') return download(model, { what: 'The model', ...options });
+  const bytes = model instanceof Blob ? await model.arrayBuffer() : model;
+  options.onBytes?.(bytes.byteLength, bytes.byteLength);
+  return new Uint8Array(bytes.buffer ?? bytes, bytes.byteOffset ?? 0, bytes.byteLength);
+}
+
+/** Why WebGPU is out of the question; undefined where it is worth a try. */
+async function noGpu() {
+  const gpu = globalThis.navigator?.gpu;
+  if (!gpu) return 'This browser has no WebGPU.';
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
+  if (!adapter) return 'WebGPU found no graphics card.';
+  return adapter.info?.isFallbackAdapter ? 'WebGPU would run in software here.' : undefined;
+}
+
+async function checkItself(net) {
+  const { passed, worstError } = JSON.parse(await net.selfTest());
+  if (!passed) throw new GGhostError('gpu', `the graphics card computes wrongly (error ${worstError} of the largest value)`);
+}
+
+/** Median time of one picture, after one run that warms up. */
+async function milliseconds(net) {
+  const { side } = JSON.parse(net.info()).input;
+  const data = new Float32Array(3 * side * side);
+  const times = [];
+  for (let run = 0; run < 4; run++) {
+    const start = performance.now();
+    (await net.forward(data, 1, side, side, [])).free();
+    times.push(performance.now() - start);
+  }
+  return times.slice(1).sort((a, b) => a - b)[1];
+}

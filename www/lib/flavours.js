@@ -1,0 +1,55 @@
+/**
+ * @file The engine's binaries, fastest first, and which of them this browser can run.
+ * A browser refuses a whole module for one instruction that it does not know, so each flavour has a probe:
+ * the smallest module with such an instruction.
+ */
+import { GGhostError } from './errors.js';
+
+/** () -> v128 of the given instructions, drop. */
+const probe = (...code) =>
+  new Uint8Array([
+    ...[0, 97, 115, 109, 1, 0, 0, 0], // magic, version
+    ...[1, 5, 1, 96, 0, 1, 123], // type: () -> v128
+    ...[3, 2, 1, 0], // one function of that type
+    ...[10, code.length + 4, 1, code.length + 2, 0, ...code, 11], // its code, end
+  ]);
+const zero = [65, 0, 253, 15]; // i32.const 0, i8x16.splat
+
+/**
+ * @typedef {object} Flavour
+ * @property {string} name
+ * @property {Uint8Array} probe
+ * @property {() => Promise<any>} glue the script that wasm-bindgen made for it
+ * @property {() => URL} url
+ */
+
+/** @type {Flavour[]} */
+export const flavours = [
+  {
+    name: 'relaxed',
+    probe: probe(...zero, ...zero, ...zero, 253, 133, 2), // f32x4.relaxed_madd
+    glue: () => import('../wasm/relaxed/g_ghostnet.js'),
+    url: () => new URL('../wasm/relaxed/g_ghostnet_bg.wasm', import.meta.url),
+  },
+  {
+    name: 'fixed',
+    probe: probe(...zero),
+    glue: () => import('../wasm/fixed/g_ghostnet.js'),
+    url: () => new URL('../wasm/fixed/g_ghostnet_bg.wasm', import.meta.url),
+  },
+];
+
+/**
+ * @param {string} [name] a flavour to insist on
+ * @returns {Flavour}
+ */
+export function chooseFlavour(name) {
+  if (typeof WebAssembly !== 'object') {
+    throw new GGhostError('unsupported', 'WebAssembly is switched off here: allow it, or use another browser.');
+  }
+  const found = flavours.find((flavour) => (name ? flavour.name === name : WebAssembly.validate(flavour.probe)));
+  if (!found) {
+    throw new GGhostError('unsupported', 'This browser has no WebAssembly SIMD: use Chrome 91, Firefox 89, Safari 16.4 or newer.');
+  }
+  return found;
+}

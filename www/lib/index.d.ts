@@ -1,0 +1,254 @@
+/** Where a net runs: WebGPU on the graphics card, or WebAssembly on the processor. */
+export type Backend = 'webgpu' | 'wasm';
+
+/** What `load` is doing; `loaded` and `total` are the bytes of all downloads together. */
+export interface Progress {
+  phase: 'download' | 'compile' | 'warm-up';
+  loaded: number;
+  /** Unknown (undefined) until every server has said how much it sends. */
+  total?: number;
+}
+
+export interface LoadOptions {
+  /** A `.safetensors` model: an address, a file or its bytes. Left out: the bundled model of ten classes. */
+  model?: string | URL | Blob | ArrayBuffer | Uint8Array;
+  /** Name of the network, where the file's shapes leave a choice: `'g_ghost_regnetx_032'`. */
+  variant?: string;
+  /** Labels in class order, where the file has none. */
+  labels?: string[];
+  /** `'auto'` (the default) takes WebGPU where it exists, computes rightly and is faster, else WebAssembly. */
+  backend?: 'auto' | Backend;
+  precision?: 'auto' | 'f32' | 'f16' | 'int8';
+  /** Threads of the WebAssembly engine, where the page is cross-origin isolated. */
+  threads?: number;
+  /** `true` insists on a worker, `false` on none; left out: a worker where one can be started. */
+  worker?: boolean;
+  /** Folder with the engine's files, where the bundler or server has moved them. */
+  wasmUrl?: string | URL;
+  /** The engine's binary, for tests: `'relaxed'` or `'fixed'`. */
+  flavour?: string;
+  signal?: AbortSignal;
+  onProgress?: (progress: Progress) => void;
+}
+
+/** RGBA bytes, row by row from the top. */
+export interface Pixels {
+  data: Uint8Array | Uint8ClampedArray;
+  width: number;
+  height: number;
+}
+
+/** Anything with a picture in it. Addresses are downloaded; EXIF orientation is honoured. */
+export type ImageInput =
+  | HTMLImageElement
+  | SVGImageElement
+  | HTMLCanvasElement
+  | HTMLVideoElement
+  | OffscreenCanvas
+  | ImageBitmap
+  | ImageData
+  | VideoFrame
+  | Blob
+  | URL
+  | string
+  | Pixels;
+
+export interface Prediction {
+  label: string;
+  /** Class number in the model. */
+  index: number;
+  /** 0 to 1; those of all classes sum to 1. */
+  probability: number;
+}
+
+/** Which engine answered, and how long it took. */
+export interface Provenance {
+  backend: Backend;
+  /** Why it is not the first choice; absent where it is. */
+  backendReason?: string;
+  /** The network's time alone. */
+  milliseconds: number;
+  timings: { decode: number; preprocess: number; forward: number };
+}
+
+export interface Classification extends Provenance {
+  /** The most probable classes, most probable first. */
+  top: Prediction[];
+}
+
+/** Feature maps of one picture, row-major. */
+export interface FeatureMaps {
+  data: Float32Array;
+  /** Channels, height, width. */
+  dims: [number, number, number];
+  layout: 'chw';
+}
+
+/** The blocks of a stage, as names of taps. */
+export interface StageRoles {
+  name: string;
+  kind: 'plain' | 'ghost';
+  /** Block 1. */
+  first: string;
+  /** Blocks 2 to n - 1. */
+  inner: string[];
+  /** The maps made by the cheap operation; absent in a plain stage. */
+  ghost?: string;
+  /** Block n; in a stage of one block, block 1. */
+  last: string;
+}
+
+export interface Features extends Classification {
+  /** Feature maps by tap. */
+  maps: Record<string, FeatureMaps>;
+  /** Which map is which, where a stage was asked for. */
+  stage?: StageRoles;
+}
+
+export interface Tensor {
+  data: Float32Array;
+  /** Images, channels, height, width. */
+  dims: [number, number, number, number];
+}
+
+export interface ForwardResult extends Provenance {
+  /** `[n, classes]`, row-major. */
+  logits: Float32Array;
+  dims: [number, number];
+  taps: Record<string, Tensor & { layout: 'nchw' }>;
+}
+
+export interface StageInfo {
+  name: string;
+  kind: 'plain' | 'ghost';
+  /** Number of blocks. */
+  depth: number;
+  /** Channels of the stage's output. */
+  width: number;
+  /** Channels that pass the inner blocks; the whole width in a plain stage. */
+  raw: number;
+  /** Channels made by the cheap operation; 0 in a plain stage. */
+  cheap: number;
+  /** Rows and columns of the maps at the model's input size. */
+  size: [number, number];
+  /** Tap of each block's output, block 1 first. */
+  blocks: string[];
+}
+
+export interface Info {
+  variant: string;
+  classes: number;
+  labels: string[];
+  input: {
+    side: number;
+    resize: 'squash' | 'crop';
+    resizeSide?: number;
+    interpolation: 'bilinear' | 'bicubic';
+    mean: [number, number, number];
+    std: [number, number, number];
+  };
+  stages: StageInfo[];
+  params: number;
+  /** Multiply-accumulate operations of one picture. */
+  macs: number;
+  /** Numbers that the convolutions write for one picture. */
+  activations: number;
+  /** Every name that `features` and `forward` accept. */
+  taps: string[];
+  backend: Backend;
+  backendReason?: string;
+  /** Name of the graphics card, where one is used and the browser tells. */
+  adapter: string | null;
+  threads: number;
+  /** Whether the engine runs in a worker. */
+  worker: boolean;
+  /** The WebAssembly binary that was chosen. */
+  flavour: string;
+  memoryBytes: number;
+}
+
+export interface CallOptions {
+  signal?: AbortSignal;
+}
+
+/**
+ * A loaded model. Calls may overlap: they wait for their turn.
+ * After `dispose()` every call, waiting ones too, is rejected with the code `disposed`.
+ */
+export interface GGhostNet {
+  readonly info: Info;
+
+  /**
+   * The most probable classes of a picture; a list of pictures gives a list of answers.
+   * @example
+   * const { top } = await net.classify(document.querySelector('img'), { topK: 2 });
+   * // [{ label: 'church', index: 4, probability: 0.91 }, { label: 'parachute', index: 8, probability: 0.02 }]
+   */
+  classify(input: ImageInput, options?: CallOptions & { topK?: number }): Promise<Classification>;
+  classify(input: ImageInput[], options?: CallOptions & { topK?: number }): Promise<Classification[]>;
+
+  /**
+   * The features before the classifier, averaged over positions: similar pictures have similar ones.
+   * @example
+   * const embedding = await net.embed(file);
+   * // Float32Array(528)
+   */
+  embed(input: ImageInput, options?: CallOptions): Promise<Float32Array>;
+  embed(input: ImageInput[], options?: CallOptions): Promise<Float32Array[]>;
+
+  /**
+   * Feature maps, by stage or by tap; asking for them changes no answer.
+   * @example
+   * const { maps, stage } = await net.features(file, { stage: 3 });
+   * maps[stage.first]; // { data: Float32Array(24000), dims: [240, 10, 10], layout: 'chw' }
+   */
+  features(input: ImageInput, options: CallOptions & { stage: number | string; taps?: string[]; topK?: number }): Promise<Features & { stage: StageRoles }>;
+  features(input: ImageInput[], options: CallOptions & { stage: number | string; taps?: string[]; topK?: number }): Promise<(Features & { stage: StageRoles })[]>;
+  features(input: ImageInput, options: CallOptions & { taps: string[]; topK?: number }): Promise<Features>;
+  features(input: ImageInput[], options: CallOptions & { taps: string[]; topK?: number }): Promise<Features[]>;
+
+  /**
+   * Runs inputs that are normalised already; height and width from 32 on.
+   * @example
+   * const { logits, dims } = await net.forward({ data: new Float32Array(3 * 160 * 160), dims: [1, 3, 160, 160] });
+   * // dims: [1, 10]
+   */
+  forward(tensor: Tensor, options?: CallOptions & { taps?: string[] }): Promise<ForwardResult>;
+
+  /** Compares the engine's results with known ones. */
+  selfTest(options?: CallOptions): Promise<{ passed: boolean; worstError: number }>;
+
+  /** Frees the memory and stops the worker. */
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
+/**
+ * Loads a model onto the best engine there is. A load that failed can simply be called again.
+ * @example
+ * import { load } from 'g-ghostnet';
+ * const net = await load();
+ * console.log(net.info.labels.length, net.info.backend);
+ * // 10 'wasm'
+ */
+export function load(options?: LoadOptions): Promise<GGhostNet>;
+
+export type ErrorCode =
+  | 'aborted'
+  | 'bad-image'
+  | 'bad-model'
+  | 'bad-option'
+  | 'crashed'
+  | 'device-lost'
+  | 'disposed'
+  | 'gpu'
+  | 'network'
+  | 'out-of-memory'
+  | 'unknown-tap'
+  | 'unsupported'
+  | 'wrong-shape';
+
+/** Every failure: `message` says what to do, `code` is stable. */
+export class GGhostError extends Error {
+  readonly code: ErrorCode;
+}
