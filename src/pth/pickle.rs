@@ -469,7 +469,7 @@ impl<'a> Pickle<'a> {
     fn extend_dict(&mut self, items: &[Id]) -> Result<()> {
         let id = self.top()? as usize;
         match &mut self.values[id] {
-            Value::Dict(dict) if items.len() % 2 == 0 => {
+            Value::Dict(dict) if items.len().is_multiple_of(2) => {
                 dict.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));
             }
             Value::Dict(_) => return Err(damaged("a dict has a key without a value")),
