@@ -7,7 +7,7 @@
 
 use crate::error::{Error, Result};
 use crate::weights::Dtype;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// Most values that are pushed: a tensor takes about 30, the largest networks here have a few thousand.
 const MAX_PUSHES: usize = 1 << 18;
@@ -191,7 +191,8 @@ pub struct Pickle<'a> {
     stack: Vec<Id>,
     /// Heights of the stack where containers begin.
     marks: Vec<usize>,
-    memo: HashMap<u32, Id>,
+    /// Values by number; pickles count them from 0.
+    memo: Vec<Option<Id>>,
     pushes: usize,
     storages: BTreeMap<&'a str, Storage>,
 }
@@ -205,7 +206,7 @@ impl<'a> Pickle<'a> {
             values: Vec::new(),
             stack: Vec::new(),
             marks: Vec::new(),
-            memo: HashMap::new(),
+            memo: Vec::new(),
             pushes: 0,
             storages: BTreeMap::new(),
         }
@@ -435,18 +436,19 @@ impl<'a> Pickle<'a> {
     }
 
     fn remember(&mut self, index: u32) -> Result<()> {
-        let id = self.top()?;
-        if self.memo.len() >= MAX_PUSHES {
-            return Err(refused(&format!("more than {MAX_PUSHES} memos")));
+        let (id, index) = (self.top()?, index as usize);
+        if index >= MAX_PUSHES {
+            return Err(refused(&format!("memo {index}, expected less than {MAX_PUSHES}")));
         }
-        self.memo.insert(index, id);
+        if index >= self.memo.len() {
+            self.memo.resize(index + 1, None);
+        }
+        self.memo[index] = Some(id);
         Ok(())
     }
 
     fn recall(&mut self, index: u32) -> Result<()> {
-        let id = *self
-            .memo
-            .get(&index)
+        let id = (self.memo.get(index as usize).copied().flatten())
             .ok_or_else(|| damaged(&format!("it refers to memo {index}, which was never set")))?;
         self.count_pushes(1)?;
         self.stack.push(id);

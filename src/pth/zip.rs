@@ -87,8 +87,8 @@ fn directory(bytes: &[u8]) -> Result<(Range<usize>, usize)> {
     let ([count, size, offset], directory_end) = match locator {
         None => (fields32, end),
         Some(locator) => {
-            let at = u64_at(&bytes[locator..], 8) as usize;
-            if at.checked_add(END64_LENGTH) != Some(locator) {
+            let at = locator.checked_sub(END64_LENGTH).unwrap_or(locator);
+            if u64_at(&bytes[locator..], 8) != at as u64 {
                 return Err(damaged("its zip64 end is not where it says"));
             }
             let record64 = record(bytes, at, END64, END64_LENGTH)?;

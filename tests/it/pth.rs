@@ -235,6 +235,7 @@ fn hostile() -> Vec<(Vec<u8>, &'static str)> {
         (archive(b"]q\x00h\x00a"), "a list, expected a state dict"),
         (archive(b"h\x07"), "memo 7"),
         (archive(b"j\xff\xff\xff\xff"), "memo 4294967295"),
+        (archive(b"}r\xff\xff\xff\xff"), "memo 4294967295"),
         (archive(b"q\x00"), "takes a value where there is none"),
         (archive(&[&b"\x8a\xff"[..], &[1; 255]].concat()), "an integer of 255 bytes"),
         (archive(b"X\xff\xff\xff\xff"), "ends in the middle"),
