@@ -7,6 +7,7 @@ mod error;
 pub mod image;
 pub mod model;
 pub mod plan;
+mod pth;
 pub mod recognise;
 pub mod session;
 #[cfg(target_arch = "wasm32")]
