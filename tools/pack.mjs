@@ -1,6 +1,6 @@
 // Makes the npm package: the folder dist/npm and the tarball dist/g-ghostnet-VERSION.tgz.
-import { execFileSync } from 'node:child_process';
 //   node tools/pack.mjs [--smoke]   then also tries the tarball in fresh projects
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
