@@ -23,7 +23,8 @@ fn run(file: &str, engine: &str) -> Result<(Worst, f64), String> {
             return Err(format!("the network has {found} parameters, expected {params}"));
         }
     }
-    let (image, taps) = (reference.image(), reference.tap_names());
+    let image = reference.image();
+    let taps = reference.tap_names().map_err(|error| error.to_string())?;
     let (outputs, milliseconds) = match engine {
         "cpu" => {
             let mut session = CpuSession::new(&model, 1).map_err(|error| error.to_string())?;

@@ -72,6 +72,35 @@ impl Config {
         })
     }
 
+    /// The config of an architecture: its name where it is published, else its numbers.
+    #[must_use]
+    pub fn of(architecture: &Architecture) -> Config {
+        let regnet = match architecture {
+            Architecture::RegNet(regnet) => regnet,
+            Architecture::ResNet(resnet) => return Config::of_name(resnet.name()),
+            Architecture::GhostNet(ghostnet) => return Config::of_name(ghostnet.name()),
+        };
+        let config = Config::of_name(regnet.name());
+        if config.architecture().is_ok_and(|named| named.as_ref() == Some(architecture)) {
+            return config;
+        }
+        let ghost = regnet.ghost.clone();
+        Config {
+            depths: Some(regnet.depths),
+            widths: Some(regnet.widths),
+            group_width: Some(regnet.group_width),
+            cheap_ratio: ghost.as_ref().map(|ghost| CheapRatio::Each(ghost.cheap_ratio)),
+            form: ghost.as_ref().map(|ghost| ghost.form),
+            aggregation: ghost.as_ref().map(|ghost| ghost.aggregation),
+            cheap_kernel: ghost.as_ref().map(|ghost| ghost.cheap_kernel),
+            ..config
+        }
+    }
+
+    fn of_name(name: String) -> Config {
+        Config { variant: Some(name), ..Config::default() }
+    }
+
     /// The config as it is written into a file.
     #[must_use]
     pub fn to_json(&self) -> String {
@@ -151,12 +180,11 @@ pub fn architecture_of_variant(name: &str) -> Option<Architecture> {
         return RegNet::variant(number).map(Architecture::RegNet);
     }
     if let Some(number) = name.strip_prefix("regnetx_") {
-        // timm and torchvision give 004 a last stage of 400 channels, as the RegNet paper does.
         return plain_regnet(number).map(Architecture::RegNet);
     }
     if let Some(size) = name.strip_prefix("regnet_x_") {
         let number = match size {
-            "400mf" => "004",
+            "400mf" => "004_tv",
             "800mf" => "008",
             "1_6gf" => "016",
             "3_2gf" => "032",
@@ -178,6 +206,10 @@ pub fn architecture_of_variant(name: &str) -> Option<Architecture> {
     }
 }
 
+/// `004_tv` is timm's name for torchvision's.
 fn plain_regnet(number: &str) -> Option<RegNet> {
+    if number == "004_tv" {
+        return Some(RegNet::torchvision_400mf());
+    }
     RegNet::variant(number).map(|regnet| RegNet { ghost: None, ..regnet })
 }

@@ -9,6 +9,7 @@ pub mod gpu;
 pub mod image;
 pub mod model;
 pub mod plan;
+mod pth;
 pub mod recognise;
 pub mod session;
 #[cfg(target_arch = "wasm32")]

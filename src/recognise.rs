@@ -10,11 +10,17 @@ use crate::arch::resnet::ResNet;
 use crate::error::{Error, Result};
 use crate::weights::Checkpoint;
 
-/// Brings the keys of torchvision's and timm's RegNets, and of networks wrapped for parallel
-/// training, to this library's names.
+/// What PyTorch's wrappers for parallel training and compilation put before every key.
+const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
+
+/// Brings the keys of torchvision's and timm's RegNets, and of wrapped networks, to this library's
+/// names.
 pub fn rename_keys(checkpoint: &mut Checkpoint) {
-    if checkpoint.tensors().keys().all(|key| key.starts_with("module.")) {
-        checkpoint.rename(|key| key.strip_prefix("module.").map(str::to_owned));
+    while let Some(wrapper) = (WRAPPERS.iter()).find(|wrapper| {
+        let mut keys = checkpoint.tensors().keys();
+        keys.len() > 0 && keys.all(|key| key.starts_with(**wrapper))
+    }) {
+        checkpoint.rename(|key| key.strip_prefix(wrapper).map(str::to_owned));
     }
     if checkpoint.shape("trunk_output.block1.block1-0.f.a.0.weight").is_some() {
         checkpoint.rename(|key| Some(torchvision_regnet_key(key).unwrap_or_else(|| key.into())));
@@ -147,7 +153,9 @@ fn regnet(checkpoint: &Checkpoint) -> Result<RegNet> {
         ratios[stage] = cheap as f64 / widths[stage] as f64;
         ghost = Some(Ghost {
             form: if released { Form::Released } else { Form::Paper },
-            aggregation: checkpoint.shape(&format!("{path}.merge.1.weight")).is_some(),
+            // A stage without raw channels may have nothing to aggregate, whatever the others do.
+            aggregation: ghost.is_some_and(|ghost| ghost.aggregation)
+                || checkpoint.shape(&format!("{path}.merge.1.weight")).is_some(),
             cheap_kernel: extent(&format!("{path}.cheap.0.weight"), 2)?,
             cheap_ratio: ratios,
         });

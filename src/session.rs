@@ -1,11 +1,13 @@
 //! A model on an engine: inputs in, logits and taps out; the whole Rust API.
 
+use crate::arch::Step;
 use crate::cpu;
 use crate::error::{Error, Result};
-use crate::model::Model;
-use crate::plan::Plan;
 #[cfg(feature = "gpu")]
 use crate::gpu::{self, Gpu};
+use crate::model::Model;
+use crate::plan::Plan;
+use serde::Serialize;
 
 /// What one run returns.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,6 +27,22 @@ pub struct TapOutput {
     pub dims: [usize; 4],
     /// Row-major.
     pub data: Vec<f32>,
+}
+
+/// How long a step takes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepProfile {
+    /// The step's name.
+    pub name: String,
+    /// Which kernel computes it.
+    pub kernel: &'static str,
+    /// Channels, height and width of its output.
+    pub dims: [usize; 3],
+    /// Multiply-accumulate operations of the direct form.
+    pub macs: u64,
+    /// Median time.
+    pub milliseconds: f64,
 }
 
 /// Most elements of an input batch: 1 GiB of f32.
@@ -121,6 +139,44 @@ impl CpuSession {
         Ok(self.planned.as_ref().expect("planned above"))
     }
 
+    /// Times each step: the median of `runs` runs of one input, `[3, height, width]`, with a clock in
+    /// milliseconds.
+    ///
+    /// # Errors
+    /// As [`CpuSession::run`].
+    pub fn profile(
+        &mut self,
+        model: &Model,
+        image: &[f32],
+        [height, width]: [usize; 2],
+        runs: usize,
+        clock: impl Fn() -> f64,
+    ) -> Result<Vec<StepProfile>> {
+        check_input(image, [1, 3, height, width])?;
+        self.plan::<&str>(model, [height, width], &[])?;
+        let Planned { plan, workspace, .. } = self.planned.as_mut().expect("planned above");
+        let mut times = vec![Vec::with_capacity(runs); plan.steps.len()];
+        for _ in 0..runs.max(1) {
+            workspace.set_image(plan, image);
+            for (step, times) in plan.steps.iter().zip(&mut times) {
+                let start = clock();
+                workspace.run_step(plan, &self.weights, step);
+                times.push(clock() - start);
+            }
+        }
+        let profile = |(step, times): (&Step, &mut Vec<f64>)| {
+            times.sort_by(f64::total_cmp);
+            StepProfile {
+                name: step.name.clone(),
+                kernel: self.weights.kernel_name(step),
+                dims: [step.y.channels, step.y.height, step.y.width],
+                macs: step.macs(),
+                milliseconds: times[times.len() / 2],
+            }
+        };
+        Ok(plan.steps.iter().zip(&mut times).map(profile).collect())
+    }
+
     /// Bytes of weights, slots and scratch memory.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
@@ -154,8 +210,7 @@ impl GpuSession {
     /// [`Error::DeviceLost`], [`Error::OutOfMemory`], [`Error::Gpu`], or those of the checkpoint.
     pub async fn new(model: &Model, gpu: &Gpu, mut progress: impl FnMut(f64)) -> Result<GpuSession> {
         let network = model.network(model.input.side, model.input.side)?;
-        let weights =
-            gpu.guarded(|| gpu::weights::Weights::new(gpu, &network, &model.checkpoint)).await?;
+        let weights = gpu.guarded(|| gpu::weights::Weights::new(gpu, &network, &model.checkpoint)).await?;
         let plan = Plan::new(&network, &[] as &[&str])?;
         let kernels = gpu::kernels_of(gpu, &plan, &weights);
         for (index, &kernel) in kernels.iter().enumerate() {
@@ -255,7 +310,6 @@ impl GpuSession {
     /// Bytes of the buffers on the device.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        self.weights.size_bytes()
-            + self.planned.as_ref().map_or(0, |planned| planned.program.size_bytes())
+        self.weights.size_bytes() + self.planned.as_ref().map_or(0, |planned| planned.program.size_bytes())
     }
 }

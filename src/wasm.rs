@@ -4,11 +4,12 @@
 //! `Error`s with the `code` of [`Error::code`].
 
 use crate::arch::{Network, Stage};
+use crate::cpu::multiply_add_chains;
 use crate::error::Error;
-use crate::image::{Preprocess, preprocess};
-use crate::model::{Model, Options, softmax};
 #[cfg(feature = "gpu")]
 use crate::gpu::Gpu;
+use crate::image::{Preprocess, preprocess};
+use crate::model::{Model, Options, softmax};
 #[cfg(feature = "gpu")]
 use crate::session::GpuSession;
 use crate::session::{CpuSession, Outputs};
@@ -176,6 +177,30 @@ impl Net {
         };
         Ok(Output { outputs, dims: [n, self.model.labels.len()], milliseconds: now() - start })
     }
+
+    /// Times each step on one input, `[3, height, width]`: a JSON list of
+    /// `{ name, kernel, dims, macs, milliseconds }`.
+    ///
+    /// # Errors
+    /// [`Error::WrongShape`]; [`Error::Unsupported`] on an engine that cannot be timed step by step.
+    pub fn profile(
+        &self,
+        image: &[f32],
+        height: usize,
+        width: usize,
+        runs: usize,
+    ) -> Result<String, JsValue> {
+        let profile = match &mut *self.engine.borrow_mut() {
+            Engine::Cpu(session) => session.profile(&self.model, image, [height, width], runs, now)?,
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(_) => {
+                return Err(
+                    Error::Unsupported("only the WASM engine can be timed step by step".into()).into()
+                );
+            }
+        };
+        Ok(serde_json::to_string(&profile).expect("numbers and strings are JSON"))
+    }
 }
 
 /// Logits and taps of one run.
@@ -226,6 +251,16 @@ impl Output {
     pub fn tap(&self, index: usize) -> Option<Vec<f32>> {
         Some(self.outputs.taps.get(index)?.data.clone())
     }
+}
+
+/// GFLOP/s of `rounds` rounds of independent multiply-adds on one thread. The best of many calls is the
+/// processor's peak: calls, because the engine's optimising compiler takes over from call to call.
+#[wasm_bindgen(js_name = multiplyAddRate)]
+pub fn multiply_add_rate(rounds: u32) -> f64 {
+    let start = now();
+    let (operations, alive) = multiply_add_chains(rounds);
+    let elapsed = now() - start;
+    if alive.is_finite() { operations / elapsed / 1e6 } else { 0.0 }
 }
 
 /// Milliseconds of the page's or worker's clock.

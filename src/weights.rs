@@ -7,11 +7,15 @@
 use crate::arch::{Conv, Network, Op, Step};
 use crate::config::{Config, METADATA_KEY};
 use crate::error::{Error, Result};
+use crate::pth;
 use half::{bf16, f16};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Added to a batch norm's variance, as in PyTorch.
 const EPSILON: f32 = 1e-5;
+
+/// How many times a file's bytes its tensors may have together; more than once where they share some.
+const MAX_EXPANSION: usize = 4;
 
 /// Element type of a stored tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +123,7 @@ impl Checkpoint {
                     .into(),
             ));
         }
-        Checkpoint::from_safetensors(bytes)
+        if pth::is_pth(&bytes) { pth::read(bytes) } else { Checkpoint::from_safetensors(bytes) }
     }
 
     fn from_safetensors(bytes: Vec<u8>) -> Result<Checkpoint> {
@@ -194,6 +198,20 @@ impl Checkpoint {
                     "tensor `{name}` lies outside the file: the checkpoint is damaged"
                 )));
             }
+        }
+        // A stride of 0 makes a few bytes look like any number of elements, and executors copy them all.
+        let total = (tensors.values())
+            .try_fold(0usize, |total, tensor| {
+                let len = tensor.shape.iter().try_fold(1usize, |len, &extent| len.checked_mul(extent))?;
+                total.checked_add(len.checked_mul(tensor.dtype.size())?)
+            })
+            .unwrap_or(usize::MAX);
+        if total > bytes.len().saturating_mul(MAX_EXPANSION) {
+            return Err(Error::BadModel(format!(
+                "the checkpoint's tensors have {total} bytes if each is stored for itself, expected at most \
+                 {MAX_EXPANSION} times the file's {}",
+                bytes.len()
+            )));
         }
         Ok(Checkpoint { bytes, tensors, config })
     }

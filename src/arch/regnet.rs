@@ -89,9 +89,18 @@ impl RegNet {
         Some(RegNet { depths, widths, group_width, ghost: Some(Ghost::default()) })
     }
 
+    /// torchvision's `regnet_x_400mf`, whose last stage is wider than 004's in the authors' code and timm.
+    #[must_use]
+    pub fn torchvision_400mf() -> RegNet {
+        RegNet { depths: [1, 2, 7, 12], widths: [32, 64, 160, 400], group_width: 16, ghost: None }
+    }
+
     /// `g_ghost_regnetx_008` or `regnetx_008` for the published sizes, with `_custom` for others.
     #[must_use]
     pub fn name(&self) -> String {
+        if *self == RegNet::torchvision_400mf() {
+            return "regnet_x_400mf".into();
+        }
         let family = if self.ghost.is_some() { "g_ghost_regnetx" } else { "regnetx" };
         let published = VARIANTS.iter().find(|(_, depths, widths, group_width)| {
             (*depths, *widths, *group_width) == (self.depths, self.widths, self.group_width)

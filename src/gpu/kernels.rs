@@ -130,7 +130,9 @@ impl Kernel {
             Kernel::PointwiseRegisters(w) => {
                 vec!["step", weights(w), "load_pointwise", "finish", "conv_registers"]
             }
-            Kernel::SpatialRegisters(w) => vec!["step", weights(w), "load_spatial", "finish", "conv_registers"],
+            Kernel::SpatialRegisters(w) => {
+                vec!["step", weights(w), "load_spatial", "finish", "conv_registers"]
+            }
             Kernel::Products => {
                 vec!["step", "weights_f32", "load_pointwise", "finish_plain", "conv_registers"]
             }

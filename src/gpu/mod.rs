@@ -78,10 +78,8 @@ impl Gpu {
             _ => Target::Hardware,
         };
         let storage = |read_only| wgpu::BufferBindingType::Storage { read_only };
-        let types = [wgpu::BufferBindingType::Uniform]
-            .into_iter()
-            .chain([storage(true); 4])
-            .chain([storage(false)]);
+        let types =
+            [wgpu::BufferBindingType::Uniform].into_iter().chain([storage(true); 4]).chain([storage(false)]);
         let entries: Vec<_> = (0..)
             .zip(types)
             .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
@@ -162,7 +160,8 @@ impl Gpu {
         self.check_alive()?;
         match errors.into_iter().flatten().next() {
             Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::OutOfMemory(
-                "the GPU has not enough memory: use a smaller picture, batch or network, or the WASM engine".into(),
+                "the GPU has not enough memory: use a smaller picture, batch or network, or the WASM engine"
+                    .into(),
             )),
             Some(error) => Err(Error::Gpu(error.to_string())),
             None => result,

@@ -77,11 +77,7 @@ impl Program {
         let slots = slot_elements(&plan, batch)
             .into_iter()
             .map(|elements| {
-                gpu.buffer(
-                    "slot",
-                    4 * elements as u64,
-                    Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST,
-                )
+                gpu.buffer("slot", 4 * elements as u64, Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST)
             })
             .collect::<Result<Vec<_>>>()?;
         let scratch = [0, 1].map(|i| scratch_elements(&dispatches, i));

@@ -108,8 +108,7 @@ pub fn pack(weight: &[f32], channels_out: usize, groups: usize, taps: usize) -> 
         let (group, of_group) = (o / group_out, o % group_out);
         for i in 0..channels_in {
             for tap in 0..taps {
-                let block =
-                    ((group * blocks_out + of_group / 4) * taps + tap) * blocks_in + i / 4;
+                let block = ((group * blocks_out + of_group / 4) * taps + tap) * blocks_in + i / 4;
                 packed[block * 16 + of_group % 4 * 4 + i % 4] = weight[(o * channels_in + i) * taps + tap];
             }
         }

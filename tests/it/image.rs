@@ -1,6 +1,6 @@
 //! Pre-processing against Pillow: `tests/reference/preprocess.py` made the goldens.
 
-use g_ghostnet::error::Error;
+use g_ghostnet::Error;
 use g_ghostnet::image::{Interpolation, Preprocess, Resize, preprocess};
 use serde::Deserialize;
 

@@ -20,11 +20,15 @@ fn cpu_engine_agrees_with_pytorch() {
     for file in files() {
         let reference = Reference::from_file(&file).unwrap();
         let model = reference.model().unwrap();
+        if let Some(params) = reference.params {
+            assert_eq!(model.network(224, 224).unwrap().params(), params, "{}", file.display());
+        }
         let mut session = CpuSession::new(&model, 1).unwrap();
-        let outputs =
-            session.run(&model, &reference.image(), reference.input, &reference.tap_names()).unwrap();
+        let outputs = session
+            .run(&model, &reference.image(), reference.input, &reference.tap_names().unwrap())
+            .unwrap();
         let taps = outputs.taps.into_iter().map(|tap| tap.data).collect();
         let worst = reference.compare(&Outputs { logits: outputs.logits, taps }).unwrap();
-        assert!(worst.error <= LIMIT, "{}: {worst:?}", file.display());
+        assert!(worst.error <= LIMIT, "{}: {} is off by {:.2e}", file.display(), worst.tap, worst.error);
     }
 }

@@ -27,6 +27,8 @@ export class Engine {
   #options;
   #glue;
   #net;
+  /** Where `#net` runs. @type {'webgpu' | 'wasm'} */
+  #backend;
   #kept;
   #generation;
   #reason;
@@ -36,14 +38,15 @@ export class Engine {
   /**
    * @param {EngineOptions} options
    * @param {{ signal?: AbortSignal, onProgress?: (event: object) => void, fetch?: typeof globalThis.fetch,
-   *   decode?: (blob: Blob) => Promise<{ data: Uint8Array, width: number, height: number }> }} [hooks]
+   *   decode?: (blob: Blob) => Promise<{ data: Uint8Array, width: number, height: number }>,
+   *   flavour?: import('./flavours.js').Flavour }} [hooks]
    */
-  static async load(options, { signal, onProgress = () => {}, fetch, decode } = {}) {
+  static async load(options, { signal, onProgress = () => {}, fetch, decode, flavour: given } = {}) {
     const engine = new Engine();
     engine.#options = options;
     engine.decode = decode;
     try {
-      const flavour = chooseFlavour(options.flavour);
+      const flavour = given ?? chooseFlavour(options.flavour);
       engine.#flavour = flavour.name;
       let last = { phase: 'download', loaded: 0, total: undefined };
       const report = (event) => onProgress((last = event));
@@ -106,7 +109,6 @@ export class Engine {
     const prepared = performance.now();
     const output = await this.#net.forward(data, dims[0], dims[2], dims[3], taps);
     const forward = output.milliseconds;
-    const { backend } = JSON.parse(this.#net.info());
     const result = {
       logits: output.logits(),
       probabilities: output.probabilities(),
@@ -116,7 +118,7 @@ export class Engine {
         dims: Array.from(output.tapDims(i)),
         data: output.tap(i),
       })),
-      backend,
+      backend: this.#backend,
       backendReason: this.#reason,
       timings: { decode: decoded, preprocess: prepared - start - decoded, forward },
     };
@@ -159,15 +161,20 @@ export class Engine {
     return this.#glue.Net.create(model, JSON.stringify({ backend, variant, labels, threads, precision }));
   }
 
+  #use(backend, net) {
+    this.#backend = backend;
+    this.#net = net;
+  }
+
   /** WebGPU where it exists, is right and is faster; else WASM, and why. */
   async #choose(model) {
     const { backend } = this.#options;
     if (backend === 'webgpu') {
-      this.#net = await this.#create('webgpu', model);
+      this.#use('webgpu', await this.#create('webgpu', model));
       await checkItself(this.#net);
       return;
     }
-    this.#net = await this.#create('wasm', model);
+    this.#use('wasm', await this.#create('wasm', model));
     const wasm = await milliseconds(this.#net);
     if (backend === 'wasm') return;
     this.#reason = await noGpu();
@@ -179,7 +186,7 @@ export class Engine {
       const webgpu = await milliseconds(gpu);
       if (webgpu < wasm) {
         this.#net.free();
-        this.#net = gpu;
+        this.#use('webgpu', gpu);
         return;
       }
       this.#reason = `WebGPU is slower here: ${webgpu.toFixed(1)} ms against ${wasm.toFixed(1)} ms.`;
@@ -198,7 +205,7 @@ export class Engine {
     if (!this.#rebuilt) {
       this.#rebuilt = true;
       try {
-        this.#net = await this.#create('webgpu', model);
+        this.#use('webgpu', await this.#create('webgpu', model));
         await checkItself(this.#net);
         return;
       } catch (second) {
@@ -208,7 +215,7 @@ export class Engine {
       }
     }
     if (this.#options.backend === 'webgpu') throw asError(error);
-    this.#net = await this.#create('wasm', model);
+    this.#use('wasm', await this.#create('wasm', model));
     this.#reason = `The GPU was lost: ${error.message}`;
   }
 
@@ -242,6 +249,11 @@ export function engineMethods(hooks) {
 }
 
 async function fetchWasm(flavour, folder, options) {
+  if (flavour.bytes) {
+    const bytes = flavour.bytes();
+    options.onBytes(bytes.length, bytes.length);
+    return bytes;
+  }
   const url = folder ? new URL(`${flavour.name}/g_ghostnet_bg.wasm`, folder) : flavour.url();
   const hint = 'The option wasmUrl names the folder of the engine.';
   return download(url, { what: 'The engine (WebAssembly)', hint, ...options });

@@ -17,7 +17,7 @@ export function answerView() {
         return;
       }
       if (!result) {
-        byId('verdict').textContent = 'Looking …';
+        byId('verdict').textContent = info ? 'Looking …' : 'Loading the model …';
         return;
       }
       const { sure, verdict, note } = judge(result.top, picture, info.labels);

@@ -5,7 +5,22 @@ const names = { wasm: 'WASM', webgpu: 'WebGPU' };
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
 const millions = (count) => `${(count / 1e6).toFixed(count < 1e7 ? 2 : 0)} M`;
 
+/** What `load` is doing, in a few words. */
+function loading(progress) {
+  if (!progress || progress.phase !== 'download') return progress ? 'Warming up …' : 'Loading …';
+  const { loaded, total } = progress;
+  return total ? `Loading ${megabytes(loaded)} of ${megabytes(total)}` : `Loading ${megabytes(loaded)}`;
+}
+
 export function engineView() {
+  const details = byId('engine');
+  addEventListener('click', ({ target }) => details.contains(target) || (details.open = false));
+  details.addEventListener('keydown', ({ key }) => {
+    if (key !== 'Escape') return;
+    details.open = false;
+    details.querySelector('summary').focus();
+  });
+
   return onChange(
     ({ progress, info, result, loadError }) => [progress, info, result, loadError],
     ({ progress, info, result, loadError }) => {
@@ -14,7 +29,7 @@ export function engineView() {
       if (progress?.total) bar.value = progress.loaded / progress.total;
       else bar.removeAttribute('value');
       byId('engine-badge').textContent = badge({ progress, info, result, loadError });
-      byId('engine').classList.toggle('ready', Boolean(info));
+      details.classList.toggle('ready', Boolean(info));
       byId('engine-facts').replaceChildren(...(info ? facts(info, result) : []));
     },
   );
@@ -22,9 +37,8 @@ export function engineView() {
 
 function badge({ progress, info, result, loadError }) {
   if (loadError) return 'Not loaded';
-  if (info) return result ? `${names[result.backend]} · ${result.milliseconds.toFixed(1)} ms` : names[info.backend];
-  if (progress?.phase === 'download') return progress.total ? `Loading ${megabytes(progress.loaded)} of ${megabytes(progress.total)}` : 'Loading';
-  return 'Warming up';
+  if (!info) return loading(progress);
+  return result ? `${names[result.backend]} · ${result.milliseconds.toFixed(1)} ms` : names[info.backend];
 }
 
 function facts(info, result) {

@@ -1,6 +1,6 @@
 /** @file The opened stage: what block 1 saw beside what block n made, and a thread between twins. */
 import { byId, element, onChange } from './dom.js';
-import { drawGrid, drawMap, layOut } from './maps.js';
+import { drawMaps, layOut } from '../lib/draw.js';
 import { countAbove } from './twins.js';
 
 const sides = ['first', 'last'];
@@ -53,6 +53,8 @@ export function stageView({ point, setThreshold }) {
         canvas.tabIndex = single ? -1 : 0;
         if (single && side === 'last') continue;
         const count = maps[side].dims[0];
+        const block = side === 'first' ? 1 : stages.find(({ name }) => name === maps.stage).depth;
+        canvas.setAttribute('aria-label', `The ${count} maps of block ${block}.${single ? '' : ' Arrow keys go from map to map.'}`);
         const room = canvas.closest('.cells').clientWidth;
         layouts[side] = { ...layOut(count, room, height), count };
         drawGrid(canvas, maps[side], layouts[side]);
@@ -84,6 +86,14 @@ export function stageView({ point, setThreshold }) {
   );
 
   return (state) => [drawWords, drawGrids, drawPair].forEach((draw) => draw(state));
+}
+
+/** Crisp at the screen's own pixels. */
+function drawGrid(canvas, maps, { cell, columns, rows }) {
+  const step = Math.round(cell * devicePixelRatio);
+  const gap = Math.round(devicePixelRatio);
+  drawMaps(canvas, maps, { cell: step - gap, gap, columns });
+  Object.assign(canvas.style, { width: `${columns * cell}px`, height: `${rows * cell}px` });
 }
 
 function thresholdSlider(setThreshold) {
@@ -137,7 +147,7 @@ function pairOf(maps, { side, channel }) {
 
 /** Outlines on both maps, and the thread between them. */
 function mark(pair, layouts, grids) {
-  const line = byId('thread').firstElementChild;
+  const lines = [...byId('thread').children]; // the lower one keeps the upper one apart from the maps
   const ends = [];
   for (const side of sides) {
     const cells = byId(side).closest('.cells');
@@ -154,9 +164,13 @@ function mark(pair, layouts, grids) {
     const frame = grids.getBoundingClientRect();
     ends.push([origin.left - frame.left + x + (side === 'first' ? cell : 0), origin.top - frame.top + y + cell / 2]);
   }
-  line.style.display = ends.length === 2 ? '' : 'none';
-  if (ends.length < 2) return;
-  [['x1', 'y1'], ['x2', 'y2']].forEach((names, i) => names.forEach((name, axis) => line.setAttribute(name, String(ends[i][axis]))));
+  for (const line of lines) {
+    line.style.display = ends.length === 2 ? '' : 'none';
+    ends.forEach(([x, y], i) => {
+      line.setAttribute(`x${i + 1}`, String(x));
+      line.setAttribute(`y${i + 1}`, String(y));
+    });
+  }
 }
 
 function describe({ side, first, last, r }, maps, pointed) {
@@ -164,7 +178,7 @@ function describe({ side, first, last, r }, maps, pointed) {
   for (const [name, channel] of [['first', first], ['last', last]]) {
     const canvas = byId(`pair-${name}`);
     canvas.style.visibility = channel < 0 ? 'hidden' : '';
-    if (channel >= 0) drawMap(canvas, maps[name], channel);
+    if (channel >= 0) drawMaps(canvas, maps[name], { channels: [channel], cell: Math.round(canvas.clientWidth * devicePixelRatio) });
   }
   if (first < 0 || last < 0) {
     text.textContent = `Map ${side === 'first' ? first : last} is blank for this picture: it has no twin.`;

@@ -1,7 +1,7 @@
 //! Reference files: what PyTorch returns for weights and inputs that follow from names alone, as
 //! described in `tests/reference/README.md`.
 
-use g_ghostnet::arch::{Architecture, Network};
+use g_ghostnet::arch::{Architecture, Network, StageKind};
 use g_ghostnet::config::{Config, architecture_of_variant};
 use g_ghostnet::model::{Model, Options};
 use g_ghostnet::weights::{Checkpoint, Dtype, Tensor, contiguous_strides, expected_tensors};
@@ -61,21 +61,24 @@ impl Reference {
             .map_err(|error| format!("{} is no reference file: {error}", path.display()))
     }
 
-    /// The model with the recipe's weights, read through the loader under the library's own keys.
-    pub fn model(&self) -> g_ghostnet::Result<Model> {
-        let config = match &self.config {
-            Some(config) => Config::from_json(&config.to_string())?,
-            None => Config::default(),
-        };
-        let architecture = match config.architecture()? {
+    fn config(&self) -> g_ghostnet::Result<Config> {
+        self.config.as_ref().map_or(Ok(Config::default()), |config| Config::from_json(&config.to_string()))
+    }
+
+    fn network(&self) -> g_ghostnet::Result<Network> {
+        let architecture = match self.config()?.architecture()? {
             Some(architecture) => architecture,
             None => architecture_of_variant(&self.variant).ok_or_else(|| {
                 g_ghostnet::Error::BadModel(format!("unknown variant `{}` in a reference file", self.variant))
             })?,
         };
-        let network = Network::new(&architecture, self.num_classes, 224, 224)?;
-        let checkpoint =
-            recipe_checkpoint(&network, &self.salt, |key| library_key(&self.variant, key), config)?;
+        Network::new(&architecture, self.num_classes, 224, 224)
+    }
+
+    /// The model with the recipe's weights, read through the loader under the library's own keys.
+    pub fn model(&self) -> g_ghostnet::Result<Model> {
+        let key_of = |key: &str| library_key(&self.variant, key);
+        let checkpoint = recipe_checkpoint(&self.network()?, &self.salt, key_of, self.config()?)?;
         // Published names are told to the loader no other way than by shapes, so that this is tested too.
         let model = Model::from_checkpoint(checkpoint, &Options::default())?;
         Ok(model)
@@ -97,8 +100,9 @@ impl Reference {
     }
 
     /// Taps of the file under this library's names, without the logits.
-    pub fn tap_names(&self) -> Vec<String> {
-        self.taps.keys().filter(|name| *name != "logits").map(|name| tap_name(name)).collect()
+    pub fn tap_names(&self) -> g_ghostnet::Result<Vec<String>> {
+        let network = self.network()?;
+        Ok(self.taps.keys().filter(|name| *name != "logits").map(|name| tap_name(&network, name)).collect())
     }
 
     /// Holds outputs against the file: logits, shapes, sampled values, and each tap's mean and norm.
@@ -119,7 +123,7 @@ impl Reference {
             ));
         }
         for (got, want) in outputs.logits.iter().zip(&self.logits) {
-            check("logits", f64::from((got - want).abs()) / absmax);
+            check("logits", f64::from((got - want).abs()) / absmax.max(f64::MIN_POSITIVE));
         }
         let names = self.taps.keys().filter(|name| *name != "logits");
         for (name, got) in names.zip(&outputs.taps) {
@@ -131,25 +135,48 @@ impl Reference {
                     want.shape
                 ));
             }
+            // A tap may be 0 everywhere: then any other number is too much.
+            let absmax = want.absmax.max(f64::MIN_POSITIVE);
             for (&index, &value) in want.index.iter().zip(&want.value) {
-                check(name, f64::from((got[index] - value).abs()) / want.absmax);
+                check(name, f64::from((got[index] - value).abs()) / absmax);
             }
             let mean = got.iter().map(|&v| f64::from(v)).sum::<f64>() / got.len() as f64;
             let l2 = got.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
-            check(name, (mean - want.mean).abs() / want.absmax);
+            check(name, (mean - want.mean).abs() / absmax);
             check(name, (l2 - want.l2).abs() / want.l2.max(f64::MIN_POSITIVE));
         }
         Ok(worst)
     }
 }
 
-/// The files' word for block 1 is `block1`; its checkpoint key is `base`.
-fn tap_name(name: &str) -> String {
-    name.replace(".block1", ".base")
+/// A file's tap under this library's name. A block of a RegNet may have the name of its module in
+/// torchvision or timm, block 1 of a ghost stage is `block1`, and a stage's name is that of its output.
+fn tap_name(network: &Network, name: &str) -> String {
+    let numbers = |text: &str, separator: &str| {
+        let (stage, block) = text.split_once(separator)?;
+        Some((stage.parse::<usize>().ok()?, block.parse::<usize>().ok()?))
+    };
+    // `trunk_output.block2.block2-0`, `s2.b1`
+    let torchvision = || numbers(name.strip_prefix("trunk_output.")?.split_once(".block")?.1, "-");
+    let timm = || numbers(name.strip_prefix('s')?, ".b").and_then(|(s, b)| Some((s, b.checked_sub(1)?)));
+    if let Some((stage, block)) = torchvision().or_else(timm) {
+        return format!("layer{stage}.{block}");
+    }
+    let stage = name.strip_prefix("trunk_output.block").or_else(|| name.strip_prefix('s'));
+    let stage = stage.filter(|number| number.parse::<usize>().is_ok()).map(|number| format!("layer{number}"));
+    let name = stage.unwrap_or_else(|| name.replace(".block1", ".base"));
+    match network.stages.iter().find(|stage| stage.name == name) {
+        None => name,
+        // The paper's form ends with the concatenation.
+        Some(stage) if stage.kind == StageKind::Ghost && !stage.blocks.contains(&format!("{name}.end")) => {
+            format!("{name}.cat")
+        }
+        Some(stage) => stage.blocks.last().cloned().unwrap_or(name),
+    }
 }
 
 /// A key of this library in the spelling of the library a variant's name belongs to.
-fn library_key(variant: &str, key: &str) -> String {
+pub fn library_key(variant: &str, key: &str) -> String {
     let timm = variant.starts_with("regnetx_");
     if !timm && !variant.starts_with("regnet_x_") {
         return key.into();

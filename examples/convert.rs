@@ -1,0 +1,167 @@
+//! Makes one self-describing file of a checkpoint.
+//!
+//! `cargo run --release --example convert -- IN.pth OUT.safetensors [--dtype f32|f16] [--labels FILE]`
+//!
+//! The input may be a PyTorch checkpoint or a safetensors file, its keys those of the authors, torchvision or
+//! timm; the output has this library's keys and, in its metadata, the network, the labels and how a
+//! picture becomes the input. Labels are a JSON list or one a line; a classifier of 1,000 classes gets
+//! those of ImageNet-1k. With f16 only matrices and filters are narrowed: a batch norm's variance
+//! may be too small for it, and the rest is too little to matter.
+
+mod support;
+
+use g_ghostnet::config::{Config, METADATA_KEY};
+use g_ghostnet::model::{Model, Options};
+use g_ghostnet::weights::{Checkpoint, expected_tensors};
+use half::f16;
+use safetensors::View;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: convert IN.pth OUT.safetensors [--dtype f32|f16] [--labels FILE]";
+
+#[derive(Clone, Copy, PartialEq)]
+enum Dtype {
+    F32,
+    F16,
+}
+
+struct Arguments {
+    input: String,
+    output: String,
+    dtype: Dtype,
+    labels: Option<String>,
+}
+
+impl Arguments {
+    fn parse(arguments: impl Iterator<Item = String>) -> Option<Arguments> {
+        let (mut files, mut dtype, mut labels) = (Vec::new(), Dtype::F32, None);
+        let mut arguments = arguments.peekable();
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--dtype" => {
+                    dtype = match arguments.next()?.as_str() {
+                        "f32" => Dtype::F32,
+                        "f16" => Dtype::F16,
+                        _ => return None,
+                    }
+                }
+                "--labels" => labels = Some(arguments.next()?),
+                option if option.starts_with("--") => return None,
+                _ => files.push(argument),
+            }
+        }
+        let [input, output] = files.try_into().ok()?;
+        Some(Arguments { input, output, dtype, labels })
+    }
+}
+
+/// A tensor that is converted when it is written.
+struct Converted<'a> {
+    checkpoint: &'a Checkpoint,
+    name: String,
+    shape: Vec<usize>,
+    dtype: Dtype,
+}
+
+impl View for &Converted<'_> {
+    fn dtype(&self) -> safetensors::Dtype {
+        match self.dtype {
+            Dtype::F32 => safetensors::Dtype::F32,
+            Dtype::F16 => safetensors::Dtype::F16,
+        }
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let values = self.checkpoint.read(&self.name).expect("every tensor was read once before");
+        Cow::Owned(match self.dtype {
+            Dtype::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Dtype::F16 => values.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect(),
+        })
+    }
+
+    fn data_len(&self) -> usize {
+        self.shape.iter().product::<usize>() * if self.dtype == Dtype::F32 { 4 } else { 2 }
+    }
+}
+
+fn main() -> ExitCode {
+    let Some(arguments) = Arguments::parse(std::env::args().skip(1)) else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    match run(&arguments) {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<String, String> {
+    let labels = arguments.labels.as_deref().map(read_labels).transpose()?;
+    let model = support::read_model(&arguments.input, &Options { labels, ..Options::default() })?;
+    let tensors = converted(&model, arguments.dtype)?;
+    // Numbered labels are no labels: the file says nothing of them.
+    let named =
+        arguments.labels.is_some() || model.checkpoint.config.classes.is_some() || model.labels.len() == 1000;
+    let config = Config {
+        classes: named.then(|| model.labels.clone()),
+        input: Some(model.input),
+        ..Config::of(&model.architecture)
+    };
+    let metadata = HashMap::from([(METADATA_KEY.to_owned(), config.to_json())]);
+    let views = tensors.iter().map(|tensor| (tensor.name.as_str(), tensor));
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| error.to_string())?;
+    // A name of its own until the file was read back: a conversion that fails leaves no broken model behind.
+    let part = format!("{}.part", arguments.output);
+    std::fs::write(&part, &bytes).map_err(|error| format!("{part}: {error}"))?;
+    let written =
+        Model::from_bytes(bytes, &Options::default()).map_err(|error| format!("{part}: {error}"))?;
+    if written.architecture != model.architecture || written.labels != model.labels {
+        return Err(format!(
+            "{part}: the file does not describe the network that was read; please report this"
+        ));
+    }
+    std::fs::rename(&part, &arguments.output).map_err(|error| format!("{}: {error}", arguments.output))?;
+    Ok(format!(
+        "{}: {}, {} classes, {} bytes",
+        arguments.output,
+        config.variant.unwrap_or_default(),
+        model.labels.len(),
+        written.checkpoint.size_bytes()
+    ))
+}
+
+/// Every tensor of the network, each read once, so that writing cannot fail on a number.
+fn converted(model: &Model, dtype: Dtype) -> Result<Vec<Converted<'_>>, String> {
+    let network = model.network(model.input.side, model.input.side).map_err(|error| error.to_string())?;
+    let converted = |(name, shape): (String, Vec<usize>)| {
+        let values = model.checkpoint.read(&name).map_err(|error| error.to_string())?;
+        let dtype = if shape.len() > 1 { dtype } else { Dtype::F32 };
+        let largest = values.iter().fold(0f32, |largest, value| largest.max(value.abs()));
+        if dtype == Dtype::F16 && f16::from_f32(largest).is_infinite() {
+            return Err(format!("tensor `{name}` holds {largest}, too large for f16: use --dtype f32"));
+        }
+        Ok(Converted { checkpoint: &model.checkpoint, name, shape, dtype })
+    };
+    expected_tensors(&network).into_iter().map(converted).collect()
+}
+
+fn read_labels(path: &str) -> Result<Vec<String>, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+    if text.trim_start().starts_with('[') {
+        return serde_json::from_str(&text)
+            .map_err(|error| format!("{path}: expected a JSON list of labels in class order: {error}"));
+    }
+    Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}

@@ -1,0 +1,714 @@
+//! A pickle interpreter for data: the opcodes of PyTorch's weights-only unpickler, and of its globals
+//! only those that state dicts need, each of them an enum variant with a meaning of its own here.
+//!
+//! Values live in one list and refer to each other by index, so that a value that holds itself costs
+//! nothing and no depth of nesting can exhaust the stack. Text is borrowed from the pickle. What one
+//! pickle can make is bounded by [`MAX_PUSHES`].
+
+use crate::error::{Error, Result};
+use crate::weights::Dtype;
+use std::collections::BTreeMap;
+
+/// Most values that are pushed: a tensor takes about 30, the largest networks here have a few thousand.
+const MAX_PUSHES: usize = 1 << 18;
+/// Most containers that are open at once.
+const MAX_DEPTH: usize = 64;
+/// Most dimensions of a tensor.
+const MAX_DIMENSIONS: usize = 8;
+/// Longest `module.name`.
+const MAX_NAME: usize = 256;
+
+/// Index of a value.
+pub type Id = u32;
+
+/// What a pickle is made of.
+#[derive(Debug)]
+pub enum Value<'a> {
+    /// `None`
+    None,
+    /// `True` or `False`
+    Bool(bool),
+    /// An integer of at most 64 bits.
+    Int(i64),
+    /// A float; state dicts have none, the optimizers beside them do.
+    Float,
+    /// Text.
+    Text(&'a str),
+    /// A tuple or `torch.Size`.
+    Tuple(Vec<Id>),
+    /// A list.
+    List(Vec<Id>),
+    /// A set, which nothing here fills.
+    Set,
+    /// A dict, an ordered dict or a counter, in the order of insertion.
+    Dict(Vec<(Id, Id)>),
+    /// Something to be called.
+    Global(Global),
+    /// A storage or a window on one.
+    Storage(StorageView<'a>),
+    /// A tensor or parameter.
+    Tensor(Box<TensorView<'a>>),
+}
+
+impl Value<'_> {
+    /// The kind of value in words.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Value::None => "None",
+            Value::Bool(_) => "a boolean",
+            Value::Int(_) => "an integer",
+            Value::Float => "a float",
+            Value::Text(_) => "text",
+            Value::Tuple(_) => "a tuple",
+            Value::List(_) => "a list",
+            Value::Set => "a set",
+            Value::Dict(_) => "a dict",
+            Value::Global(_) => "a class or function",
+            Value::Storage(_) => "a storage",
+            Value::Tensor(_) => "a tensor",
+        }
+    }
+}
+
+/// The classes and functions that are known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Global {
+    /// `collections.OrderedDict`, `collections.Counter`
+    Dict,
+    /// `torch.Size`
+    Size,
+    /// `torch._utils._rebuild_tensor_v2`, and `_rebuild_tensor` of PyTorch before 0.4
+    RebuildTensor,
+    /// `torch._utils._rebuild_parameter`, and `torch.nn.parameter.Parameter` of PyTorch before 0.4
+    Parameter,
+    /// `torch.FloatStorage` and its like.
+    Storage(StorageType),
+}
+
+/// Element type of a storage.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum StorageType {
+    /// One that tensors of a network may have.
+    Read(Dtype),
+    /// Another one, such as the bytes of a random generator's state, with the bytes of an element.
+    Other(&'static str, usize),
+}
+
+impl StorageType {
+    fn size(self) -> usize {
+        match self {
+            StorageType::Read(dtype) => dtype.size(),
+            StorageType::Other(_, size) => size,
+        }
+    }
+
+    /// The name of the type, for errors.
+    pub fn name(self) -> &'static str {
+        match self {
+            StorageType::Read(_) => "float or long",
+            StorageType::Other(name, _) => name,
+        }
+    }
+}
+
+/// A storage that a pickle names.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Storage {
+    /// Element type.
+    pub kind: StorageType,
+    /// Number of elements.
+    pub elements: usize,
+}
+
+impl Storage {
+    /// Bytes of the storage; the number of elements was checked to allow it.
+    pub fn bytes(&self) -> usize {
+        self.elements.saturating_mul(self.kind.size())
+    }
+}
+
+/// A range of a storage's elements.
+#[derive(Clone, Copy, Debug)]
+pub struct StorageView<'a> {
+    key: &'a str,
+    first: usize,
+    elements: usize,
+}
+
+/// A strided window on a storage, which was checked to lie within it.
+#[derive(Clone, Debug)]
+pub struct TensorView<'a> {
+    /// Key of the storage.
+    pub storage: &'a str,
+    /// First element in the storage.
+    pub first: usize,
+    /// Extents.
+    pub shape: Vec<usize>,
+    /// Elements between neighbours of each dimension.
+    pub strides: Vec<usize>,
+}
+
+/// A pickle that was read.
+pub struct Loaded<'a> {
+    values: Vec<Value<'a>>,
+    root: Id,
+    /// Storages by key.
+    pub storages: BTreeMap<&'a str, Storage>,
+    /// Bytes of the pickle.
+    pub length: usize,
+}
+
+impl<'a> Loaded<'a> {
+    /// What the pickle holds.
+    pub fn root(&self) -> &Value<'a> {
+        self.value(self.root)
+    }
+
+    /// The value of an index.
+    pub fn value(&self, id: Id) -> &Value<'a> {
+        &self.values[id as usize]
+    }
+
+    /// The value under a text key of a dict.
+    pub fn get(&self, dict: &Value<'a>, key: &str) -> Option<&Value<'a>> {
+        let Value::Dict(items) = dict else { return None };
+        let of_key = |item: &&(Id, Id)| matches!(self.value(item.0), Value::Text(text) if *text == key);
+        items.iter().rev().find(of_key).map(|&(_, value)| self.value(value))
+    }
+
+    /// The values of a list; none for anything else.
+    pub fn list(&self, list: &Value<'a>) -> impl Iterator<Item = &Value<'a>> {
+        let ids: &[Id] = if let Value::List(ids) = list { ids } else { &[] };
+        ids.iter().map(|&id| self.value(id))
+    }
+}
+
+/// A pickle being read.
+pub struct Pickle<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    values: Vec<Value<'a>>,
+    stack: Vec<Id>,
+    /// Heights of the stack where containers begin.
+    marks: Vec<usize>,
+    /// Values by number; pickles count them from 0.
+    memo: Vec<Option<Id>>,
+    pushes: usize,
+    storages: BTreeMap<&'a str, Storage>,
+}
+
+impl<'a> Pickle<'a> {
+    /// A pickle that begins with the bytes; they may go on after its end.
+    pub fn new(bytes: &'a [u8]) -> Pickle<'a> {
+        Pickle {
+            bytes,
+            at: 0,
+            values: Vec::new(),
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: Vec::new(),
+            pushes: 0,
+            storages: BTreeMap::new(),
+        }
+    }
+
+    /// Reads to the pickle's end.
+    ///
+    /// # Errors
+    /// [`Error::BadModel`] with the name of what was refused.
+    pub fn load(mut self) -> Result<Loaded<'a>> {
+        loop {
+            let opcode = self.byte()?;
+            if opcode == b'.' {
+                let root = self.pop()?;
+                return Ok(Loaded { values: self.values, root, storages: self.storages, length: self.at });
+            }
+            self.run(opcode)?;
+        }
+    }
+
+    /// The opcodes of PyTorch's weights-only unpickler, by the names of Python's `pickletools`.
+    fn run(&mut self, opcode: u8) -> Result<()> {
+        match opcode {
+            // PROTO
+            0x80 => match self.byte()? {
+                2 => Ok(()),
+                other => {
+                    Err(refused(&format!("pickle protocol {other}, expected 2 as torch.save writes it")))
+                }
+            },
+            // GLOBAL
+            b'c' => {
+                let global = self.global()?;
+                self.push(Value::Global(global))
+            }
+            // NEWOBJ, REDUCE
+            0x81 | b'R' => {
+                let (arguments, callee) = (self.pop()?, self.pop()?);
+                let value = self.call(callee, arguments)?;
+                self.push(value)
+            }
+            b'b' => self.build(),
+            // APPEND, APPENDS
+            b'a' => {
+                let item = self.pop()?;
+                self.extend_list(vec![item])
+            }
+            b'e' => {
+                let items = self.pop_mark()?;
+                self.extend_list(items)
+            }
+            // SETITEM, SETITEMS
+            b's' => {
+                let (value, key) = (self.pop()?, self.pop()?);
+                self.extend_dict(&[key, value])
+            }
+            b'u' => {
+                let items = self.pop_mark()?;
+                self.extend_dict(&items)
+            }
+            // MARK
+            b'(' => {
+                if self.marks.len() == MAX_DEPTH {
+                    return Err(refused(&format!("containers nested deeper than {MAX_DEPTH}")));
+                }
+                self.marks.push(self.stack.len());
+                Ok(())
+            }
+            // TUPLE, EMPTY_TUPLE, TUPLE1, TUPLE2, TUPLE3
+            b't' => {
+                let items = self.pop_mark()?;
+                self.push(Value::Tuple(items))
+            }
+            b')' => self.push(Value::Tuple(vec![])),
+            0x85..=0x87 => {
+                let mut items = (0x85..=opcode).map(|_| self.pop()).collect::<Result<Vec<_>>>()?;
+                items.reverse();
+                self.push(Value::Tuple(items))
+            }
+            // EMPTY_LIST, EMPTY_DICT, EMPTY_SET
+            b']' => self.push(Value::List(vec![])),
+            b'}' => self.push(Value::Dict(vec![])),
+            0x8f => self.push(Value::Set),
+            // NONE, NEWTRUE, NEWFALSE
+            b'N' => self.push(Value::None),
+            0x88 => self.push(Value::Bool(true)),
+            0x89 => self.push(Value::Bool(false)),
+            // BININT, BININT1, BININT2, LONG1, BINFLOAT
+            b'J' => {
+                let value = i32::from_le_bytes(self.array()?);
+                self.push(Value::Int(value.into()))
+            }
+            b'K' => {
+                let value = self.byte()?;
+                self.push(Value::Int(value.into()))
+            }
+            b'M' => {
+                let value = u16::from_le_bytes(self.array()?);
+                self.push(Value::Int(value.into()))
+            }
+            0x8a => {
+                let value = self.long()?;
+                self.push(Value::Int(value))
+            }
+            b'G' => {
+                self.take(8)?;
+                self.push(Value::Float)
+            }
+            // BINUNICODE, SHORT_BINSTRING
+            b'X' => {
+                let length = self.u32()?;
+                self.text(length as usize)
+            }
+            b'U' => {
+                let length = self.byte()?;
+                self.text(length.into())
+            }
+            // BINGET, LONG_BINGET, BINPUT, LONG_BINPUT
+            b'h' => {
+                let index = self.byte()?;
+                self.recall(index.into())
+            }
+            b'j' => {
+                let index = self.u32()?;
+                self.recall(index)
+            }
+            b'q' => {
+                let index = self.byte()?;
+                self.remember(index.into())
+            }
+            b'r' => {
+                let index = self.u32()?;
+                self.remember(index)
+            }
+            // BINPERSID
+            b'Q' => {
+                let id = self.pop()?;
+                let storage = self.storage(id)?;
+                self.push(Value::Storage(storage))
+            }
+            other => Err(refused(&format!("opcode {}", opcode_name(other)))),
+        }
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'a [u8]> {
+        let bytes = self.at.checked_add(length).and_then(|end| self.bytes.get(self.at..end));
+        let bytes =
+            bytes.ok_or_else(|| damaged("it ends in the middle of a value: was it downloaded whole?"))?;
+        self.at += length;
+        Ok(bytes)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        Ok(self.take(N)?.try_into().expect("as many bytes were taken"))
+    }
+
+    fn byte(&mut self) -> Result<u8> {
+        Ok(self.take(1)?[0])
+    }
+
+    fn u32(&mut self) -> Result<u32> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    /// Two's complement, little-endian, of a length that comes first.
+    fn long(&mut self) -> Result<i64> {
+        let length = self.byte()?;
+        if length > 8 {
+            return Err(refused(&format!("an integer of {length} bytes, expected at most 8")));
+        }
+        let bytes = self.take(length.into())?;
+        let sign = if bytes.last().is_some_and(|last| last & 0x80 != 0) { 0xff } else { 0 };
+        let mut value = [sign; 8];
+        value[..bytes.len()].copy_from_slice(bytes);
+        Ok(i64::from_le_bytes(value))
+    }
+
+    fn text(&mut self, length: usize) -> Result<()> {
+        let text = std::str::from_utf8(self.take(length)?).map_err(|_| refused("text that is not UTF-8"))?;
+        self.push(Value::Text(text))
+    }
+
+    /// A line of a global's two.
+    fn line(&mut self) -> Result<&'a str> {
+        let rest = &self.bytes[self.at..];
+        let length = (rest.iter().take(MAX_NAME).position(|&byte| byte == b'\n'))
+            .ok_or_else(|| damaged("the name of a class or function has no end"))?;
+        let line =
+            std::str::from_utf8(self.take(length)?).map_err(|_| refused("a name that is not UTF-8"))?;
+        self.at += 1;
+        Ok(line)
+    }
+
+    fn push(&mut self, value: Value<'a>) -> Result<()> {
+        self.count_pushes(1)?;
+        self.values.push(value);
+        self.stack.push((self.values.len() - 1) as Id);
+        Ok(())
+    }
+
+    fn count_pushes(&mut self, count: usize) -> Result<()> {
+        self.pushes += count;
+        if self.pushes > MAX_PUSHES {
+            return Err(refused(&format!("more than {MAX_PUSHES} values")));
+        }
+        Ok(())
+    }
+
+    /// The top of the stack, above the last mark.
+    fn pop(&mut self) -> Result<Id> {
+        if self.stack.len() <= self.marks.last().copied().unwrap_or(0) {
+            return Err(damaged("it takes a value where there is none"));
+        }
+        Ok(self.stack.pop().expect("the stack is not empty"))
+    }
+
+    fn top(&self) -> Result<Id> {
+        match self.stack.last() {
+            Some(&id) if self.stack.len() > self.marks.last().copied().unwrap_or(0) => Ok(id),
+            _ => Err(damaged("it takes a value where there is none")),
+        }
+    }
+
+    fn pop_mark(&mut self) -> Result<Vec<Id>> {
+        let mark = self.marks.pop().ok_or_else(|| damaged("it ends a container that has no beginning"))?;
+        Ok(self.stack.split_off(mark))
+    }
+
+    fn remember(&mut self, index: u32) -> Result<()> {
+        let (id, index) = (self.top()?, index as usize);
+        if index >= MAX_PUSHES {
+            return Err(refused(&format!("memo {index}, expected less than {MAX_PUSHES}")));
+        }
+        if index >= self.memo.len() {
+            self.memo.resize(index + 1, None);
+        }
+        self.memo[index] = Some(id);
+        Ok(())
+    }
+
+    fn recall(&mut self, index: u32) -> Result<()> {
+        let id = (self.memo.get(index as usize).copied().flatten())
+            .ok_or_else(|| damaged(&format!("it refers to memo {index}, which was never set")))?;
+        self.count_pushes(1)?;
+        self.stack.push(id);
+        Ok(())
+    }
+
+    fn value(&self, id: Id) -> &Value<'a> {
+        &self.values[id as usize]
+    }
+
+    fn extend_list(&mut self, items: Vec<Id>) -> Result<()> {
+        let id = self.top()? as usize;
+        match &mut self.values[id] {
+            Value::List(list) => list.extend(items),
+            other => return Err(refused(&format!("appending to {}", other.kind()))),
+        }
+        Ok(())
+    }
+
+    fn extend_dict(&mut self, items: &[Id]) -> Result<()> {
+        let id = self.top()? as usize;
+        match &mut self.values[id] {
+            Value::Dict(dict) if items.len().is_multiple_of(2) => {
+                dict.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));
+            }
+            Value::Dict(_) => return Err(damaged("a dict has a key without a value")),
+            other => return Err(refused(&format!("setting items of {}", other.kind()))),
+        }
+        Ok(())
+    }
+
+    fn global(&mut self) -> Result<Global> {
+        let (module, name) = (self.line()?, self.line()?);
+        let global = match (module, name) {
+            ("collections", "OrderedDict" | "Counter") => Some(Global::Dict),
+            ("torch", "Size") => Some(Global::Size),
+            ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor") => Some(Global::RebuildTensor),
+            ("torch._utils", "_rebuild_parameter") | ("torch.nn.parameter", "Parameter") => {
+                Some(Global::Parameter)
+            }
+            ("torch" | "torch.cuda", _) => storage_type(name).map(Global::Storage),
+            _ => None,
+        };
+        global.ok_or_else(|| refused(&format!("`{}.{}`", module.escape_debug(), name.escape_debug())))
+    }
+
+    fn tuple(&self, id: Id, what: &str) -> Result<&[Id]> {
+        match self.value(id) {
+            Value::Tuple(items) => Ok(items),
+            other => Err(damaged(&format!("{what} is {}, expected a tuple", other.kind()))),
+        }
+    }
+
+    /// A tuple whose copy costs nothing: of a size, or of a storage's description.
+    fn short_tuple(&self, id: Id, what: &str) -> Result<&[Id]> {
+        let items = self.tuple(id, what)?;
+        if items.len() > MAX_DIMENSIONS {
+            return Err(refused(&format!(
+                "{what} of {} parts, expected at most {MAX_DIMENSIONS}",
+                items.len()
+            )));
+        }
+        Ok(items)
+    }
+
+    /// What a known class or function makes of its arguments.
+    fn call(&mut self, callee: Id, arguments: Id) -> Result<Value<'a>> {
+        let &Value::Global(global) = self.value(callee) else {
+            return Err(refused(&format!("a call of {}", self.value(callee).kind())));
+        };
+        let arguments = self.tuple(arguments, "the arguments of a call")?;
+        match (global, arguments) {
+            (Global::Dict, []) => Ok(Value::Dict(vec![])),
+            (Global::Dict, &[items]) => self.dict_of(items),
+            (Global::Size, &[extents]) => {
+                Ok(Value::Tuple(self.short_tuple(extents, "a torch.Size")?.to_vec()))
+            }
+            // The tensor, whether it is trained, and hooks, of which nothing is read.
+            (Global::Parameter, &[tensor, ..]) if arguments.len() <= 3 => match self.value(tensor) {
+                Value::Tensor(tensor) => Ok(Value::Tensor(tensor.clone())),
+                other => Err(damaged(&format!("a parameter of {}, expected a tensor", other.kind()))),
+            },
+            (Global::RebuildTensor, &[storage, first, shape, strides, ..]) if arguments.len() <= 7 => {
+                self.tensor(storage, first, shape, strides)
+            }
+            _ => Err(damaged(&format!("a call of {global:?} with {} arguments", arguments.len()))),
+        }
+    }
+
+    /// A dict from a dict or, as Python 2 wrote ordered dicts, from a list of pairs.
+    fn dict_of(&mut self, items: Id) -> Result<Value<'a>> {
+        // A copy costs as much as pushing its items once more.
+        let copied = match self.value(items) {
+            Value::Dict(items) => items.len(),
+            Value::List(pairs) => pairs.len(),
+            _ => 0,
+        };
+        self.count_pushes(copied)?;
+        match self.value(items) {
+            Value::Dict(items) => Ok(Value::Dict(items.clone())),
+            Value::List(pairs) => {
+                let pair = |&id: &Id| match self.value(id) {
+                    Value::List(pair) | Value::Tuple(pair) if pair.len() == 2 => Ok((pair[0], pair[1])),
+                    other => Err(damaged(&format!("a dict of {}, expected pairs", other.kind()))),
+                };
+                Ok(Value::Dict(pairs.iter().map(pair).collect::<Result<_>>()?))
+            }
+            other => Err(damaged(&format!("a dict of {}", other.kind()))),
+        }
+    }
+
+    /// State that an object is given after it was made: attributes of dicts (`_metadata`) and
+    /// whether a parameter is trained, none of which is read.
+    fn build(&mut self) -> Result<()> {
+        let state = self.pop()?;
+        match (self.value(self.top()?), self.value(state)) {
+            (Value::Dict(_), Value::Dict(_)) => Ok(()),
+            (Value::Tensor(_), Value::Tuple(state)) if state.len() == 3 => Ok(()),
+            (object, state) => {
+                Err(refused(&format!("giving {} {} as its state", object.kind(), state.kind())))
+            }
+        }
+    }
+
+    fn size(&self, id: Id, what: &str) -> Result<usize> {
+        match *self.value(id) {
+            Value::Int(value) => usize::try_from(value)
+                .map_err(|_| damaged(&format!("{what} is {value}, expected a size of this machine"))),
+            ref other => Err(damaged(&format!("{what} is {}, expected an integer", other.kind()))),
+        }
+    }
+
+    /// `("storage", type, key, location, elements)`, in the legacy format with a sixth part: `None` or
+    /// `(key, first, elements)` of a view.
+    fn storage(&mut self, id: Id) -> Result<StorageView<'a>> {
+        let parts = self.short_tuple(id, "a persistent id")?.to_vec();
+        let (&[tag, kind, key, _location, elements], rest) =
+            parts.split_first_chunk().ok_or_else(|| refused("a persistent id with less than five parts"))?;
+        let (Value::Text("storage"), &Value::Global(Global::Storage(kind)), &Value::Text(key)) =
+            (self.value(tag), self.value(kind), self.value(key))
+        else {
+            return Err(refused("a persistent id that is no storage"));
+        };
+        let elements = self.size(elements, "the number of a storage's elements")?;
+        if elements.checked_mul(kind.size()).is_none() {
+            return Err(refused(&format!("storage `{key}` with {elements} elements")));
+        }
+        let storage = Storage { kind, elements };
+        if *self.storages.entry(key).or_insert(storage) != storage {
+            return Err(damaged(&format!("storage `{key}` is named with two types or sizes")));
+        }
+        let whole = StorageView { key, first: 0, elements };
+        match *rest {
+            [] => Ok(whole),
+            [view] if matches!(self.value(view), Value::None) => Ok(whole),
+            [view] => {
+                let &[_, first, elements] = self.tuple(view, "a storage's view")? else {
+                    return Err(damaged("a storage's view has not three parts"));
+                };
+                let first = self.size(first, "the beginning of a storage's view")?;
+                let elements = self.size(elements, "the length of a storage's view")?;
+                if first.checked_add(elements).is_none_or(|end| end > whole.elements) {
+                    return Err(damaged(&format!("a view reaches beyond the end of storage `{key}`")));
+                }
+                Ok(StorageView { key, first, elements })
+            }
+            _ => Err(refused("a persistent id with more than six parts")),
+        }
+    }
+
+    fn tensor(&self, storage: Id, first: Id, shape: Id, strides: Id) -> Result<Value<'a>> {
+        let &Value::Storage(storage) = self.value(storage) else {
+            return Err(damaged(&format!("a tensor of {}, expected a storage", self.value(storage).kind())));
+        };
+        let sizes = |id: Id, what: &str| {
+            let items = self.short_tuple(id, what)?;
+            items.iter().map(|&item| self.size(item, what)).collect::<Result<Vec<_>>>()
+        };
+        let (shape, strides) = (sizes(shape, "a tensor's shape")?, sizes(strides, "a tensor's strides")?);
+        let first = self.size(first, "a tensor's offset")?;
+        // One past the last element, where the tensor has any.
+        let end = shape.iter().zip(&strides).try_fold(first, |end, (&extent, &stride)| {
+            extent.saturating_sub(1).checked_mul(stride)?.checked_add(end)
+        });
+        let end = if shape.contains(&0) { Some(first) } else { end.and_then(|last| last.checked_add(1)) };
+        if shape.len() != strides.len() || end.is_none_or(|end| end > storage.elements) {
+            return Err(damaged(&format!(
+                "a tensor of shape {shape:?} with strides {strides:?} from element {first} reaches beyond storage `{}` \
+                 of {} elements",
+                storage.key, storage.elements
+            )));
+        }
+        let first = storage.first + first;
+        Ok(Value::Tensor(Box::new(TensorView { storage: storage.key, first, shape, strides })))
+    }
+}
+
+fn storage_type(name: &str) -> Option<StorageType> {
+    Some(match name {
+        "FloatStorage" => StorageType::Read(Dtype::F32),
+        "HalfStorage" => StorageType::Read(Dtype::F16),
+        "BFloat16Storage" => StorageType::Read(Dtype::Bf16),
+        "DoubleStorage" => StorageType::Read(Dtype::F64),
+        "LongStorage" => StorageType::Read(Dtype::I64),
+        "IntStorage" => StorageType::Other("Int", 4),
+        "ShortStorage" => StorageType::Other("Short", 2),
+        "CharStorage" => StorageType::Other("Char", 1),
+        "ByteStorage" => StorageType::Other("Byte", 1),
+        "BoolStorage" => StorageType::Other("Bool", 1),
+        _ => return None,
+    })
+}
+
+/// Name of an opcode that is refused, as in Python's `pickletools`.
+fn opcode_name(opcode: u8) -> String {
+    let name = match opcode {
+        b'0' => "POP",
+        b'1' => "POP_MARK",
+        b'2' => "DUP",
+        b'B' => "BINBYTES",
+        b'C' => "SHORT_BINBYTES",
+        b'F' => "FLOAT",
+        b'I' => "INT",
+        b'L' => "LONG",
+        b'P' => "PERSID",
+        b'S' => "STRING",
+        b'T' => "BINSTRING",
+        b'V' => "UNICODE",
+        b'd' => "DICT",
+        b'g' => "GET",
+        b'i' => "INST",
+        b'l' => "LIST",
+        b'o' => "OBJ",
+        b'p' => "PUT",
+        0x82..=0x84 => "EXT",
+        0x8b => "LONG4",
+        0x8c => "SHORT_BINUNICODE",
+        0x8d => "BINUNICODE8",
+        0x8e => "BINBYTES8",
+        0x90 => "ADDITEMS",
+        0x91 => "FROZENSET",
+        0x92 => "NEWOBJ_EX",
+        0x93 => "STACK_GLOBAL",
+        0x94 => "MEMOIZE",
+        0x95 => "FRAME",
+        0x96 => "BYTEARRAY8",
+        0x97 => "NEXT_BUFFER",
+        0x98 => "READONLY_BUFFER",
+        _ => "unknown to pickle",
+    };
+    format!("{name} (0x{opcode:02x})")
+}
+
+fn refused(what: &str) -> Error {
+    Error::BadModel(format!(
+        "the checkpoint's pickle was refused: {what}; only the tensors of state dicts are read: save them with \
+         torch.save(model.state_dict(), path)"
+    ))
+}
+
+fn damaged(what: &str) -> Error {
+    Error::BadModel(format!("the checkpoint's pickle is damaged: {what}"))
+}

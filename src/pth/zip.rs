@@ -1,0 +1,162 @@
+//! The directory of a zip archive whose entries are all stored, as `torch.save` writes them.
+//!
+//! Every offset is held against the archive's length and against the other entries; nothing is
+//! inflated, so no entry can be larger than its bytes. Checksums are not held, because PyTorch can be
+//! told not to compute them (`torch.serialization.set_crc32_options`).
+
+use crate::error::{Error, Result};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// First bytes of an archive with at least one entry.
+pub const LOCAL_HEADER: &[u8] = b"PK\x03\x04";
+const CENTRAL_HEADER: &[u8] = b"PK\x01\x02";
+const END: &[u8] = b"PK\x05\x06";
+const END64: &[u8] = b"PK\x06\x06";
+const END64_LOCATOR: &[u8] = b"PK\x06\x07";
+
+/// Lengths of the records above without their variable parts.
+const LOCAL_LENGTH: usize = 30;
+const CENTRAL_LENGTH: usize = 46;
+const END_LENGTH: usize = 22;
+const END64_LENGTH: usize = 56;
+const LOCATOR_LENGTH: usize = 20;
+
+/// Every entry's name and the place of its data in the archive.
+pub fn entries(bytes: &[u8]) -> Result<BTreeMap<&str, Range<usize>>> {
+    let (directory, count) = directory(bytes)?;
+    let mut entries = BTreeMap::new();
+    let mut extents = Vec::new();
+    let mut at = directory.start;
+    while at < directory.end {
+        let header = record(bytes, at, CENTRAL_HEADER, CENTRAL_LENGTH)?;
+        let (flags, method) = (u16_at(header, 8), u16_at(header, 10));
+        let (packed, size) = (u32_at(header, 20), u32_at(header, 24));
+        let lengths = [28, 30, 32].map(|field| usize::from(u16_at(header, field)));
+        let name = name_at(bytes, at + CENTRAL_LENGTH, lengths[0])?;
+        if flags & 1 != 0 {
+            return Err(refused(name, "is encrypted"));
+        }
+        if method != 0 || packed != size {
+            return Err(refused(name, "is compressed, expected a stored entry as torch.save writes it"));
+        }
+        let local = u32_at(header, 42) as usize;
+        if [size, packed, u32_at(header, 42)].contains(&u32::MAX) {
+            return Err(refused(name, "is over 4 GB"));
+        }
+        let data = data_of_entry(bytes, local, name, size as usize)?;
+        if data.end > directory.start {
+            return Err(refused(name, "reaches into the archive's directory: the file is damaged"));
+        }
+        extents.push((local, data.end));
+        if entries.insert(name, data).is_some() {
+            return Err(refused(name, "is there twice"));
+        }
+        at += CENTRAL_LENGTH + lengths.iter().sum::<usize>();
+    }
+    if at != directory.end || entries.len() != count {
+        return Err(Error::BadModel(format!(
+            "the zip archive's directory lists {} entries, its end says {count}: the file is damaged",
+            entries.len()
+        )));
+    }
+    extents.sort_unstable();
+    match extents.windows(2).find(|pair| pair[0].1 > pair[1].0) {
+        Some(_) => Err(Error::BadModel("the zip archive's entries overlap: the file is damaged".into())),
+        None => Ok(entries),
+    }
+}
+
+/// Place of the central directory and the number of its entries.
+fn directory(bytes: &[u8]) -> Result<(Range<usize>, usize)> {
+    let truncated =
+        || Error::BadModel("the zip archive has no end: was the checkpoint downloaded whole?".into());
+    // The end is followed only by a comment of at most 65,535 bytes, whose length it holds.
+    let last = bytes.len().checked_sub(END_LENGTH).ok_or_else(truncated)?;
+    let end = (last.saturating_sub(usize::from(u16::MAX))..=last)
+        .rev()
+        .find(|&at| {
+            bytes[at..].starts_with(END)
+                && usize::from(u16_at(&bytes[at..], 20)) == bytes.len() - at - END_LENGTH
+        })
+        .ok_or_else(truncated)?;
+    let record32 = &bytes[end..];
+    let fields32 =
+        [u64::from(u16_at(record32, 10)), u64::from(u32_at(record32, 12)), u64::from(u32_at(record32, 16))];
+    let locator = end.checked_sub(LOCATOR_LENGTH).filter(|&at| bytes[at..].starts_with(END64_LOCATOR));
+    let ([count, size, offset], directory_end) = match locator {
+        None => (fields32, end),
+        Some(locator) => {
+            let at = locator.checked_sub(END64_LENGTH).unwrap_or(locator);
+            if u64_at(&bytes[locator..], 8) != at as u64 {
+                return Err(damaged("its zip64 end is not where it says"));
+            }
+            let record64 = record(bytes, at, END64, END64_LENGTH)?;
+            let fields64 = [32, 40, 48].map(|field| u64_at(record64, field));
+            // A field of the older record is all ones where it is too small for the number.
+            let saturated = [u64::from(u16::MAX), u64::from(u32::MAX), u64::from(u32::MAX)];
+            if (0..3).any(|i| fields32[i] != fields64[i] && fields32[i] != saturated[i]) {
+                return Err(damaged("its two ends disagree"));
+            }
+            (fields64, at)
+        }
+    };
+    if offset.checked_add(size) != Some(directory_end as u64) {
+        return Err(damaged(
+            "its directory does not lie before its end: was the checkpoint downloaded whole?",
+        ));
+    }
+    // Both fit: their sum is an offset in the archive.
+    Ok((offset as usize..directory_end, usize::try_from(count).unwrap_or(usize::MAX)))
+}
+
+/// Place of an entry's data, which its local header precedes.
+fn data_of_entry(bytes: &[u8], local: usize, name: &str, size: usize) -> Result<Range<usize>> {
+    let header = record(bytes, local, LOCAL_HEADER, LOCAL_LENGTH)?;
+    if u16_at(header, 8) != 0 {
+        return Err(refused(name, "is compressed, expected a stored entry as torch.save writes it"));
+    }
+    let lengths = [26, 28].map(|field| usize::from(u16_at(header, field)));
+    if name_at(bytes, local + LOCAL_LENGTH, lengths[0])? != name {
+        return Err(refused(name, "has another name in its own header: the file is damaged"));
+    }
+    let start = local + LOCAL_LENGTH + lengths[0] + lengths[1];
+    let end = start.checked_add(size).filter(|&end| end <= bytes.len());
+    Ok(start..end.ok_or_else(|| refused(name, "reaches beyond the end of the file: it is damaged"))?)
+}
+
+/// The record at an offset that begins with a signature.
+fn record<'a>(bytes: &'a [u8], at: usize, signature: &[u8], length: usize) -> Result<&'a [u8]> {
+    at.checked_add(length)
+        .and_then(|end| bytes.get(at..end))
+        .filter(|record| record.starts_with(signature))
+        .ok_or_else(|| damaged(&format!("no record {:?} at offset {at}", String::from_utf8_lossy(signature))))
+}
+
+fn name_at(bytes: &[u8], at: usize, length: usize) -> Result<&str> {
+    bytes
+        .get(at..at + length)
+        .and_then(|name| std::str::from_utf8(name).ok())
+        .ok_or_else(|| damaged("an entry's name is no text"))
+}
+
+fn u16_at(record: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes([record[at], record[at + 1]])
+}
+
+fn u32_at(record: &[u8], at: usize) -> u32 {
+    u32::from(u16_at(record, at)) | u32::from(u16_at(record, at + 2)) << 16
+}
+
+fn u64_at(record: &[u8], at: usize) -> u64 {
+    u64::from(u32_at(record, at)) | u64::from(u32_at(record, at + 4)) << 32
+}
+
+fn refused(name: &str, what: &str) -> Error {
+    let name: String = name.chars().take(100).collect();
+    Error::BadModel(format!("entry `{name}` of the zip archive {what}"))
+}
+
+fn damaged(what: &str) -> Error {
+    Error::BadModel(format!("the zip archive is damaged: {what}"))
+}

@@ -1,0 +1,256 @@
+//! Networks as data: their cost against published and counted figures, their names against the
+//! checkpoints', and each recognised from its shapes alone.
+
+use crate::support::reference::{architecture, library_key, recipe_checkpoint};
+use g_ghostnet::arch::regnet::{Form, Ghost, RegNet, VARIANTS};
+use g_ghostnet::arch::resnet::ResNet;
+use g_ghostnet::arch::{Architecture, Network, StageKind};
+use g_ghostnet::config::Config;
+use g_ghostnet::weights::expected_tensors;
+use g_ghostnet::{Error, recognise};
+use std::collections::BTreeMap;
+
+fn network(variant: &str) -> Network {
+    Network::new(&architecture(variant), 1000, 224, 224).unwrap()
+}
+
+/// Whether a count, in units of `unit`, is what was printed with two decimals.
+fn prints_as(count: u64, unit: f64, printed: f64) -> bool {
+    ((count as f64 / unit) * 100.0).round() == (printed * 100.0).round()
+}
+
+#[test]
+fn the_authors_four_networks_cost_what_they_published() {
+    for (number, params, macs) in
+        [("032", 10.51, 1.80), ("040", 15.73, 2.23), ("080", 24.59, 4.15), ("160", 32.38, 9.00)]
+    {
+        let network = network(&format!("g_ghost_regnetx_{number}"));
+        assert!(prints_as(network.params(), 1e6, params), "{number}: {} parameters", network.params());
+        assert!(prints_as(network.macs(), 1e9, macs), "{number}: {} MACs", network.macs());
+    }
+}
+
+/// Millions of parameters, billions of MACs and millions of activations.
+type Cost = (f64, f64, f64);
+/// Number of a stage, its raw and cheap channels, the inner group width and the number of inner blocks.
+type GhostStage = (usize, usize, usize, usize, usize);
+
+/// Counted in the authors' code: number, plain twin, ghost, convolutions of the latter, ghost stages.
+#[allow(clippy::approx_constant, reason = "3.14 million activations have nothing to do with a circle")]
+const TABLE: [(&str, Cost, Cost, usize, &[GhostStage]); 12] = [
+    ("002", (2.68, 0.20, 2.16), (1.83, 0.13, 1.96), 50, &[(3, 72, 80, 6, 2), (4, 180, 188, 6, 5)]),
+    ("004", (5.16, 0.40, 3.14), (2.88, 0.22, 2.63), 77, &[(3, 72, 88, 12, 5), (4, 192, 192, 12, 10)]),
+    (
+        "006",
+        (6.20, 0.60, 3.97),
+        (4.03, 0.39, 3.48),
+        62,
+        &[(2, 36, 60, 18, 1), (3, 108, 132, 18, 3), (4, 252, 276, 18, 5)],
+    ),
+    (
+        "008",
+        (7.26, 0.80, 5.15),
+        (5.25, 0.53, 4.52),
+        62,
+        &[(2, 60, 68, 12, 1), (3, 144, 144, 12, 5), (4, 336, 336, 12, 3)],
+    ),
+    ("016", (9.19, 1.60, 7.93), (7.11, 1.02, 6.61), 65, &[(2, 72, 96, 18, 2), (3, 198, 210, 18, 8)]),
+    ("032", (15.30, 3.18, 11.37), (10.51, 1.80, 8.72), 86, &[(2, 72, 120, 36, 4), (3, 216, 216, 36, 13)]),
+    ("040", (22.12, 3.96, 12.20), (15.73, 2.23, 9.46), 80, &[(2, 120, 120, 30, 3), (3, 270, 290, 30, 12)]),
+    ("064", (26.21, 6.46, 16.37), (17.99, 4.06, 13.66), 62, &[(2, 168, 224, 42, 2), (3, 378, 406, 42, 8)]),
+    ("080", (39.57, 8.00, 14.06), (24.59, 4.15, 10.44), 80, &[(2, 90, 150, 90, 3), (3, 360, 360, 90, 13)]),
+    ("120", (46.11, 12.09, 21.37), (30.63, 7.38, 17.19), 68, &[(2, 168, 280, 84, 3), (3, 420, 476, 84, 9)]),
+    ("160", (54.28, 15.94, 25.51), (32.38, 9.00, 19.55), 77, &[(2, 192, 320, 96, 4), (3, 384, 512, 96, 11)]),
+    (
+        "320",
+        (107.81, 31.74, 36.30),
+        (62.82, 17.16, 27.22),
+        80,
+        &[(2, 252, 420, 126, 5), (3, 630, 714, 126, 11)],
+    ),
+];
+
+#[test]
+fn every_size_and_its_plain_twin_cost_what_the_authors_code_does() {
+    for (number, plain, ghost, convolutions, stages) in TABLE {
+        for (variant, cost) in
+            [(format!("regnetx_{number}"), plain), (format!("g_ghost_regnetx_{number}"), ghost)]
+        {
+            let network = network(&variant);
+            assert_eq!(network.name, variant);
+            assert!(prints_as(network.params(), 1e6, cost.0), "{variant}: {} parameters", network.params());
+            assert!(prints_as(network.macs(), 1e9, cost.1), "{variant}: {} MACs", network.macs());
+            let activations = network.activations();
+            assert!(prints_as(activations, 1e6, cost.2), "{variant}: {activations} activations");
+        }
+        let network = network(&format!("g_ghost_regnetx_{number}"));
+        // The classifier is the one layer of the table's count that is no convolution.
+        let tensors = expected_tensors(&network);
+        assert_eq!(tensors.iter().filter(|(_, shape)| shape.len() == 4).count(), convolutions, "{number}");
+        let shape_of = |key: String| &tensors.iter().find(|tensor| tensor.0 == key).unwrap().1;
+        let found: Vec<GhostStage> = (network.stages.iter())
+            .filter(|stage| stage.kind == StageKind::Ghost)
+            .map(|stage| {
+                let inner = shape_of(format!("{}.layers.0.conv2.weight", stage.name))[1];
+                let number = stage.name.strip_prefix("layer").unwrap().parse().unwrap();
+                (number, stage.raw, stage.cheap, inner, stage.depth - 2)
+            })
+            .collect();
+        assert_eq!(found, stages, "{number}");
+    }
+}
+
+/// Parameters and MACs at 224 x 224 as PyTorch counts them in timm's networks (torchvision's own where
+/// timm has taken them over).
+const COUNTED: [(&str, u64, u64); 18] = [
+    ("regnetx_002", 2_684_792, 199_039_872),
+    ("regnetx_004", 5_157_512, 397_677_568),
+    ("regnet_x_400mf", 5_495_976, 413_812_608),
+    ("regnetx_006", 6_196_040, 600_890_112),
+    ("regnetx_008", 7_259_656, 799_699_712),
+    ("regnetx_016", 9_190_136, 1_602_849_792),
+    ("regnetx_032", 15_296_552, 3_176_621_952),
+    ("regnetx_040", 22_118_248, 3_964_498_816),
+    ("regnetx_064", 26_209_256, 6_460_291_264),
+    ("regnetx_080", 39_572_648, 7_995_132_416),
+    ("regnetx_120", 46_106_056, 12_086_678_016),
+    ("regnetx_160", 54_278_536, 15_940_755_456),
+    ("regnetx_320", 107_811_560, 31_735_929_792),
+    ("resnet18", 11_689_512, 1_814_073_344),
+    ("resnet34", 21_797_672, 3_663_761_408),
+    ("ghostnet_050", 2_587_292, 42_328_152),
+    ("ghostnet_100", 5_182_508, 141_150_512),
+    ("ghostnet_130", 7_358_820, 227_003_256),
+];
+
+#[test]
+fn the_other_networks_cost_what_pytorch_counts() {
+    for (variant, params, macs) in COUNTED {
+        let network = network(variant);
+        assert_eq!((network.name.as_str(), network.params(), network.macs()), (variant, params, macs));
+    }
+}
+
+#[test]
+fn the_names_of_the_libraries_are_known() {
+    for (theirs, ours) in [
+        ("regnet_x_400mf", "regnet_x_400mf"),
+        ("regnetx_004_tv", "regnet_x_400mf"),
+        ("regnet_x_800mf", "regnetx_008"),
+        ("regnet_x_1_6gf", "regnetx_016"),
+        ("regnet_x_3_2gf", "regnetx_032"),
+        ("regnet_x_8gf", "regnetx_080"),
+        ("regnet_x_16gf", "regnetx_160"),
+        ("regnet_x_32gf", "regnetx_320"),
+    ] {
+        assert_eq!(network(theirs).name, ours);
+    }
+}
+
+/// Keys and shapes of the authors', torchvision's and timm's checkpoints, with batch norm's counters, which
+/// are not needed.
+#[test]
+fn keys_and_shapes_are_those_of_the_checkpoints() {
+    let mut files = 0;
+    for entry in std::fs::read_dir("tests/golden/keys").unwrap() {
+        let path = entry.unwrap().path();
+        let variant = path.file_stem().unwrap().to_str().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut theirs: BTreeMap<String, Vec<usize>> =
+            serde_json::from_str::<Vec<_>>(&text).unwrap().into_iter().collect();
+        theirs.retain(|key, _| !key.ends_with(".num_batches_tracked"));
+        let ours: Vec<_> = (expected_tensors(&network(variant)).into_iter())
+            .map(|(key, shape)| (library_key(variant, &key), shape))
+            .collect();
+        assert_eq!(ours.len(), theirs.len(), "{variant}: a key is there twice");
+        assert_eq!(ours.into_iter().collect::<BTreeMap<_, _>>(), theirs, "{variant}");
+        files += 1;
+    }
+    assert!(files >= 3, "the key lists are part of the project");
+}
+
+/// Architectures beyond the published ones, in every form of the ghost stage.
+fn forms() -> Vec<Architecture> {
+    let mut forms = vec![
+        Architecture::ResNet(ResNet { depths: [1, 2, 1, 3], width: 8 }),
+        Architecture::RegNet(RegNet {
+            depths: [2, 1, 3, 4],
+            widths: [8, 16, 24, 32],
+            group_width: 8,
+            ghost: None,
+        }),
+    ];
+    for form in [Form::Released, Form::Paper] {
+        for aggregation in [true, false] {
+            for (cheap_kernel, cheap_ratio) in [
+                (1, [0.5; 4]),
+                (3, [0.5, 0.25, 0.75, 0.1]),
+                (5, [0.0, 1.0, 0.9, 0.4]),
+                (3, [0.0, 0.0, 0.3, 1.0]),
+            ] {
+                let ghost = Some(Ghost { form, aggregation, cheap_kernel, cheap_ratio });
+                // A stage without raw channels has no inner blocks to count: its depth is taken for 3.
+                let (depths, widths) = ([1, 3, 4, 3], [16, 48, 72, 88]);
+                forms.push(Architecture::RegNet(RegNet { depths, widths, group_width: 8, ghost }));
+            }
+        }
+    }
+    forms
+}
+
+/// An architecture and what its shapes say of it make the same network, through the config too.
+#[test]
+fn every_network_is_recognised_from_its_shapes_and_described_by_its_config() {
+    let published = (VARIANTS.iter().map(|variant| format!("g_ghost_regnetx_{}", variant.0)))
+        .chain(
+            ["regnetx_002", "regnet_x_400mf", "resnet18", "ghostnet_050", "ghostnet_130"].map(String::from),
+        )
+        .filter(|variant| !variant.ends_with("320") && !variant.ends_with("160"))
+        .map(|variant| architecture(&variant));
+    for architecture in published.chain(forms()) {
+        let network = Network::new(&architecture, 7, 64, 64).unwrap();
+        let checkpoint = recipe_checkpoint(&network, "", str::to_owned, Config::default()).unwrap();
+        checkpoint.check(&network).unwrap();
+        let recognised = recognise::architecture(&checkpoint).unwrap();
+        assert_eq!(recognise::classes(&checkpoint).unwrap(), 7);
+        assert!(
+            Network::new(&recognised, 7, 64, 64).unwrap() == network,
+            "{architecture:?} was taken for {recognised:?}"
+        );
+
+        let json = Config::of(&architecture).to_json();
+        match Config::from_json(&json).unwrap().architecture().unwrap() {
+            Some(described) => assert_eq!(described, architecture, "{json}"),
+            // A network without a name or numbers in the config is left to the shapes.
+            None => assert!(matches!(architecture, Architecture::ResNet(_)), "{json}"),
+        }
+    }
+}
+
+#[test]
+fn numbers_that_no_network_has_are_refused_before_anything_is_built() {
+    let regnet = RegNet { depths: [1, 1, 4, 7], widths: [24, 56, 152, 368], group_width: 8, ghost: None };
+    let ghost = |ghost: Ghost| RegNet { ghost: Some(ghost), ..regnet.clone() };
+    for (regnet, words) in [
+        (RegNet { depths: [1, 1, 0, 7], ..regnet.clone() }, "the depth of stage 3 is 0"),
+        (RegNet { depths: [1, 1, 4, usize::MAX], ..regnet.clone() }, "the depth of stage 4"),
+        (RegNet { widths: [24, 56, 152, 1 << 40], ..regnet.clone() }, "the width of stage 4"),
+        (RegNet { widths: [24, 57, 152, 368], ..regnet.clone() }, "no multiple of the group width"),
+        (RegNet { group_width: 0, ..regnet.clone() }, "the group width is 0"),
+        (ghost(Ghost { cheap_kernel: 2, ..Ghost::default() }), "the cheap kernel is 2"),
+        (ghost(Ghost { cheap_ratio: [0.5, 0.5, 1.5, 0.5], ..Ghost::default() }), "the ghost ratios"),
+        (ghost(Ghost { cheap_ratio: [f64::NAN; 4], ..Ghost::default() }), "the ghost ratios"),
+        (
+            RegNet { group_width: 1, ghost: Some(Ghost::default()), ..regnet.clone() },
+            "too small for a ghost stage",
+        ),
+    ] {
+        let error = Network::new(&Architecture::RegNet(regnet), 10, 64, 64).unwrap_err();
+        assert!(matches!(&error, Error::BadModel(text) if text.contains(words)), "{words}: {error}");
+    }
+    for (height, width) in [(31, 64), (64, 4097), (0, 64)] {
+        let error = Network::new(&architecture("resnet18"), 10, height, width).unwrap_err();
+        assert_eq!(error.code(), "wrong-shape");
+    }
+    assert!(Network::new(&architecture("resnet18"), 0, 64, 64).is_err());
+}
