@@ -249,7 +249,7 @@ test('after a crash of the engine the next call runs on a fresh one', async () =
     Net.prototype.forward = function (...given) {
       const mode = given[3] === 33 ? given[2] : 0;
       if (mode === 34) throw new WebAssembly.RuntimeError('unreachable');
-      // A trap in a microtask of its own: the call is never answered.
+      // A trap in a task of its own: the call is never answered.
       if (mode === 35) return new Promise(() => queueMicrotask(() => { throw new WebAssembly.RuntimeError('unreachable'); }));
       return forward.apply(this, given);
     };`;
@@ -260,7 +260,7 @@ test('after a crash of the engine the next call runs on a fresh one', async () =
   });
   let downloads = 0;
   page.on('request', (request) => (downloads += /\.(wasm|safetensors)$/.test(request.url())));
-  for (const [worker, modes] of [[true, [34, 35]], [false, [34]]]) {
+  for (const [worker, modes] of [[true, [34, 35]], [false, [34, 35]]]) {
     const answers = await inPage(
       async (load, codeOf, { worker, modes, crashing }) => {
         if (!worker) await import('data:text/javascript,' + encodeURIComponent(crashing));
@@ -332,4 +332,76 @@ test('memory stays flat over calls and over nets', async () => {
   assert.equal(calls[1], start[1], 'the memory of the engine grew in 100 calls');
   assert.ok(nets[0] - calls[0] < 500e3, `the heap grew by ${nets[0] - calls[0]} bytes in 10 nets`);
   assert.ok(nets[1] - calls[1] <= 2 ** 20, `the memory of the engine grew by ${nets[1] - calls[1]} bytes in 10 nets`);
+});
+
+test('WebGPU: right, with a self-test; lost devices are made anew, then WASM takes over; slower ones are not taken', async () => {
+  const gpuBrowser = await launch({ webgpu: true });
+  try {
+    page = await gpuBrowser.newPage();
+    await page.goto(`${server.url}blank/`);
+    const { insisted, auto, slow, unhandled } = await inPage(async (load, codeOf) => {
+      const unhandled = [];
+      addEventListener('unhandledrejection', ({ reason }) => unhandled.push(String(reason)));
+      const devices = [];
+      const { requestDevice } = GPUAdapter.prototype;
+      GPUAdapter.prototype.requestDevice = async function (...given) {
+        if (globalThis.refuseDevices) throw new DOMException('refused by the test', 'OperationError');
+        devices.push(await requestDevice.apply(this, given));
+        return devices.at(-1);
+      };
+      const lose = () => devices.at(-1).destroy();
+      const picture = '/samples/cat.jpg';
+      const answer = ({ top, backend, backendReason }) => ({ top, backend, backendReason });
+
+      const net = await load({ backend: 'webgpu', worker: false });
+      const insisted = { first: answer(await net.classify(picture)), test: await net.selfTest() };
+      lose();
+      insisted.second = answer(await net.classify(picture));
+      lose();
+      globalThis.refuseDevices = true;
+      insisted.refused = await codeOf(net.classify(picture));
+      globalThis.refuseDevices = false;
+      insisted.third = answer(await net.classify(picture));
+      net.dispose();
+
+      // The software card, passed off as a real one: right, but slower.
+      Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', { get: () => false });
+      const other = await load({ worker: false });
+      const slow = answer(await other.classify(picture));
+      other.dispose();
+
+      // And fast, because WASM is held up.
+      const glue = await import('/wasm/relaxed/g_ghostnet.js');
+      const { forward, info } = glue.Net.prototype;
+      glue.Net.prototype.forward = async function (...given) {
+        if (JSON.parse(info.call(this)).backend === 'wasm') await new Promise((resolve) => setTimeout(resolve, globalThis.hold ?? 0));
+        return forward.apply(this, given);
+      };
+      globalThis.hold = 3000;
+      const fast = await load({ worker: false });
+      globalThis.hold = 0;
+      const auto = { first: answer(await fast.classify(picture)) };
+      lose();
+      globalThis.refuseDevices = true;
+      auto.second = answer(await fast.classify(picture));
+      auto.info = fast.info.backend;
+      return { insisted, auto, slow, unhandled };
+    });
+    for (const { top, backend } of [insisted.first, insisted.second, insisted.third, auto.first]) {
+      assert.equal(backend, 'webgpu');
+      assertCat(top, 1e-3, 'WebGPU');
+    }
+    assert.equal(insisted.test.passed, true);
+    assert.ok(insisted.test.worstError > 0 && insisted.test.worstError <= 1e-4, String(insisted.test.worstError));
+    assert.match(insisted.refused, /^(unsupported|gpu|device-lost)$/);
+    assert.equal(slow.backend, 'wasm');
+    assert.match(slow.backendReason, /^WebGPU is slower here: \d/);
+    assert.equal(auto.second.backend, 'wasm');
+    assert.match(auto.second.backendReason, /^The graphics card was lost: /);
+    assert.equal(auto.info, 'wasm');
+    assertCat(auto.second.top, 1e-3, 'after the loss');
+    assert.deepEqual(unhandled, []);
+  } finally {
+    await gpuBrowser.close();
+  }
 });
