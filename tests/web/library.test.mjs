@@ -1,12 +1,16 @@
 // The library in Chromium: inputs, queueing, aborting, failing and recovering.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { promisify } from 'node:util';
 
 import { launch } from '../../tools/browser.mjs';
 import { pageMounts, repository, serve } from '../../tools/serve.mjs';
 
+const run = promisify(execFile);
 const golden = JSON.parse(await readFile(path.join(repository, 'tests/golden/page.json'), 'utf8'));
 const cat = golden.files.find(({ file }) => file.endsWith('cat.jpg')).top;
 
@@ -239,6 +243,49 @@ test('failures have codes, and a load that failed can be called again', async ()
     'network', 'bad-image', 'bad-image', 'bad-image', 'bad-image', 'bad-image', 'bad-image',
     'bad-option', 'unknown-tap', 'wrong-shape', 'wrong-shape', 'bad-option', 'French horn',
   ]);
+});
+
+test('a model in parts is checked, cached by its hashes, and loads without a cache too', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'shards-'));
+  const model = path.join(repository, 'models/g_ghost_regnetx_006-imagenette.safetensors');
+  await run(process.execPath, [path.join(repository, 'www/lib/cli.js'), 'shard', '--model', model, '--megabytes', '3', folder]);
+  const name = 'g_ghost_regnetx_006-imagenette';
+  const asked = [];
+  await page.route('**/parts/*', (route) => {
+    const file = path.basename(route.request().url());
+    asked.push(path.extname(file));
+    return route.fulfill({ path: path.join(folder, file) });
+  });
+  const top = () =>
+    inPage(async (load, codeOf, name) => {
+      const net = await load({ model: `/parts/${name}.json`, worker: false });
+      const { top } = await net.classify('/samples/cat.jpg');
+      net.dispose();
+      return top;
+    }, name);
+  try {
+    assertCat(await top(), 1e-3, 'downloaded');
+    assert.deepEqual(asked.splice(0), ['.json', '.bin', '.bin', '.bin']);
+    assertCat(await top(), 1e-3, 'cached');
+    assert.deepEqual(asked.splice(0), ['.json']);
+    await page.evaluate(async () => {
+      await (await import('/lib/index.js')).clearCache();
+      Cache.prototype.put = () => Promise.reject(new DOMException('full', 'QuotaExceededError'));
+    });
+    assertCat(await top(), 1e-3, 'no room');
+    await page.evaluate(() => (CacheStorage.prototype.open = () => Promise.reject(new DOMException('private', 'SecurityError'))));
+    assertCat(await top(), 1e-3, 'private');
+    assert.equal(asked.splice(0).length, 8);
+    const [part] = (await readdir(folder)).filter((file) => file.endsWith('.bin'));
+    const bytes = await readFile(path.join(folder, part));
+    bytes[bytes.length >> 1] ^= 1;
+    await writeFile(path.join(folder, part), bytes);
+    assert.equal(await inPage((load, codeOf, name) => codeOf(load({ model: `/parts/${name}.json` })), name), 'bad-model');
+    await writeFile(path.join(folder, `${name}.json`), '{"files":[{"path":"x","bytes":1e12,"sha256":""}]}');
+    assert.equal(await inPage((load, codeOf, name) => codeOf(load({ model: `/parts/${name}.json` })), name), 'bad-model');
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 test('after a crash of the engine the next call runs on a fresh one', async () => {

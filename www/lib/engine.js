@@ -6,6 +6,7 @@ import { asError, GGhostError, throwIfAborted } from './errors.js';
 import { addUp, download } from './download.js';
 import { chooseFlavour } from './flavours.js';
 import { toPixels } from './image.js';
+import { downloadShards, isManifest } from './shards.js';
 
 /** Instances that crashed in this realm: nets of an earlier one are dead. */
 let generation = 0;
@@ -20,6 +21,7 @@ let generation = 0;
  * @property {string[]} [labels]
  * @property {'f32' | 'f16' | 'int8'} [precision]
  * @property {number} [threads]
+ * @property {boolean} [cache]
  * @property {{ module: WebAssembly.Module, model: Blob }} [kept] what an earlier engine of the same options had loaded
  */
 
@@ -54,7 +56,7 @@ export class Engine {
       const part = addUp(report);
       const [wasm, model] = await Promise.all([
         options.kept?.module ?? fetchWasm(flavour, options.wasmUrl, { signal, fetch, onBytes: part() }),
-        modelBytes(options.kept?.model ?? options.model, { signal, fetch, onBytes: part() }),
+        modelBytes(options.kept?.model ?? options.model, { signal, fetch, cache: options.cache, onBytes: part() }),
       ]);
       throwIfAborted(signal);
 
@@ -281,6 +283,7 @@ const loadGlue = (flavour, folder) =>
   folder ? import(/* @vite-ignore */ /* webpackIgnore: true */ new URL(`${flavour.name}/g_ghostnet.js`, folder).href) : flavour.glue();
 
 async function modelBytes(model, options) {
+  if (typeof model === 'string' && isManifest(model)) return downloadShards(model, options);
   if (typeof model === 'string') return download(model, { what: 'The model', ...options });
   const bytes = model instanceof Blob ? await model.arrayBuffer() : model;
   options.onBytes?.(bytes.byteLength, bytes.byteLength);
