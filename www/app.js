@@ -14,6 +14,8 @@ const state = {
   progress: undefined,
   info: undefined,
   loadError: undefined,
+  /** Whether the model is the one that the samples were chosen for. */
+  bundled: true,
   /** The samples, and the picture that is shown: `{ url, name, blob?, sample? }`. */
   samples: [],
   picture: undefined,
@@ -31,7 +33,7 @@ const state = {
 };
 
 const actions = {
-  choose: (choice) => look(choice),
+  choose: (choice) => (isModel(choice) ? changeModel(choice.blob) : look(choice)),
   drag: (dragging) => update({ dragging }),
   complain: (error) => update({ error }),
   selectStage: (stage) => look(state.picture, stage),
@@ -69,6 +71,31 @@ async function look(choice, stage = state.stage) {
     if (signal.aborted) return;
     update({ busy: false, error: choice.name ? `${choice.name}: ${error.message}` : error.message });
   }
+}
+
+const isModel = ({ name }) => /\.(safetensors|pth|pt)$/i.test(name ?? '');
+
+/** Another model takes over, once it is loaded. */
+async function changeModel(file) {
+  update({ busy: true, error: undefined });
+  try {
+    const next = await load({ model: file });
+    const named = await withLabels(next, file);
+    net?.dispose();
+    net = named;
+    update({ info: net.info, stages: net.info.stages, maps: undefined, loadError: undefined, bundled: false });
+    await look(state.picture, net.info.stages.some(({ name }) => name === state.stage) ? state.stage : net.info.stages.at(-1).name);
+  } catch (error) {
+    update({ busy: false, error: `${file.name}: ${error.message}` });
+  }
+}
+
+/** ImageNet's checkpoints do not say what their 1000 classes are called. */
+async function withLabels(net, file) {
+  if (net.info.classes !== 1000 || net.info.labels[0] !== 'class 0') return net;
+  const labels = await fetch('models/imagenet-1k.json').then((response) => response.json());
+  net.dispose();
+  return load({ model: file, labels });
 }
 
 const sampleUrl = ({ file }) => new URL(`samples/${file}`, document.baseURI).href;
