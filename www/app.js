@@ -27,6 +27,8 @@ const state = {
   stage: 'layer3',
   stages: [],
   maps: undefined,
+  /** The twins that block 1 of another picture would have. */
+  byChance: undefined,
   pointed: undefined,
   threshold: 0.7,
   width: innerWidth,
@@ -62,11 +64,13 @@ async function look(choice, stage = state.stage) {
     const input = choice.blob ?? sampleUrl(choice.sample);
     const { first, last } = rolesOf(stage);
     const { maps, ...result } = await net.features(input, { taps: [...new Set([first, last])], signal });
-    const control = first === last ? undefined : await controlFor(choice, first, signal);
     if (signal.aborted) return;
     const picture = choice.url ? choice : shown(choice);
     if (picture !== state.picture && state.picture?.blob) URL.revokeObjectURL(state.picture.url);
-    update({ picture, result, maps: compare(stage, maps[first], maps[last], control), pointed: undefined, busy: false });
+    update({ picture, result, maps: compare(stage, maps[first], maps[last]), byChance: undefined, pointed: undefined, busy: false });
+    if (first === last) return;
+    const control = await controlFor(choice, first, signal);
+    if (control && !signal.aborted) update({ byChance: twins(normalise(maps[last]), normalise(control)) });
   } catch (error) {
     if (signal.aborted) return;
     update({ busy: false, error: choice.name ? `${choice.name}: ${error.message}` : error.message });
@@ -115,7 +119,7 @@ async function controlFor(choice, tap, signal) {
   return maps[tap];
 }
 
-function compare(stage, first, last, control) {
+function compare(stage, first, last) {
   const [a, b] = [normalise(first), normalise(last)];
   return {
     stage,
@@ -123,7 +127,6 @@ function compare(stage, first, last, control) {
     last,
     fromLast: twins(b, a),
     fromFirst: twins(a, b),
-    byChance: control && twins(b, normalise(control)),
     dead: b.dead.length,
   };
 }

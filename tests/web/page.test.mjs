@@ -210,6 +210,7 @@ test('stages open by pointer and arrow keys, and their twins are the most correl
   });
   assert.equal(Number(twin), best[0]);
   assert.ok(Math.abs(Number(r.replace('−', '-')) - best[1]) <= 0.0051, `${r} against ${best[1]}`);
+  await page.waitForFunction(() => /^By chance, against block 1 of another picture: \d+ of 96\./.test(document.querySelector('#stage-note').textContent));
   await page.click('#strip button[data-stage="layer1"]');
   await page.waitForFunction(() => document.querySelector('#headline').textContent.includes('single block'));
 });

@@ -195,15 +195,17 @@ export class Engine {
       return;
     }
     this.#use('wasm', await this.#create('wasm', model));
-    const wasm = await milliseconds(this.#net);
-    if (backend === 'wasm') return;
-    this.#reason = await noGpu();
-    if (this.#reason) return;
+    if (backend === 'auto') this.#reason = await noGpu();
+    if (backend === 'wasm' || this.#reason) {
+      await milliseconds(this.#net, 1);
+      return;
+    }
     let gpu;
     try {
+      const wasm = await milliseconds(this.#net, 4);
       gpu = await this.#create('webgpu', model);
       refuseWrong(await compare(gpu, this.#net));
-      const webgpu = await milliseconds(gpu);
+      const webgpu = await milliseconds(gpu, 4);
       if (webgpu < wasm) {
         this.#net.free();
         this.#use('webgpu', gpu);
@@ -355,15 +357,15 @@ function noise(count) {
   });
 }
 
-/** Median time of one picture, after one run that warms up. */
-async function milliseconds(net) {
+/** Time of one picture: the middle one of all runs but the first, which warms up. */
+async function milliseconds(net, runs) {
   const { side } = JSON.parse(net.info()).input;
   const data = new Float32Array(3 * side * side);
   const times = [];
-  for (let run = 0; run < 4; run++) {
+  for (let run = 0; run < runs; run++) {
     const start = performance.now();
     (await net.forward(data, 1, side, side, [])).free();
     times.push(performance.now() - start);
   }
-  return times.slice(1).sort((a, b) => a - b)[1];
+  return times.slice(1).sort((a, b) => a - b)[(runs - 1) >> 1];
 }
