@@ -134,7 +134,7 @@ native_tests() {
 wasm_tests() {
   mkdir -p $tools
   node tools/browser.mjs webdriver >$tools/webdriver.json
-  WASM_BINDGEN_TEST_WEBDRIVER_JSON=$PWD/$tools/webdriver.json WASM_BINDGEN_TEST_TIMEOUT=300 \
+  WASM_BINDGEN_TEST_WEBDRIVER_JSON=$PWD/$tools/webdriver.json WASM_BINDGEN_TEST_TIMEOUT=600 \
     CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$wasm_bindgen/wasm-bindgen-test-runner \
     wasm_cargo "$1" test --test web
 }
