@@ -61,7 +61,7 @@ export class Engine {
       throwIfAborted(signal);
 
       report({ ...last, phase: 'compile' });
-      const module = wasm instanceof WebAssembly.Module ? wasm : await WebAssembly.compile(wasm);
+      const module = wasm instanceof WebAssembly.Module ? wasm : await compile(wasm);
       engine.#glue = await loadGlue(flavour, options.wasmUrl);
       await engine.#glue.default({ module_or_path: module });
       engine.#generation = generation;
@@ -281,8 +281,25 @@ async function fetchWasm(flavour, folder, options) {
   return download(url, { what: 'The engine (WebAssembly)', hint, ...options });
 }
 
-const loadGlue = (flavour, folder) =>
-  folder ? import(/* @vite-ignore */ /* webpackIgnore: true */ new URL(`${flavour.name}/g_ghostnet.js`, folder).href) : flavour.glue();
+async function compile(bytes) {
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (error) {
+    const text = /content security policy|unsafe-eval/i.test(error.message)
+      ? "The page’s content security policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src."
+      : `The engine could not be compiled (${error.message}): its file may be damaged.`;
+    throw new GGhostError('unsupported', text, { cause: error });
+  }
+}
+
+async function loadGlue(flavour, folder) {
+  try {
+    if (!folder) return await flavour.glue();
+    return await import(/* @vite-ignore */ /* webpackIgnore: true */ new URL(`${flavour.name}/g_ghostnet.js`, folder).href);
+  } catch (error) {
+    throw new GGhostError('network', `The engine’s script could not be loaded (${error.message}). The option wasmUrl names its folder.`, { cause: error });
+  }
+}
 
 async function modelBytes(model, options) {
   if (typeof model === 'string' && isManifest(model)) return downloadShards(model, options);
