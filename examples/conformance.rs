@@ -8,7 +8,8 @@
 #[allow(dead_code, reason = "shared with the tests, which use more of it")]
 mod reference;
 
-use g_ghostnet::session::CpuSession;
+use g_ghostnet::gpu::Gpu;
+use g_ghostnet::session::{CpuSession, GpuSession};
 use reference::{LIMIT, Outputs, Reference, Worst};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -32,6 +33,15 @@ fn run(file: &str, engine: &str) -> Result<(Worst, f64), String> {
                 session.run(&model, &image, reference.input, &taps).map_err(|error| error.to_string())?;
             (outputs, start.elapsed().as_secs_f64() * 1e3)
         }
+        "gpu" => pollster::block_on(async {
+            let gpu = Gpu::request().await?;
+            eprintln!("{}", gpu.adapter());
+            let mut session = GpuSession::new(&model, &gpu, |_| ()).await?;
+            let start = Instant::now();
+            let outputs = session.run(&model, &image, reference.input, &taps).await?;
+            Ok((outputs, start.elapsed().as_secs_f64() * 1e3))
+        })
+        .map_err(|error: g_ghostnet::Error| error.to_string())?,
         other => return Err(format!("unknown engine `{other}`, expected cpu or gpu")),
     };
     let taps = outputs.taps.into_iter().map(|tap| tap.data).collect();

@@ -1,8 +1,8 @@
 //! Pictures: RGBA8 pixels -> resized, cropped and normalised planar CHW values.
 //!
-//! The resize equals Pillow's `Image.resize` on an RGB picture bit for bit: the filter grows with the
-//! reduction (antialiasing), weights are fixed-point with 22 fraction bits, and the horizontal pass is
-//! rounded to 8 bits before the vertical one.
+//! The resize equals `Image.resize` of Pillow 13 on an RGB picture bit for bit: the filter grows with the
+//! reduction (antialiasing), weights are fixed-point with 22 fraction bits, and what the first of the two
+//! passes gives is rounded to 8 bits.
 //! A canvas' own scaling differs from that by up to 76/255 in a pixel, which moves probabilities.
 //! Only the rows and columns that the crop keeps are computed, and only as many rows as one output
 //! row needs are held: memory is a few rows whatever the picture's size.
@@ -19,6 +19,8 @@ const MAX_PIXELS: usize = 1 << 28;
 const MAX_SIDE: usize = 4096;
 /// Fraction bits of a filter weight: 32 less 8 of a pixel, 2 of the sum's overshoot.
 const FRACTION_BITS: u32 = 32 - 8 - 2;
+/// What a sum of weighted bytes begins with, so that the final shift rounds.
+const HALF: i32 = 1 << (FRACTION_BITS - 1);
 
 /// How a picture of any size becomes a square one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,38 +172,25 @@ pub fn preprocess(rgba: &[u8], width: usize, height: usize, rule: &Preprocess) -
             (Span::centre(width, resized(width), side), Span::centre(height, resized(height), side))
         }
     };
+    let vertical_first = vertical_first(&columns, &rows);
     let columns = columns.windows(rule.interpolation);
     let rows = rows.windows(rule.interpolation);
 
-    // The input rows that one output row needs, resized horizontally: row r lies at r % held.
-    let held = rows.iter().map(|window| window.weights.len()).max().unwrap_or(0);
-    let row_bytes = 3 * side;
-    let mut resized = vec![0u8; held * row_bytes];
-    let mut next = rows.first().map_or(0, |window| window.first);
-    let mut over_white = Vec::new();
-    let mut sums = vec![0i32; row_bytes];
+    let mut picture = Picture { rgba, width, over_white: Vec::new() };
     let table = normalisation(rule);
     let mut output = vec![0f32; 3 * side * side];
-
-    let slot = |row: usize| (row % held) * row_bytes..(row % held + 1) * row_bytes;
-    for (y, window) in rows.iter().enumerate() {
-        while next < window.first + window.weights.len() {
-            let pixels = opaque_row(&rgba[4 * width * next..4 * width * (next + 1)], &mut over_white);
-            resize_row(pixels, &columns, &mut resized[slot(next)]);
-            next += 1;
-        }
-        sums.fill(1 << (FRACTION_BITS - 1));
-        for (row, &weight) in (window.first..).zip(&window.weights) {
-            for (sum, &value) in sums.iter_mut().zip(&resized[slot(row)]) {
-                *sum += weight * i32::from(value);
-            }
-        }
+    let write_row = |y: usize, row: &[u8]| {
         for (channel, values) in table.iter().enumerate() {
             let plane_row = &mut output[(channel * side + y) * side..][..side];
-            for (out, sum) in plane_row.iter_mut().zip(sums[channel..].iter().step_by(3)) {
-                *out = values[usize::from(byte_from_sum(*sum))];
+            for (out, &byte) in plane_row.iter_mut().zip(row[channel..].iter().step_by(3)) {
+                *out = values[usize::from(byte)];
             }
         }
+    };
+    if vertical_first {
+        resize_vertical_first(&mut picture, &columns, &rows, write_row);
+    } else {
+        resize_horizontal_first(&mut picture, &columns, &rows, write_row);
     }
     Ok(output)
 }
@@ -302,35 +291,68 @@ fn fixed_point(weight: f64) -> i32 {
     (weight * f64::from(1 << FRACTION_BITS) + 0.5f64.copysign(weight)) as i32
 }
 
-/// A sum of weighted bytes (and the half that makes the shift round) -> byte.
-fn byte_from_sum(sum: i32) -> u8 {
-    (sum >> FRACTION_BITS).clamp(0, 255) as u8
+/// The choice of Pillow 13, which shows in the rounding between the passes: a picture that loses more
+/// than twice as many rows as columns is resized vertically first.
+fn vertical_first(columns: &Span, rows: &Span) -> bool {
+    let lost = |span: &Span| span.input as i64 - span.resized as i64;
+    lost(rows) > 0 && lost(rows) > 2 * lost(columns)
 }
 
-/// One row of the picture over white; only rows with transparent pixels are copied.
-fn opaque_row<'a>(row: &'a [u8], over_white: &'a mut Vec<[u8; 4]>) -> &'a [[u8; 4]] {
-    let (pixels, _) = row.as_chunks::<4>();
-    if pixels.iter().all(|pixel| pixel[3] == 255) {
-        return pixels;
+/// Calls `write_row(y, [side, 3] bytes)` for each output row.
+fn resize_horizontal_first(
+    picture: &mut Picture,
+    columns: &[Window],
+    rows: &[Window],
+    mut write_row: impl FnMut(usize, &[u8]),
+) {
+    // The input rows that one output row needs, resized horizontally: row r lies at r % held.
+    let held = rows.iter().map(|window| window.weights.len()).max().unwrap_or(0);
+    let row_bytes = 3 * columns.len();
+    let mut resized = vec![0u8; held * row_bytes];
+    let slot = |row: usize| (row % held) * row_bytes..(row % held + 1) * row_bytes;
+    let mut next = rows.first().map_or(0, |window| window.first);
+    let mut sums = vec![0i32; row_bytes];
+    let mut bytes = vec![0u8; row_bytes];
+    for (y, window) in rows.iter().enumerate() {
+        while next < window.first + window.weights.len() {
+            resize_row(picture.row(next), columns, &mut resized[slot(next)]);
+            next += 1;
+        }
+        sums.fill(HALF);
+        for (row, &weight) in (window.first..).zip(&window.weights) {
+            add_weighted(&mut sums, weight, &resized[slot(row)]);
+        }
+        bytes_from_sums(&sums, &mut bytes);
+        write_row(y, &bytes);
     }
-    over_white.clear();
-    over_white.extend(pixels.iter().map(|&[red, green, blue, alpha]| {
-        let blend = |value: u8| {
-            let alpha = u32::from(alpha);
-            let sum = alpha * u32::from(value) + (255 - alpha) * 255;
-            // sum / 255, rounded to nearest
-            (((sum + 128) * 257) >> 16) as u8
-        };
-        [blend(red), blend(green), blend(blue), 255]
-    }));
-    over_white
+}
+
+/// As [`resize_horizontal_first`], with the passes in the other order.
+fn resize_vertical_first(
+    picture: &mut Picture,
+    columns: &[Window],
+    rows: &[Window],
+    mut write_row: impl FnMut(usize, &[u8]),
+) {
+    let mut sums = vec![0i32; 4 * picture.width];
+    let mut shrunk = vec![[0u8; 4]; picture.width];
+    let mut bytes = vec![0u8; 3 * columns.len()];
+    for (y, window) in rows.iter().enumerate() {
+        sums.fill(HALF);
+        for (row, &weight) in (window.first..).zip(&window.weights) {
+            add_weighted(&mut sums, weight, picture.row(row).as_flattened());
+        }
+        bytes_from_sums(&sums, shrunk.as_flattened_mut());
+        resize_row(&shrunk, columns, &mut bytes);
+        write_row(y, &bytes);
+    }
 }
 
 /// `output[3 * x + c] = sum_i columns[x].weights[i] * pixels[columns[x].first + i][c]`
 fn resize_row(pixels: &[[u8; 4]], columns: &[Window], output: &mut [u8]) {
     for (out, window) in output.as_chunks_mut::<3>().0.iter_mut().zip(columns) {
         // Four sums though three are kept: one vector register.
-        let mut sums = [1i32 << (FRACTION_BITS - 1); 4];
+        let mut sums = [HALF; 4];
         for (pixel, weight) in pixels[window.first..].iter().zip(&window.weights) {
             for (sum, &value) in sums.iter_mut().zip(pixel) {
                 *sum += weight * i32::from(value);
@@ -338,4 +360,50 @@ fn resize_row(pixels: &[[u8; 4]], columns: &[Window], output: &mut [u8]) {
         }
         *out = [byte_from_sum(sums[0]), byte_from_sum(sums[1]), byte_from_sum(sums[2])];
     }
+}
+
+fn add_weighted(sums: &mut [i32], weight: i32, bytes: &[u8]) {
+    for (sum, &byte) in sums.iter_mut().zip(bytes) {
+        *sum += weight * i32::from(byte);
+    }
+}
+
+fn bytes_from_sums(sums: &[i32], bytes: &mut [u8]) {
+    for (byte, &sum) in bytes.iter_mut().zip(sums) {
+        *byte = byte_from_sum(sum);
+    }
+}
+
+/// A sum of weighted bytes that began with [`HALF`] -> byte.
+fn byte_from_sum(sum: i32) -> u8 {
+    (sum >> FRACTION_BITS).clamp(0, 255) as u8
+}
+
+/// `[height, width, 4]` bytes read row by row over white.
+struct Picture<'a> {
+    rgba: &'a [u8],
+    width: usize,
+    over_white: Vec<[u8; 4]>,
+}
+
+impl Picture<'_> {
+    /// Row `y`; only a row with transparent pixels is copied.
+    fn row(&mut self, y: usize) -> &[[u8; 4]] {
+        let (pixels, _) = self.rgba[4 * self.width * y..][..4 * self.width].as_chunks::<4>();
+        if pixels.iter().all(|pixel| pixel[3] == 255) {
+            return pixels;
+        }
+        self.over_white.clear();
+        self.over_white.extend(pixels.iter().map(|&[red, green, blue, alpha]| {
+            [over_white(red, alpha), over_white(green, alpha), over_white(blue, alpha), 255]
+        }));
+        &self.over_white
+    }
+}
+
+/// `alpha * value + (1 - alpha) * white`, rounded to nearest.
+fn over_white(value: u8, alpha: u8) -> u8 {
+    let sum = u32::from(alpha) * u32::from(value) + (255 - u32::from(alpha)) * 255;
+    // (sum + 128) * 257 >> 16 is sum / 255 rounded, for every sum that two bytes can make.
+    (((sum + 128) * 257) >> 16) as u8
 }

@@ -4,6 +4,8 @@ pub mod arch;
 pub mod config;
 pub mod cpu;
 mod error;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod image;
 pub mod model;
 pub mod plan;

@@ -1,9 +1,13 @@
 //! A model on an engine: inputs in, logits and taps out; the whole Rust API.
 
+use crate::arch::Step;
 use crate::cpu;
 use crate::error::{Error, Result};
+#[cfg(feature = "gpu")]
+use crate::gpu::{self, Gpu};
 use crate::model::Model;
 use crate::plan::Plan;
+use serde::Serialize;
 
 /// What one run returns.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +27,22 @@ pub struct TapOutput {
     pub dims: [usize; 4],
     /// Row-major.
     pub data: Vec<f32>,
+}
+
+/// How long a step takes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepProfile {
+    /// The step's name.
+    pub name: String,
+    /// Which kernel computes it.
+    pub kernel: &'static str,
+    /// Channels, height and width of its output.
+    pub dims: [usize; 3],
+    /// Multiply-accumulate operations of the direct form.
+    pub macs: u64,
+    /// Median time.
+    pub milliseconds: f64,
 }
 
 /// Most elements of an input batch: 1 GiB of f32.
@@ -119,9 +139,177 @@ impl CpuSession {
         Ok(self.planned.as_ref().expect("planned above"))
     }
 
+    /// Times each step: the median of `runs` runs of one input, `[3, height, width]`, with a clock in
+    /// milliseconds.
+    ///
+    /// # Errors
+    /// As [`CpuSession::run`].
+    pub fn profile(
+        &mut self,
+        model: &Model,
+        image: &[f32],
+        [height, width]: [usize; 2],
+        runs: usize,
+        clock: impl Fn() -> f64,
+    ) -> Result<Vec<StepProfile>> {
+        check_input(image, [1, 3, height, width])?;
+        self.plan::<&str>(model, [height, width], &[])?;
+        let Planned { plan, workspace, .. } = self.planned.as_mut().expect("planned above");
+        let mut times = vec![Vec::with_capacity(runs); plan.steps.len()];
+        for _ in 0..runs.max(1) {
+            workspace.set_image(plan, image);
+            for (step, times) in plan.steps.iter().zip(&mut times) {
+                let start = clock();
+                workspace.run_step(plan, &self.weights, step);
+                times.push(clock() - start);
+            }
+        }
+        let profile = |(step, times): (&Step, &mut Vec<f64>)| {
+            times.sort_by(f64::total_cmp);
+            StepProfile {
+                name: step.name.clone(),
+                kernel: self.weights.kernel_name(step),
+                dims: [step.y.channels, step.y.height, step.y.width],
+                macs: step.macs(),
+                milliseconds: times[times.len() / 2],
+            }
+        };
+        Ok(plan.steps.iter().zip(&mut times).map(profile).collect())
+    }
+
     /// Bytes of weights, slots and scratch memory.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
         self.weights.size_bytes() + self.planned.as_ref().map_or(0, |planned| planned.workspace.size_bytes())
+    }
+}
+
+/// The WebGPU engine with a model's weights; it plans anew when the input's size, the batch or the taps
+/// change.
+#[cfg(feature = "gpu")]
+pub struct GpuSession {
+    gpu: Gpu,
+    weights: gpu::weights::Weights,
+    planned: Option<GpuPlanned>,
+}
+
+#[cfg(feature = "gpu")]
+struct GpuPlanned {
+    size: [usize; 2],
+    batch: usize,
+    tap_names: Vec<String>,
+    program: gpu::Program,
+}
+
+#[cfg(feature = "gpu")]
+impl GpuSession {
+    /// Uploads the model's weights, compiles every kernel it needs and warms them up; `progress` is told
+    /// the part that is done, 0 to 1.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`], [`Error::OutOfMemory`], [`Error::Gpu`], or those of the checkpoint.
+    pub async fn new(model: &Model, gpu: &Gpu, mut progress: impl FnMut(f64)) -> Result<GpuSession> {
+        let network = model.network(model.input.side, model.input.side)?;
+        let weights = gpu.guarded(|| gpu::weights::Weights::new(gpu, &network, &model.checkpoint)).await?;
+        let plan = Plan::new(&network, &[] as &[&str])?;
+        let kernels = gpu::kernels_of(gpu, &plan, &weights);
+        for (index, &kernel) in kernels.iter().enumerate() {
+            progress((1 + index) as f64 / (2 + kernels.len()) as f64);
+            gpu.guarded(|| {
+                gpu.compile(kernel);
+                Ok(())
+            })
+            .await?;
+        }
+        let mut session = GpuSession { gpu: gpu.clone(), weights, planned: None };
+        // The smallest picture passes every kernel once; then the memory of the usual one is made ready.
+        let side = crate::arch::MIN_SIDE;
+        let none: &[&str] = &[];
+        session.run(model, &vec![0.0; 3 * side * side], [1, 3, side, side], none).await?;
+        session.plan(model, [model.input.side; 2], 1, none).await?;
+        progress(1.0);
+        Ok(session)
+    }
+
+    /// Runs a batch of normalised inputs, `[n, 3, height, width]`, in as few parts as the device's limits
+    /// allow.
+    ///
+    /// # Errors
+    /// [`Error::WrongShape`], [`Error::UnknownTap`], [`Error::OutOfMemory`], [`Error::DeviceLost`],
+    /// [`Error::Gpu`]; after the first three the session stays usable.
+    pub async fn run<S: AsRef<str>>(
+        &mut self,
+        model: &Model,
+        data: &[f32],
+        dims: [usize; 4],
+        taps: &[S],
+    ) -> Result<Outputs> {
+        check_input(data, dims)?;
+        let [n, _, height, width] = dims;
+        let gpu = self.gpu.clone();
+        let program = self.plan(model, [height, width], n, taps).await?;
+        let mut outputs = Outputs::default();
+        outputs.taps = (program.plan().taps.iter())
+            .map(|(name, view)| TapOutput {
+                name: name.clone(),
+                dims: [n, view.channels, view.height, view.width],
+                data: Vec::with_capacity(n * view.len()),
+            })
+            .collect();
+        let image = 3 * height * width;
+        for images in data.chunks(program.batch() * image) {
+            gpu.guarded(|| {
+                program.submit(&gpu, images);
+                Ok(())
+            })
+            .await?;
+            let mut values = program.outputs(&gpu, images.len() / image).await?.into_iter();
+            outputs.logits.extend(values.next().unwrap_or_default());
+            for (tap, values) in outputs.taps.iter_mut().zip(values) {
+                tap.data.extend(values);
+            }
+        }
+        Ok(outputs)
+    }
+
+    async fn plan<S: AsRef<str>>(
+        &mut self,
+        model: &Model,
+        size: [usize; 2],
+        n: usize,
+        taps: &[S],
+    ) -> Result<&gpu::Program> {
+        let names = || taps.iter().map(|tap| tap.as_ref().to_owned());
+        let fits = |planned: &GpuPlanned| {
+            planned.size == size && planned.batch == n && names().eq(planned.tap_names.iter().cloned())
+        };
+        if !self.planned.as_ref().is_some_and(fits) {
+            let plan = Plan::new(&model.network(size[0], size[1])?, taps)?;
+            // The old memory goes first, so that the peak is that of one plan.
+            self.planned = None;
+            let batch = gpu::batch_limit(&self.gpu, &plan, &self.weights, n);
+            let program =
+                self.gpu.guarded(|| gpu::Program::new(&self.gpu, plan, &self.weights, batch)).await?;
+            self.planned = Some(GpuPlanned { size, batch: n, tap_names: names().collect(), program });
+        }
+        Ok(&self.planned.as_ref().expect("planned above").program)
+    }
+
+    /// The device.
+    #[must_use]
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
+    /// The program of the last run.
+    #[must_use]
+    pub fn program(&self) -> Option<&gpu::Program> {
+        self.planned.as_ref().map(|planned| &planned.program)
+    }
+
+    /// Bytes of the buffers on the device.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.weights.size_bytes() + self.planned.as_ref().map_or(0, |planned| planned.program.size_bytes())
     }
 }

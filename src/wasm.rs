@@ -4,9 +4,14 @@
 //! `Error`s with the `code` of [`Error::code`].
 
 use crate::arch::{Network, Stage};
+use crate::cpu::multiply_add_chains;
 use crate::error::Error;
+#[cfg(feature = "gpu")]
+use crate::gpu::Gpu;
 use crate::image::{Preprocess, preprocess};
 use crate::model::{Model, Options, softmax};
+#[cfg(feature = "gpu")]
+use crate::session::GpuSession;
 use crate::session::{CpuSession, Outputs};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -43,6 +48,8 @@ enum Backend {
 
 enum Engine {
     Cpu(CpuSession),
+    #[cfg(feature = "gpu")]
+    Gpu(GpuSession),
 }
 
 /// What [`Net::info`] says.
@@ -75,11 +82,16 @@ pub struct Net {
 
 #[wasm_bindgen]
 impl Net {
-    /// Loads a model file onto an engine; `options` is JSON: `{ backend, variant?, labels?, threads? }`.
+    /// Loads a model file onto an engine; `options` is JSON: `{ backend, variant?, labels?, threads? }`;
+    /// `progress` is called with the part of the loading that is done, 0 to 1.
     ///
     /// # Errors
     /// As [`Model::from_bytes`].
-    pub async fn create(model: Vec<u8>, options: String) -> Result<Net, JsValue> {
+    pub async fn create(
+        model: Vec<u8>,
+        options: String,
+        progress: Option<js_sys::Function>,
+    ) -> Result<Net, JsValue> {
         let options: CreateOptions = serde_json::from_str(&options)
             .map_err(|error| Error::Unsupported(format!("options of create: {error}")))?;
         let model_options = Options { variant: options.variant, labels: options.labels };
@@ -88,6 +100,18 @@ impl Net {
         let threads = options.threads.unwrap_or(1);
         let engine = match options.backend {
             Backend::Wasm => Engine::Cpu(CpuSession::new(&model, threads)?),
+            #[cfg(feature = "gpu")]
+            Backend::Webgpu => {
+                let gpu = Gpu::request().await?;
+                let session = GpuSession::new(&model, &gpu, |part| {
+                    if let Some(progress) = &progress {
+                        // An error of the caller's own function is not the engine's.
+                        let _ = progress.call1(&JsValue::NULL, &part.into());
+                    }
+                });
+                Engine::Gpu(session.await?)
+            }
+            #[cfg(not(feature = "gpu"))]
             Backend::Webgpu => {
                 return Err(Error::Unsupported("this build has no WebGPU engine".into()).into());
             }
@@ -99,8 +123,10 @@ impl Net {
 
     /// What is loaded, as JSON: variant, labels, input rule, stages, taps, cost, engine, memory.
     pub fn info(&self) -> String {
-        let (backend, memory_bytes) = match &*self.engine.borrow() {
-            Engine::Cpu(session) => (Backend::Wasm, session.size_bytes()),
+        let (backend, adapter, memory_bytes) = match &*self.engine.borrow() {
+            Engine::Cpu(session) => (Backend::Wasm, None, session.size_bytes()),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(session) => (Backend::Webgpu, Some(session.gpu().adapter()), session.size_bytes()),
         };
         let info = Info {
             variant: &self.network.name,
@@ -113,7 +139,7 @@ impl Net {
             activations: self.network.activations(),
             taps: self.network.taps.iter().map(|tap| tap.name.as_str()).collect(),
             backend,
-            adapter: None,
+            adapter,
             threads: self.threads,
             memory_bytes,
         };
@@ -146,8 +172,34 @@ impl Net {
         };
         let outputs = match &mut *engine {
             Engine::Cpu(session) => session.run(&self.model, &data, [n, 3, height, width], &taps)?,
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(session) => session.run(&self.model, &data, [n, 3, height, width], &taps).await?,
         };
         Ok(Output { outputs, dims: [n, self.model.labels.len()], milliseconds: now() - start })
+    }
+
+    /// Times each step on one input, `[3, height, width]`: a JSON list of
+    /// `{ name, kernel, dims, macs, milliseconds }`.
+    ///
+    /// # Errors
+    /// [`Error::WrongShape`]; [`Error::Unsupported`] on an engine that cannot be timed step by step.
+    pub fn profile(
+        &self,
+        image: &[f32],
+        height: usize,
+        width: usize,
+        runs: usize,
+    ) -> Result<String, JsValue> {
+        let profile = match &mut *self.engine.borrow_mut() {
+            Engine::Cpu(session) => session.profile(&self.model, image, [height, width], runs, now)?,
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(_) => {
+                return Err(
+                    Error::Unsupported("only the WASM engine can be timed step by step".into()).into()
+                );
+            }
+        };
+        Ok(serde_json::to_string(&profile).expect("numbers and strings are JSON"))
     }
 }
 
@@ -199,6 +251,16 @@ impl Output {
     pub fn tap(&self, index: usize) -> Option<Vec<f32>> {
         Some(self.outputs.taps.get(index)?.data.clone())
     }
+}
+
+/// GFLOP/s of `rounds` rounds of independent multiply-adds on one thread. The best of many calls is the
+/// processor's peak: calls, because the engine's optimising compiler takes over from call to call.
+#[wasm_bindgen(js_name = multiplyAddRate)]
+pub fn multiply_add_rate(rounds: u32) -> f64 {
+    let start = now();
+    let (operations, alive) = multiply_add_chains(rounds);
+    let elapsed = now() - start;
+    if alive.is_finite() { operations / elapsed / 1e6 } else { 0.0 }
 }
 
 /// Milliseconds of the page's or worker's clock.

@@ -90,6 +90,17 @@ pub struct Checkpoint {
     pub config: Config,
 }
 
+/// A convolution's weight with the batch norm beside it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scaled {
+    /// `[channels_out, channels_in / groups, kernel, kernel]`
+    pub weight: Vec<f32>,
+    /// `[channels_out]`
+    pub scale: Vec<f32>,
+    /// `[channels_out]`
+    pub shift: Vec<f32>,
+}
+
 /// A convolution's weight and bias with the batch norm folded in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Folded {
@@ -308,37 +319,65 @@ impl Checkpoint {
         }
     }
 
-    /// A convolution's weight and bias with its batch norm folded in:
-    /// `w' = w * scale`, `b' = (b - mean) * scale + shift` with `scale = gamma / sqrt(variance + 1e-5)`.
+    /// Type of a tensor that exists.
+    #[must_use]
+    pub fn dtype(&self, name: &str) -> Option<Dtype> {
+        self.tensors.get(name).map(|tensor| tensor.dtype)
+    }
+
+    /// A convolution's weight as it is, with its batch norm (or bias) as a scale and a shift of each
+    /// output channel: `scale = gamma / sqrt(variance + 1e-5)`, `shift = (b - mean) * scale + beta`.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`].
+    pub fn scaled(&self, conv: &Conv, channels_out: usize) -> Result<Scaled> {
+        let (weight, norm) = self.parts(conv, channels_out)?;
+        let (scale, shift) = norm.iter().map(|&(scale, shift)| (scale as f32, shift as f32)).unzip();
+        Ok(Scaled { weight, scale, shift })
+    }
+
+    /// A convolution's weight and bias with its batch norm folded in: `w' = w * scale`, `b' = shift`
+    /// with the scale and shift of [`Checkpoint::scaled`].
     ///
     /// # Errors
     /// As [`Checkpoint::read`].
     pub fn folded(&self, conv: &Conv, channels_out: usize) -> Result<Folded> {
+        let (mut weight, norm) = self.parts(conv, channels_out)?;
+        let per_channel = weight.len() / channels_out;
+        for (filter, &(scale, _)) in weight.chunks_exact_mut(per_channel).zip(&norm) {
+            for w in filter {
+                *w = (f64::from(*w) * scale) as f32;
+            }
+        }
+        Ok(Folded { weight, bias: norm.iter().map(|&(_, shift)| shift as f32).collect() })
+    }
+
+    /// Weight, and scale and shift of each output channel, in f64: the rounding of numbers that are made
+    /// once would be in every number after.
+    fn parts(&self, conv: &Conv, channels_out: usize) -> Result<(Vec<f32>, Vec<(f64, f64)>)> {
         let key = &conv.weights.conv;
-        let mut weight = self.read(&format!("{key}.weight"))?;
-        let mut bias = match conv.weights.bias {
+        let weight = self.read(&format!("{key}.weight"))?;
+        let bias = match conv.weights.bias {
             true => self.read(&format!("{key}.bias"))?,
             false => vec![0.0; channels_out],
         };
-        if let Some(norm) = &conv.weights.norm {
-            let part = |name: &str| self.read(&format!("{norm}.{name}"));
-            let (gamma, beta) = (part("weight")?, part("bias")?);
-            let (mean, variance) = (part("running_mean")?, part("running_var")?);
-            let per_channel = weight.len() / channels_out;
-            for o in 0..channels_out {
-                // In f64: folding is done once, and its rounding would be in every number after.
+        let Some(norm) = &conv.weights.norm else {
+            return Ok((weight, bias.iter().map(|&bias| (1.0, f64::from(bias))).collect()));
+        };
+        let part = |name: &str| self.read(&format!("{norm}.{name}"));
+        let (gamma, beta) = (part("weight")?, part("bias")?);
+        let (mean, variance) = (part("running_mean")?, part("running_var")?);
+        let scales = (0..channels_out)
+            .map(|o| {
                 let scale = f64::from(gamma[o]) / (f64::from(variance[o]) + f64::from(EPSILON)).sqrt();
                 if !scale.is_finite() {
                     let (name, value) = (format!("{norm}.running_var"), variance[o].to_string());
                     return Err(Error::NotFinite { name, index: o, value });
                 }
-                for w in &mut weight[o * per_channel..(o + 1) * per_channel] {
-                    *w = (f64::from(*w) * scale) as f32;
-                }
-                bias[o] = ((f64::from(bias[o]) - f64::from(mean[o])) * scale + f64::from(beta[o])) as f32;
-            }
-        }
-        Ok(Folded { weight, bias })
+                Ok((scale, (f64::from(bias[o]) - f64::from(mean[o])) * scale + f64::from(beta[o])))
+            })
+            .collect::<Result<_>>()?;
+        Ok((weight, scales))
     }
 }
 

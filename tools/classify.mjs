@@ -4,9 +4,8 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { load, readImage } from '../www/lib/node.js';
+import { classifyAll, classifyPictures, openWasm, picturesIn, run, topOf, UsageError } from '../www/lib/cli.js';
 import { launch } from './browser.mjs';
 import { repository, servePage } from './serve.mjs';
 
@@ -16,46 +15,6 @@ const usage = `usage: ./build.sh classify [--model FILE] [--backend wasm|webgpu]
 classify prints the most probable classes of each picture; --json prints an array of { file, top: [{ label, index, probability }] }.
 accuracy takes a folder with one folder of pictures for each class, named by its label
 (or by the columns "label" and "folder" of a file classes.tsv in it), and prints top-1 and top-5.`;
-
-const pictureNames = /\.(jpe?g|png|webp|gif|avif|bmp|tiff?)$/i;
-/** Pictures that are read and decoded while another is classified. */
-const AHEAD = 4;
-
-// --- Pictures ---
-
-async function picturesIn(folder) {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile() && pictureNames.test(entry.name));
-  return files.map((entry) => path.join(entry.parentPath ?? entry.path, entry.name)).sort();
-}
-
-/** @returns {Promise<{ files: string[], problems: { file: string, message: string }[] }>} */
-async function expand(names) {
-  const files = [];
-  const problems = [];
-  for (const name of names) {
-    const found = await stat(name).catch(() => null);
-    if (!found) problems.push({ file: name, message: 'There is no such file or folder.' });
-    else if (!found.isDirectory()) files.push(name);
-    else {
-      const inside = await picturesIn(name);
-      if (inside.length === 0) problems.push({ file: name, message: 'The folder has no pictures.' });
-      files.push(...inside);
-    }
-  }
-  return { files, problems };
-}
-
-// --- Classifiers: { labels, classify(file) -> top, close() } ---
-
-async function openWasm(model, topK) {
-  const net = await load({ model, backend: 'wasm', wasmUrl: path.join(repository, 'dist/wasm') });
-  return {
-    labels: net.info.labels,
-    classify: async (file) => (await net.classify(await readImage(file), { topK })).top,
-    close: () => net.dispose(),
-  };
-}
 
 /** In Chromium, which decodes the pictures too. */
 async function openWebgpu(model, topK) {
@@ -99,85 +58,9 @@ async function openWebgpu(model, topK) {
   }
 }
 
-// --- Output ---
-
-const printable = (text) => text.replace(/[\x00-\x1f\x7f]/g, '?');
-const percent = (part) => `${(100 * part).toFixed(2)} %`;
-
-function table(file, top) {
-  const width = Math.max(...top.map(({ label }) => label.length));
-  const lines = top.map(({ label, probability }) => {
-    const bar = '█'.repeat(Math.round(probability * 30));
-    return `  ${label.padEnd(width)}  ${(100 * probability).toFixed(1).padStart(5)} %  ${bar}`;
-  });
-  return [printable(file), ...lines, ''].join('\n');
-}
-
-/** A bar on a terminal's standard error; nothing elsewhere. */
-function progressBar(total) {
-  const shown = process.stderr.isTTY && total > 1;
-  const begin = Date.now();
-  const clear = () => shown && process.stderr.write('\r\x1b[K');
-  return {
-    clear,
-    at(done) {
-      if (!shown) return;
-      const filled = Math.round((30 * done) / total);
-      const left = done ? Math.round(((Date.now() - begin) / 1000 / done) * (total - done)) : 0;
-      process.stderr.write(`\r\x1b[K${'█'.repeat(filled)}${'░'.repeat(30 - filled)} ${done} of ${total}, ${left} s left`);
-    },
-  };
-}
-
-/**
- * Classifies files in order.
- * @param {(file: string, top: object[]) => void} onTop
- * @returns {Promise<number>} how many could not be read; each was reported on standard error
- */
-async function classifyAll(classifier, files, onTop) {
-  const bar = progressBar(files.length);
-  const begun = [];
-  let failed = 0;
-  for (let i = 0; i < files.length; i++) {
-    while (begun.length < Math.min(files.length, i + AHEAD)) {
-      const answer = classifier.classify(files[begun.length]);
-      answer.catch(() => {}); // reported in its turn
-      begun.push(answer);
-    }
-    const answer = begun[i];
-    begun[i] = undefined;
-    try {
-      const top = await answer;
-      bar.clear();
-      onTop(files[i], top);
-    } catch (error) {
-      bar.clear();
-      report(files[i], readable(error));
-      failed += 1;
-    }
-    bar.at(i + 1);
-  }
-  bar.clear();
-  return failed;
-}
-
-const readable = (error) =>
-  ({ EACCES: 'It may not be read: check its permissions.', EISDIR: 'It is a folder.', ENOENT: 'It is not there any more.' })[error.code] ?? error.message;
-
-const report = (file, message) => console.error(`${printable(file)}: ${message}`);
-
-async function classifyPictures(classifier, names, { json }) {
-  const { files, problems } = await expand(names);
-  for (const { file, message } of problems) report(file, message);
-  const answers = [];
-  const failed = await classifyAll(classifier, files, (file, top) => (json ? answers.push({ file, top }) : console.log(table(file, top))));
-  if (json) console.log(JSON.stringify(answers, null, 2));
-  const unread = failed + problems.length;
-  if (unread) console.error(`${unread} of ${files.length + problems.length} could not be read.`);
-  return unread ? 1 : 0;
-}
-
 // --- Accuracy ---
+
+const percent = (part) => `${(100 * part).toFixed(2)} %`;
 
 /** File -> index of its class. */
 async function classOfEachPicture(folder, labels) {
@@ -243,7 +126,7 @@ async function measureAccuracy(classifier, folder, { json }) {
 
 // --- Command line ---
 
-async function main() {
+run('classify', async () => {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
@@ -259,25 +142,14 @@ async function main() {
     console.log(usage);
     return 0;
   }
-  const top = Number(values.top);
-  if (!Number.isInteger(top) || top < 1) throw new Error(`--top takes a number from 1 on, not ${values.top}`);
-  if (!['wasm', 'webgpu'].includes(values.backend)) throw new Error(`--backend takes wasm or webgpu, not ${values.backend}`);
-  if (positionals.length === 0 || (values.accuracy && positionals.length > 1)) throw new Error(usage);
-  const open = values.backend === 'wasm' ? openWasm : openWebgpu;
-  const classifier = await open(path.resolve(values.model), top);
+  const top = topOf(values.top);
+  if (!['wasm', 'webgpu'].includes(values.backend)) throw new UsageError(`--backend takes wasm or webgpu, not ${values.backend}`);
+  if (positionals.length === 0 || (values.accuracy && positionals.length > 1)) throw new UsageError(usage);
+  const model = path.resolve(values.model);
+  const classifier = values.backend === 'wasm' ? await openWasm(model, top, path.join(repository, 'dist/wasm')) : await openWebgpu(model, top);
   try {
     return await (values.accuracy ? measureAccuracy(classifier, positionals[0], values) : classifyPictures(classifier, positionals, values));
   } finally {
     await classifier.close();
   }
-}
-
-// A reader that has seen enough (`| head`) is no failure.
-process.stdout.on('error', (error) => process.exit(error.code === 'EPIPE' ? 0 : 1));
-main().then(
-  (code) => (process.exitCode = code),
-  (error) => {
-    console.error(error.message === usage ? usage : `classify: ${error.message}`);
-    process.exitCode = 2;
-  },
-);
+});

@@ -1,9 +1,9 @@
 //! Convolutions: which kernel takes which shape, and what all kernels do with a finished sum.
 
 use super::f32x4::F32x4;
-use super::gemm::{Packed, ROWS, product};
-use super::winograd::Winograd;
-use crate::arch::{Activation, Conv};
+use super::gemm::{Packed, Rows, product};
+use super::winograd::{self, Winograd};
+use crate::arch::Conv;
 use crate::weights::Folded;
 
 /// A view of a value for reading: pixel `p`, channel `c` is `data[p * row + first + c]`.
@@ -32,26 +32,15 @@ impl<'a> Operand<'a> {
     }
 }
 
-/// What is added to a sum beside the bias.
-#[derive(Clone, Copy)]
-pub enum Addend<'a> {
-    /// Nothing.
-    None,
-    /// One number a channel.
-    Channel(&'a [f32]),
-    /// A residual of y's shape.
-    Residual(Operand<'a>),
-}
-
-/// `y = activation(sum + bias + addend)`, fused into the kernel that makes the sum.
+/// `y = max(sum + bias + residual, floor)`, fused into the kernel that makes the sum.
 #[derive(Clone, Copy)]
 pub struct Epilogue<'a> {
-    /// One number a channel.
+    /// One number a channel, and eight more.
     pub bias: &'a [f32],
-    /// Residual or channel addend.
-    pub addend: Addend<'a>,
-    /// Applied last.
-    pub activation: Activation,
+    /// Of y's shape.
+    pub residual: Option<Operand<'a>>,
+    /// 0 for ReLU, else minus infinity.
+    pub floor: f32,
     /// Channels of the whole value that y is part of.
     pub row: usize,
     /// First channel of y.
@@ -59,82 +48,61 @@ pub struct Epilogue<'a> {
 }
 
 impl Epilogue<'_> {
-    /// Finishes `lanes` channels from `channel` on. `y` starts at the part's first pixel, of which
-    /// `pixel` counts; `absolute` counts from the value's first.
+    /// Finishes four channels from `channel` on, of which `left` are real; `pixels` count in y and,
+    /// for the residual, in the whole value.
     #[inline(always)]
-    pub fn finish(
+    pub fn finish(&self, y: &mut [f32], pixels: (usize, usize), channel: usize, left: usize, sum: F32x4) {
+        let sum = sum.add(load(&self.bias[channel..]));
+        self.finish_biased(y, pixels, channel, left, sum);
+    }
+
+    #[inline(always)]
+    fn finish_biased(
         &self,
         y: &mut [f32],
-        pixel: usize,
-        absolute: usize,
+        pixels: (usize, usize),
         channel: usize,
-        lanes: usize,
-        sum: F32x4,
+        left: usize,
+        mut sum: F32x4,
     ) {
-        let at = pixel * self.row + self.first + channel;
-        if lanes == 4
-            && let Some(to) = y[at..].first_chunk_mut()
-            && let Some(bias) = self.bias[channel..].first_chunk()
-        {
-            let mut value = sum.add(F32x4::load(bias));
-            match self.addend {
-                Addend::None => {}
-                Addend::Channel(add) => value = value.add(load(&add[channel..])),
-                Addend::Residual(add) => {
-                    value = value.add(load(&add.data[absolute * add.row + add.first + channel..]))
-                }
-            }
-            activate(value, self.activation).store(to);
-            return;
+        let (pixel, absolute) = pixels;
+        if let Some(add) = &self.residual {
+            // The slot is padded, so that four lanes are there.
+            sum = sum.add(load(&add.data[absolute * add.row + add.first + channel..]));
         }
-        let part = |from: &[f32]| F32x4::load_part(&from[..lanes]);
-        let mut value = sum.add(part(&self.bias[channel..]));
-        match self.addend {
-            Addend::None => {}
-            Addend::Channel(add) => value = value.add(part(&add[channel..])),
-            Addend::Residual(add) => {
-                value = value.add(part(&add.data[absolute * add.row + add.first + channel..]))
-            }
+        let sum = sum.max(F32x4::splat(self.floor));
+        let to = &mut y[pixel * self.row + self.first + channel..];
+        match to.first_chunk_mut() {
+            Some(to) if left >= 4 => sum.store(to),
+            _ => sum.store_part(&mut to[..left.min(4)]),
         }
-        activate(value, self.activation).store_part(&mut y[at..at + lanes]);
     }
 }
 
 /// Four lanes from where four lanes are.
 #[inline(always)]
 fn load(from: &[f32]) -> F32x4 {
-    from.first_chunk().map_or_else(|| F32x4::splat(0.0), F32x4::load)
-}
-
-#[inline(always)]
-fn activate(x: F32x4, activation: Activation) -> F32x4 {
-    let zero = F32x4::splat(0.0);
-    match activation {
-        Activation::None => x,
-        Activation::Relu => x.max(zero),
-        Activation::HardSigmoid => {
-            let (three, six) = (F32x4::splat(3.0), F32x4::splat(6.0));
-            x.add(three).max(zero).min(six).mul(F32x4::splat(1.0 / 6.0))
-        }
-    }
+    F32x4::load(from.first_chunk().expect("slots and biases are padded to whole vectors"))
 }
 
 /// A convolution's weights in the form its kernel reads.
 #[derive(Clone, Debug)]
 pub struct PackedConv {
     kernel: Kernel,
+    /// With eight more, so that a block can be read from where a part is used.
     bias: Vec<f32>,
+    channels_out: usize,
     size: usize,
     stride: usize,
 }
 
 #[derive(Clone, Debug)]
 enum Kernel {
-    /// 1 x 1: a pixel's channels are a row of the product as they lie.
+    /// 1 x 1 of stride 1: a pixel's channels are a row of the product as they lie.
     Pointwise(Packed),
     /// k x k of stride 1 by fewer multiplications.
     Winograd(Winograd),
-    /// Any k x k: patches are gathered, a few pixels at a time; one matrix a group.
+    /// Any other k x k: patches are gathered, a few pixels at a time; one matrix a group.
     Patch(Vec<Packed>),
     /// One filter a channel: `[k * k][channels]`.
     Depthwise(Vec<f32>),
@@ -147,7 +115,7 @@ impl PackedConv {
         let (size, groups, channels_out) = (conv.kernel, conv.groups, bias.len());
         let (depth, group_out) = (channels_in / groups, channels_out / groups);
         let taps = size * size;
-        let kernel = if size == 1 && groups == 1 {
+        let kernel = if size == 1 && groups == 1 && conv.stride == 1 {
             Kernel::Pointwise(Packed::new(depth, channels_out, |i, o| weight[o * depth + i]))
         } else if depth == 1 && group_out == 1 {
             let mut planes = vec![0.0; weight.len()];
@@ -158,7 +126,7 @@ impl PackedConv {
             }
             Kernel::Depthwise(planes)
         } else if size == 3 && conv.stride == 1 {
-            Kernel::Winograd(Winograd::new(&weight, channels_out, groups, 4))
+            Kernel::Winograd(Winograd::new(&weight, channels_out, groups))
         } else {
             let pack = |group: usize| {
                 let weight = &weight[group * group_out * depth * taps..];
@@ -168,7 +136,9 @@ impl PackedConv {
             };
             Kernel::Patch((0..groups).map(pack).collect())
         };
-        PackedConv { kernel, bias, size, stride: conv.stride }
+        let mut bias = bias;
+        bias.resize(channels_out + 8, 0.0);
+        PackedConv { kernel, bias, channels_out, size, stride: conv.stride }
     }
 
     /// Bytes of the packed weights.
@@ -182,6 +152,16 @@ impl PackedConv {
             }
     }
 
+    /// Name of the kernel, for profiles.
+    pub fn kernel_name(&self) -> &'static str {
+        match &self.kernel {
+            Kernel::Pointwise(_) => "1x1",
+            Kernel::Winograd(_) => "winograd",
+            Kernel::Patch(_) => "patch",
+            Kernel::Depthwise(_) => "depthwise",
+        }
+    }
+
     /// One number an output channel.
     pub fn bias(&self) -> &[f32] {
         &self.bias
@@ -191,7 +171,7 @@ impl PackedConv {
     /// multiple of it.
     pub fn row_step(&self) -> usize {
         match &self.kernel {
-            Kernel::Winograd(winograd) => winograd.tile(),
+            Kernel::Winograd(_) => winograd::T,
             _ => 1,
         }
     }
@@ -217,15 +197,10 @@ impl PackedConv {
     ) {
         let before = first_row * width;
         match &self.kernel {
-            Kernel::Pointwise(packed) if self.stride == 1 => {
-                pointwise(packed, |p| x.pixel(before + p), y, before, epilogue);
-            }
             Kernel::Pointwise(packed) => {
-                let at = |p: usize| {
-                    let (row, column) = ((before + p) / width, (before + p) % width);
-                    x.pixel(row * self.stride * x.width + column * self.stride)
-                };
-                pointwise(packed, at, y, before, epilogue);
+                let data = &x.data[before * x.row + x.first..];
+                let rows = Rows { data, stride: x.row, count: y.len() / epilogue.row };
+                multiply(rows, packed, y, (0, before), 0, epilogue);
             }
             Kernel::Winograd(winograd) => winograd.run(x, y, first_row, epilogue, scratch),
             Kernel::Patch(packed) => self.run_patches(packed, x, y, first_row, width, epilogue, scratch),
@@ -246,7 +221,7 @@ impl PackedConv {
     ) {
         let pixels = y.len() / epilogue.row;
         let channels = x.channels / packed.len();
-        let group_out = self.bias.len() / packed.len();
+        let group_out = self.channels_out / packed.len();
         for start in (0..pixels).step_by(PATCH_PIXELS) {
             let rows = PATCH_PIXELS.min(pixels - start);
             for (group, packed) in packed.iter().enumerate() {
@@ -256,16 +231,8 @@ impl PackedConv {
                     let patch = &mut scratch[m * depth..(m + 1) * depth];
                     self.gather(x, group * channels, channels, row, column, patch);
                 }
-                let before = first_row * width + start;
-                let y = &mut y[start * epilogue.row..];
-                product(
-                    packed,
-                    rows,
-                    |m| &scratch[m * depth..(m + 1) * depth],
-                    |m, first, sums| {
-                        finish_sums(epilogue, y, m, before + m, group * group_out, first, group_out, sums)
-                    },
-                );
+                let rows = Rows { data: scratch, stride: depth, count: rows };
+                multiply(rows, packed, y, (start, first_row * width + start), group * group_out, epilogue);
             }
         }
     }
@@ -289,7 +256,7 @@ impl PackedConv {
             );
             if r < x.height && c < x.width {
                 let at = (r * x.width + c) * x.row + x.first + first;
-                to.copy_from_slice(&x.data[at..at + channels]);
+                copy(&x.data[at..at + channels], to);
             } else {
                 to.fill(0.0);
             }
@@ -306,7 +273,7 @@ impl PackedConv {
         width: usize,
         epilogue: &Epilogue,
     ) {
-        let (size, stride, padding, channels) = (self.size, self.stride, self.size / 2, self.bias.len());
+        let (size, stride, padding, channels) = (self.size, self.stride, self.size / 2, self.channels_out);
         for pixel in 0..y.len() / epilogue.row {
             let (row, column) = (first_row + pixel / width, pixel % width);
             for channel in (0..channels).step_by(4) {
@@ -330,45 +297,75 @@ impl PackedConv {
                         sum = load(&x.data[(r * x.width + c) * x.row + x.first + channel..]).mul_add(w, sum);
                     }
                 }
-                epilogue.finish(y, pixel, first_row * width + pixel, channel, lanes, sum);
+                epilogue.finish(y, (pixel, first_row * width + pixel), channel, lanes, sum);
             }
         }
     }
 }
 
 /// Pixels gathered at a time.
-const PATCH_PIXELS: usize = 4 * ROWS;
+const PATCH_PIXELS: usize = 16;
 
-#[inline(never)]
-fn pointwise<'x>(
+/// Multiplies rows by the packed weights, with the epilogue. Row 0 is y's pixel `pixel`, and pixel
+/// `absolute` of the whole value; column 0 is y's channel `channel`.
+fn multiply(
+    rows: Rows,
     packed: &Packed,
-    x: impl Fn(usize) -> &'x [f32] + Copy,
     y: &mut [f32],
-    before: usize,
+    pixels: (usize, usize),
+    channel: usize,
     epilogue: &Epilogue,
 ) {
-    let columns = packed.columns;
-    product(packed, y.len() / epilogue.row, x, |row, first, sums| {
-        finish_sums(epilogue, y, row, before + row, 0, first, columns, sums);
+    match epilogue.residual {
+        None => multiply_and_add::<false>(rows, packed, y, pixels, channel, epilogue),
+        Some(_) => multiply_and_add::<true>(rows, packed, y, pixels, channel, epilogue),
+    }
+}
+
+#[inline(never)]
+fn multiply_and_add<const RESIDUAL: bool>(
+    rows: Rows,
+    packed: &Packed,
+    y: &mut [f32],
+    (pixel, absolute): (usize, usize),
+    channel: usize,
+    epilogue: &Epilogue,
+) {
+    let Epilogue { bias, row, first: y_first, .. } = *epilogue;
+    let floor = F32x4::splat(epilogue.floor);
+    let residual = if RESIDUAL { epilogue.residual } else { None };
+    product(rows, packed, |m, first, left, [low, high]| {
+        let channel = channel + first;
+        let bias = &bias[channel..channel + 8];
+        let (mut low, mut high) = (low.add(load(bias)), high.add(load(&bias[4..])));
+        let at = (pixel + m) * row + y_first + channel;
+        if left >= 8 {
+            if let Some(add) = &residual {
+                let at = (absolute + m) * add.row + add.first + channel;
+                let add = &add.data[at..at + 8];
+                (low, high) = (low.add(load(add)), high.add(load(&add[4..])));
+            }
+            let (to, _) = y[at..at + 8].as_chunks_mut::<4>();
+            low.max(floor).store(&mut to[0]);
+            high.max(floor).store(&mut to[1]);
+        } else {
+            epilogue.finish_biased(y, (pixel + m, absolute + m), channel, left, low);
+            if left > 4 {
+                epilogue.finish_biased(y, (pixel + m, absolute + m), channel + 4, left - 4, high);
+            }
+        }
     });
 }
 
-/// Finishes one row of a block of columns, of which those from `columns` on are padding.
+/// Copies without the call that a block copy is: a few vectors are moved faster than it returns.
 #[inline(always)]
-fn finish_sums(
-    epilogue: &Epilogue,
-    y: &mut [f32],
-    pixel: usize,
-    absolute: usize,
-    group_first: usize,
-    first: usize,
-    columns: usize,
-    sums: &[F32x4],
-) {
-    for (n, &sum) in sums.iter().enumerate() {
-        let column = first + 4 * n;
-        if column < columns {
-            epilogue.finish(y, pixel, absolute, group_first + column, 4.min(columns - column), sum);
-        }
+fn copy(from: &[f32], to: &mut [f32]) {
+    let (from4, from1) = from.as_chunks::<4>();
+    let (to4, to1) = to.as_chunks_mut::<4>();
+    for (from, to) in from4.iter().zip(to4) {
+        F32x4::load(from).store(to);
+    }
+    for (from, to) in from1.iter().zip(to1) {
+        *to = *from;
     }
 }

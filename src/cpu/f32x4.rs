@@ -7,7 +7,7 @@
 mod lanes {
     #![allow(unsafe_code, reason = "wasm's vector load and store take raw pointers")]
     use core::arch::wasm32::{
-        f32x4_add, f32x4_max, f32x4_min, f32x4_mul, f32x4_splat, f32x4_sub, v128, v128_load, v128_store,
+        f32x4_add, f32x4_max, f32x4_mul, f32x4_splat, f32x4_sub, v128, v128_load, v128_store,
     };
 
     #[derive(Clone, Copy, Debug)]
@@ -49,11 +49,6 @@ mod lanes {
         #[inline(always)]
         pub fn max(self, other: F32x4) -> F32x4 {
             F32x4(f32x4_max(self.0, other.0))
-        }
-
-        #[inline(always)]
-        pub fn min(self, other: F32x4) -> F32x4 {
-            F32x4(f32x4_min(self.0, other.0))
         }
 
         /// `self * other + sum`
@@ -111,11 +106,6 @@ mod lanes {
         #[inline(always)]
         pub fn max(self, other: F32x4) -> F32x4 {
             self.zip(other, |a, b| if a > b { a } else { b })
-        }
-
-        #[inline(always)]
-        pub fn min(self, other: F32x4) -> F32x4 {
-            self.zip(other, |a, b| if a < b { a } else { b })
         }
 
         /// `self * other + sum`

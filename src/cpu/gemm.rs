@@ -7,8 +7,13 @@
 
 use super::f32x4::F32x4;
 
-/// Rows of the usual tile.
-pub const ROWS: usize = 4;
+/// Rows and results that are in use together: a quarter of a second-level cache of 1 MiB.
+const CACHED_ELEMENTS: usize = 64 * 1024;
+/// Fewest and most rows that pass by a block of weights.
+const MIN_ROWS: usize = 64;
+const MAX_ROWS: usize = 512;
+/// Rows of the largest tile.
+const TILE_ROWS: usize = 5;
 /// Columns of the usual tile.
 const COLUMNS: usize = 8;
 
@@ -60,92 +65,96 @@ fn padded(columns: usize) -> usize {
     columns.next_multiple_of(COLUMNS / 2)
 }
 
-/// Multiplies rows `0..rows` by the packed matrix and hands each finished row of a block to
-/// `finish(row, first column, sums)`, where `sums` has one or two vectors.
+/// Rows of a left matrix: row `r` is `data[r * stride..][..depth]`.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    /// From the first row's first element on.
+    pub data: &'a [f32],
+    /// Elements between the starts of neighbouring rows.
+    pub stride: usize,
+    /// Number of rows.
+    pub count: usize,
+}
+
+/// Sums of a tile's rows: one or two vectors of columns.
+type Sums = [[F32x4; 2]; TILE_ROWS];
+
+/// Multiplies the rows by the packed matrix and hands each row of a block of columns to
+/// `finish(row, first column, columns left, sums)`; of the eight sums those beyond the columns left
+/// mean nothing.
 ///
-/// A block's weights stay in the first-level cache while all rows pass by.
+/// A block's weights stay in the first-level cache while rows pass by, and the rows and their results
+/// in the second while blocks do.
 #[inline(always)]
-pub fn product<'x>(
-    packed: &Packed,
-    rows: usize,
-    x: impl Fn(usize) -> &'x [f32] + Copy,
-    mut finish: impl FnMut(usize, usize, &[F32x4]),
-) {
-    for first in (0..packed.columns).step_by(COLUMNS) {
-        let block = packed.block(first);
-        if block_columns(packed.columns - first) == COLUMNS {
-            rows_of_block::<2>(block, rows, x, |row, sums| finish(row, first, sums));
-        } else {
-            rows_of_block::<1>(block, rows, x, |row, sums| finish(row, first, sums));
-        }
-    }
-}
-
-#[inline(always)]
-fn rows_of_block<'x, const N: usize>(
-    block: &[f32],
-    rows: usize,
-    x: impl Fn(usize) -> &'x [f32] + Copy,
-    mut finish: impl FnMut(usize, &[F32x4]),
-) {
-    let mut row = 0;
-    while row < rows {
-        match rows - row {
-            4 | 8.. => row += tile::<4, N>(block, row, x, &mut finish),
-            // Five as it is, six as three and three, seven as four and three.
-            5 => row += tile::<5, N>(block, row, x, &mut finish),
-            3 | 6 => row += tile::<3, N>(block, row, x, &mut finish),
-            7 => row += tile::<4, N>(block, row, x, &mut finish),
-            2 => row += tile::<2, N>(block, row, x, &mut finish),
-            _ => row += tile::<1, N>(block, row, x, &mut finish),
-        }
-    }
-}
-
-#[inline(always)]
-fn tile<'x, const M: usize, const N: usize>(
-    block: &[f32],
-    row: usize,
-    x: impl Fn(usize) -> &'x [f32] + Copy,
-    finish: &mut impl FnMut(usize, &[F32x4]),
-) -> usize {
-    let sums = sums::<M, N>(std::array::from_fn(|m| x(row + m)), block);
-    for (m, sums) in sums.iter().enumerate() {
-        finish(row + m, sums);
-    }
-    M
-}
-
-/// `sums[m][n] = sum over k of x[m][k] * block[k][n]`
-#[inline(always)]
-fn sums<const M: usize, const N: usize>(x: [&[f32]; M], block: &[f32]) -> [[F32x4; N]; M] {
-    let (weights, _) = block.as_chunks::<4>().0.as_chunks::<N>();
-    let depth = weights.len();
-    let x = x.map(|row| &row[..depth]);
-    let mut sums = [[F32x4::splat(0.0); N]; M];
-    // Four steps at a time: one address a row serves four loads.
-    let (weights4, weights1) = weights.as_chunks::<4>();
-    let x4: [&[[f32; 4]]; M] = x.map(|row| &row.as_chunks::<4>().0[..weights4.len()]);
-    for (j, weights) in weights4.iter().enumerate() {
-        for k in 0..4 {
-            let w = weights[k].each_ref().map(F32x4::load);
-            for m in 0..M {
-                let x = F32x4::splat(x4[m][j][k]);
-                for n in 0..N {
-                    sums[m][n] = x.mul_add(w[n], sums[m][n]);
+pub fn product(rows: Rows, packed: &Packed, mut finish: impl FnMut(usize, usize, usize, [F32x4; 2])) {
+    let mut sums: Sums = [[F32x4::splat(0.0); 2]; TILE_ROWS];
+    let at_once = (CACHED_ELEMENTS / (packed.depth + packed.columns)).clamp(MIN_ROWS, MAX_ROWS);
+    for start in (0..rows.count).step_by(at_once) {
+        let end = (start + at_once).min(rows.count);
+        for first in (0..packed.columns).step_by(COLUMNS) {
+            let (block, left) = (packed.block(first), packed.columns - first);
+            let mut row = start;
+            while row < end {
+                let count = tile_rows(end - row);
+                let x = &rows.data[row * rows.stride..];
+                multiply_tile(count, x, rows.stride, packed.depth, block, &mut sums);
+                for (m, &sums) in sums[..count].iter().enumerate() {
+                    finish(row + m, first, left, sums);
                 }
+                row += count;
             }
         }
     }
-    let done = depth - weights1.len();
-    for (k, weights) in weights1.iter().enumerate() {
-        let w = weights.each_ref().map(F32x4::load);
+}
+
+/// Rows of the next tile: five as they are, six as three and three, seven as four and three, so that
+/// no row runs alone, where a multiplication would wait for the last one.
+#[inline(always)]
+fn tile_rows(left: usize) -> usize {
+    match left {
+        1..=3 | 5 => left,
+        6 => 3,
+        _ => 4,
+    }
+}
+
+#[inline(always)]
+fn multiply_tile(rows: usize, x: &[f32], stride: usize, depth: usize, block: &[f32], sums: &mut Sums) {
+    let one_vector = block.len() == depth * 4;
+    match (rows, one_vector) {
+        (1, false) => tile::<1, 2>(x, stride, block, sums),
+        (2, false) => tile::<2, 2>(x, stride, block, sums),
+        (3, false) => tile::<3, 2>(x, stride, block, sums),
+        (4, false) => tile::<4, 2>(x, stride, block, sums),
+        (_, false) => tile::<5, 2>(x, stride, block, sums),
+        (1, true) => tile::<1, 1>(x, stride, block, sums),
+        (2, true) => tile::<2, 1>(x, stride, block, sums),
+        (3, true) => tile::<3, 1>(x, stride, block, sums),
+        (4, true) => tile::<4, 1>(x, stride, block, sums),
+        (_, true) => tile::<5, 1>(x, stride, block, sums),
+    }
+}
+
+/// `to[m][n] = sum over k of x[m * stride + k] * block[k][n]`
+///
+/// A function of its own, so that nothing else wants a register in the loop; and one step at a time:
+/// unrolled, the compiler loads a whole stretch of x ahead and spills.
+#[inline(never)]
+fn tile<const M: usize, const N: usize>(x: &[f32], stride: usize, block: &[f32], to: &mut Sums) {
+    let (weights, _) = block.as_chunks::<4>().0.as_chunks::<N>();
+    let depth = weights.len();
+    let x: [&[f32]; M] = std::array::from_fn(|m| &x[m * stride..][..depth]);
+    let mut sums = [[F32x4::splat(0.0); N]; M];
+    for k in 0..depth {
+        let w = weights[k].each_ref().map(F32x4::load);
         for m in 0..M {
-            let x = F32x4::splat(x[m][done + k]);
+            let x = F32x4::splat(x[m][k]);
             for n in 0..N {
                 sums[m][n] = x.mul_add(w[n], sums[m][n]);
             }
         }
     }
-    sums
+    for m in 0..M {
+        to[m] = [sums[m][0], sums[m][N - 1]];
+    }
 }

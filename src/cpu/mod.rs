@@ -10,11 +10,11 @@ mod f32x4;
 mod gemm;
 mod winograd;
 
-use crate::arch::{Network, Op, Step, View};
+use crate::arch::{Activation, Network, Op, Step, View};
 use crate::error::{Error, Result};
 use crate::plan::Plan;
 use crate::weights::Checkpoint;
-use conv::{Addend, Epilogue, Operand, PackedConv};
+use conv::{Epilogue, Operand, PackedConv};
 use f32x4::F32x4;
 use std::collections::HashMap;
 
@@ -39,6 +39,19 @@ impl Weights {
         Ok(Weights { convs })
     }
 
+    /// The kernel that computes a step.
+    #[must_use]
+    pub fn kernel_name(&self, step: &Step) -> &'static str {
+        match &step.op {
+            Op::Conv(conv) => self.convs[&conv.weights.conv].kernel_name(),
+            Op::Mean => "mean",
+            Op::MaxPool => "max pool",
+            Op::Scale { .. } => "scale",
+            Op::Add { .. } => "add",
+            Op::Copy => "copy",
+        }
+    }
+
     /// Bytes of all packed weights.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
@@ -50,7 +63,12 @@ impl Weights {
 pub struct Workspace {
     slots: Vec<Vec<f32>>,
     scratch: Vec<Vec<f32>>,
+    /// A convolution's bias with the one number a channel that is added.
+    bias: Vec<f32>,
 }
+
+/// Elements behind the last of a slot, so that a whole vector can be read from where a part is used.
+const PADDING: usize = 8;
 
 impl Workspace {
     /// Allocates the plan's slots and the kernels' scratch memory for `threads` threads.
@@ -65,9 +83,10 @@ impl Workspace {
             })
             .max()
             .unwrap_or(0);
-        let slots = plan.slots.iter().map(|&elements| allocate(elements)).collect::<Result<_>>()?;
+        let slots = plan.slots.iter().map(|&elements| allocate(elements + PADDING)).collect::<Result<_>>()?;
         let scratch = (0..threads.max(1)).map(|_| allocate(scratch)).collect::<Result<_>>()?;
-        Ok(Workspace { slots, scratch })
+        let channels = plan.values.iter().map(|value| value.channels).max().unwrap_or(0);
+        Ok(Workspace { slots, scratch, bias: Vec::with_capacity(channels + PADDING) })
     }
 
     /// Bytes of all slots and scratch memory.
@@ -120,17 +139,29 @@ impl Workspace {
         match &step.op {
             Op::Conv(conv) => {
                 let packed = &weights.convs[&conv.weights.conv];
-                let addend = match conv.add.map(operand) {
-                    None => Addend::None,
-                    Some(add) if conv.add.is_some_and(|add| add.pixels() == 1) => {
-                        Addend::Channel(add.pixel(0))
-                    }
-                    Some(add) => Addend::Residual(add),
-                };
-                let epilogue =
-                    Epilogue { bias: packed.bias(), addend, activation: conv.activation, row, first };
                 let used = &mut y[..step.y.pixels() * row];
+                let (mut bias, mut residual) = (packed.bias(), None);
+                match conv.add {
+                    None => {}
+                    // One number a channel is one more bias.
+                    Some(add) if add.pixels() == 1 => {
+                        self.bias.clear();
+                        self.bias.extend_from_slice(bias);
+                        self.bias.iter_mut().zip(operand(add).pixel(0)).for_each(|(bias, add)| *bias += add);
+                        bias = &self.bias;
+                    }
+                    Some(add) => residual = Some(operand(add)),
+                }
+                let floor = if conv.activation == Activation::Relu { 0.0 } else { f32::NEG_INFINITY };
+                let epilogue = Epilogue { bias, residual, floor, row, first };
                 run_conv(packed, &x, used, step.y.width, &epilogue, &mut self.scratch);
+                if conv.activation == Activation::HardSigmoid {
+                    for pixel in used.chunks_exact_mut(row) {
+                        for value in &mut pixel[first..first + step.y.channels] {
+                            *value = (*value + 3.0).clamp(0.0, 6.0) / 6.0;
+                        }
+                    }
+                }
             }
             Op::Mean => mean(&x, &mut y[first..first + x.channels]),
             Op::MaxPool => {
@@ -167,6 +198,24 @@ fn run_conv(
     if let Some(scratch) = scratch.first_mut() {
         packed.run(x, y, 0, width, epilogue, scratch);
     }
+}
+
+/// Floating-point operations of `rounds` rounds of ten independent chains of multiply-adds: what the
+/// processor can do at most, to time beside a network. The second number keeps the work alive.
+#[must_use]
+pub fn multiply_add_chains(rounds: u32) -> (f64, f32) {
+    // Opaque numbers: the compiler must not know what the chains come to.
+    let number = |value: f32| F32x4::splat(std::hint::black_box(value));
+    let (factor, shift) = (number(0.999_999), number(1e-7));
+    let mut chains: [F32x4; 10] = std::array::from_fn(|i| number(i as f32));
+    for _ in 0..rounds {
+        for chain in &mut chains {
+            *chain = chain.mul_add(factor, shift);
+        }
+    }
+    let mut lanes = [0.0; 4];
+    chains.iter().fold(F32x4::splat(0.0), |sum, &chain| sum.add(chain)).store(&mut lanes);
+    (f64::from(rounds) * 10.0 * 4.0 * 2.0, lanes[0])
 }
 
 fn allocate(elements: usize) -> Result<Vec<f32>> {

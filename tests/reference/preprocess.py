@@ -10,15 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from pictures import normalised, resized, rgb_over_white, synthetic
+from recipe import fnv1a64
 
 IMAGENET = dict(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
-
-
-def fnv1a64(data):
-    h = 0xCBF29CE484222325
-    for b in data:
-        h = (h ^ b) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
-    return h
 
 
 def squash(side, interpolation):
@@ -55,6 +49,9 @@ CASES = [  # width, height, alpha, rule
     (427, 641, False, crop(224, 256, "bilinear")),
     (1203, 901, False, crop(224, 256, "bicubic")),
     (200, 150, False, crop(224, 256, "bilinear")),
+    (60, 150, True, squash(16, "bicubic")),  # from here on Pillow resizes vertically first
+    (31, 200, False, crop(14, 16, "bilinear")),
+    (300, 900, False, squash(160, "bicubic")),
 ]
 
 

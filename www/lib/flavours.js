@@ -20,7 +20,8 @@ const zero = [65, 0, 253, 15]; // i32.const 0, i8x16.splat
  * @property {string} name
  * @property {Uint8Array} probe
  * @property {() => Promise<any>} glue the script that wasm-bindgen made for it
- * @property {() => URL} url
+ * @property {() => URL} [url]
+ * @property {() => Uint8Array} [bytes] the binary, where the script contains it
  */
 
 /** @type {Flavour[]} */

@@ -21,6 +21,7 @@ const MAX_PIXELS = 2 ** 25;
  * @typedef {object} Platform what replaces the browser's own, in Node
  * @property {typeof globalThis.fetch} [fetch]
  * @property {(blob: Blob) => Promise<{ data: Uint8Array, width: number, height: number }>} [decode]
+ * @property {import('./flavours.js').Flavour} [flavour] an engine that is there already
  * @property {string} [base] what relative addresses are relative to
  */
 

@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" />
+
 /** Where a net runs: WebGPU on the graphics card, or WebAssembly on the processor. */
 export type Backend = 'webgpu' | 'wasm';
 

@@ -1,0 +1,4 @@
+import { createRoot } from 'react-dom/client';
+import { Classifier } from './Classifier.jsx';
+
+createRoot(document.querySelector('#root')).render(<Classifier />);

@@ -1,0 +1,47 @@
+// The input of a convolution of any kernel and stride, padded by kernel / 2: a quad of outputs needs
+// four pixels of every channel under each tap of the filter.
+
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+
+// Where the inputs of a quad of outputs lie; it holds what every load needs, for uniforms are slow to read.
+struct Window {
+  image: vec4<u32>, // the group's first element of the output's image
+  row: vec4<u32>, // of the first tap; huge where above the image
+  column: vec4<u32>,
+  at: vec4<u32>, // the group's first element under the current tap
+  inside: vec4<bool>,
+  pitch: u32,
+  last: u32, // channel
+}
+
+fn window_of(group: u32, quad: u32) -> Window {
+  let pixel = 4u * quad + vec4(0u, 1u, 2u, 3u);
+  let plane = step.y_height * step.y_width;
+  let image = pixel / plane;
+  let row = (pixel - image * plane) / step.y_width;
+  let column = pixel - image * plane - row * step.y_width;
+  let first = step.x_first + group * step.x_channels * step.x_pitch;
+  return Window(
+    first + image * step.x_height * step.x_width,
+    row * step.stride - step.kernel / 2u,
+    column * step.stride - step.kernel / 2u,
+    vec4(first),
+    vec4(false),
+    step.x_pitch,
+    step.x_channels - 1u,
+  );
+}
+
+fn under(window: Window, tap: u32) -> Window {
+  let tap_row = tap / step.kernel;
+  let row = window.row + tap_row;
+  let column = window.column + (tap - tap_row * step.kernel);
+  let inside = (row < vec4(step.x_height)) & (column < vec4(step.x_width));
+  let at = window.image + select(vec4(0u), row * step.x_width + column, inside);
+  return Window(window.image, window.row, window.column, at, inside, window.pitch, window.last);
+}
+
+fn load(window: Window, channel: u32) -> vec4<f32> {
+  let at = window.at + min(channel, window.last) * window.pitch;
+  return select(vec4(0.0), vec4(x[at.x], x[at.y], x[at.z], x[at.w]), window.inside);
+}

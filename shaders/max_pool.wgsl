@@ -1,0 +1,38 @@
+// 3 x 3 maximum with stride 2 and padding 1, where the padding never wins.
+//
+//   y[c, p] = max over the pixels q of the window around p of x[c, q]
+//
+// After step.wgsl. CPU twin: `max_pool` in src/cpu/mod.rs
+
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(5) var<storage, read_write> y: array<f32>;
+
+override lanes = 64u;
+
+@compute @workgroup_size(lanes)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = workgroup.x + workgroup.y * workgroups.x;
+  let channel = index % step.x_channels;
+  let pixel = index / step.x_channels * lanes + lane;
+  let plane = step.y_height * step.y_width;
+  let image = pixel / plane;
+  if image >= step.batch {
+    return;
+  }
+  let row = (pixel - image * plane) / step.y_width * 2u;
+  let column = pixel % step.y_width * 2u;
+  let first = step.x_first + channel * step.x_pitch + image * step.x_height * step.x_width;
+  let bottom = min(row + 1u, step.x_height - 1u);
+  let right = min(column + 1u, step.x_width - 1u);
+  var largest = x[first + row * step.x_width + column];
+  for (var r = max(row, 1u) - 1u; r <= bottom; r++) {
+    for (var c = max(column, 1u) - 1u; c <= right; c++) {
+      largest = max(largest, x[first + r * step.x_width + c]);
+    }
+  }
+  y[step.y_first + channel * step.y_pitch + pixel] = largest;
+}

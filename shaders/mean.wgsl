@@ -1,0 +1,43 @@
+// Mean of a plane, one channel of one image in each workgroup.
+//
+//   y[c, n] = sum over the pixels p of image n of x[c, p] / (height * width)
+//
+// After step.wgsl. CPU twin: `mean` in src/cpu/mod.rs
+
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(5) var<storage, read_write> y: array<f32>;
+
+override lanes = 64u;
+var<workgroup> sums: array<f32, lanes>;
+
+@compute @workgroup_size(lanes)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = workgroup.x + workgroup.y * workgroups.x;
+  let channel = index % step.x_channels;
+  let image = index / step.x_channels;
+  let plane = step.x_height * step.x_width;
+  let first = step.x_first + channel * step.x_pitch + image * plane;
+  // Rows of lanes first, so that no sum gets long.
+  var sum = 0.0;
+  for (var row = 0u; row < plane; row += 16u * lanes) {
+    var part = 0.0;
+    for (var p = row + lane; p < min(row + 16u * lanes, plane); p += lanes) {
+      part += x[first + p];
+    }
+    sum += part;
+  }
+  sums[lane] = sum;
+  for (var half = lanes / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if lane < half {
+      sums[lane] += sums[lane + half];
+    }
+  }
+  if lane == 0u && image < step.batch {
+    y[step.y_first + channel * step.y_pitch + image] = sums[0] / f32(plane);
+  }
+}

@@ -1,0 +1,70 @@
+// Begins every kernel: the shapes of one step and the bindings they all share.
+//
+// A value lies on the GPU as [channel][pixel], the pixels of all images of the batch after each other
+// (pixel = (image * height + row) * width + column), each channel padded to whole quads of 4 pixels.
+// So a batch is only more pixels, neighbouring lanes read neighbouring pixels, and a channel range is
+// an offset. What stands in the padding is never used.
+//
+// Rust twin: src/gpu/step.rs
+
+struct Step {
+  x_first: u32, // element of the view's first channel
+  x_pitch: u32, // elements from channel to channel, a multiple of 4
+  x_channels: u32, // of one group
+  x_height: u32,
+  x_width: u32,
+  y_first: u32,
+  y_pitch: u32,
+  y_channels: u32, // of one group
+  y_height: u32,
+  y_width: u32,
+  add_first: u32,
+  add_pitch: u32,
+  add_kind: u32, // ADD_...
+  activation: u32, // ACTIVATION_...
+  batch: u32,
+  groups: u32,
+  kernel: u32,
+  stride: u32,
+  tiles_x: u32, // of 4 x 4 outputs, Winograd only
+  tiles_y: u32,
+}
+
+const ADD_NONE = 0u;
+const ADD_VALUE = 1u; // of y's shape
+const ADD_CHANNEL = 2u; // one number for each channel of each image
+const SCALE_CHANNEL = 3u; // the same, but multiplied
+
+const ACTIVATION_NONE = 0u;
+const ACTIVATION_RELU = 1u;
+const ACTIVATION_HARD_SIGMOID = 2u;
+
+@group(0) @binding(0) var<uniform> step: Step;
+
+fn activate(value: vec4<f32>) -> vec4<f32> {
+  let sigmoid = clamp(value + 3.0, vec4(0.0), vec4(6.0)) / 6.0;
+  let relu = max(value, vec4(0.0));
+  return select(
+    select(value, relu, step.activation == ACTIVATION_RELU),
+    sigmoid,
+    step.activation == ACTIVATION_HARD_SIGMOID,
+  );
+}
+
+// Quads of one channel of y.
+fn quads() -> u32 {
+  return (step.batch * step.y_height * step.y_width + 3u) / 4u;
+}
+
+// Taps of a filter.
+fn taps() -> u32 {
+  return step.kernel * step.kernel;
+}
+
+fn blocks_in() -> u32 {
+  return (step.x_channels + 3u) / 4u;
+}
+
+fn blocks_out() -> u32 {
+  return (step.y_channels + 3u) / 4u;
+}

@@ -1,0 +1,255 @@
+//! The WebGPU engine: interprets a plan as compute shaders, one submission and one read-back a run.
+//!
+//! Values lie in slots, one buffer each, as `[channel][pixel]` with the pixels of a whole batch after
+//! each other (see `shaders/step.wgsl`). The kernels are chosen for the adapter's kind: those for
+//! hardware share tiles in workgroup memory, those for an emulating CPU keep larger ones in registers.
+//! It needs no optional feature and stays inside WebGPU's default limits.
+
+pub mod kernels;
+mod program;
+pub mod step;
+pub mod weights;
+
+use crate::error::{Error, Result};
+use kernels::{Kernel, Target};
+pub use program::{Profile, Program, batch_limit, kernels_of};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+/// A device with its pipelines; clones share both.
+#[derive(Clone)]
+pub struct Gpu {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    info: wgpu::AdapterInfo,
+    target: Target,
+    layout: wgpu::BindGroupLayout,
+    pipelines: Rc<RefCell<BTreeMap<Kernel, wgpu::ComputePipeline>>>,
+    /// Why the device was lost, once it is.
+    lost: Arc<Mutex<Option<String>>>,
+}
+
+impl Gpu {
+    /// The system's preferred adapter, or an adapter in software where there is no other.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where there is no adapter or it has less than WebGPU's default limits.
+    pub async fn request() -> Result<Gpu> {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+        let options = wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            ..Default::default()
+        };
+        let adapter = instance.request_adapter(&options).await.map_err(|error| {
+            Error::Unsupported(format!("no WebGPU adapter was found ({error}): use the WASM engine"))
+        })?;
+        let available = adapter.limits();
+        // Larger bindings allow larger pictures and batches; nothing else is asked for.
+        let limits = wgpu::Limits {
+            max_buffer_size: available.max_buffer_size,
+            max_storage_buffer_binding_size: available.max_storage_buffer_binding_size,
+            ..wgpu::Limits::default()
+        };
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("g-ghostnet"),
+            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_limits: limits,
+            ..Default::default()
+        };
+        let (device, queue) = adapter.request_device(&descriptor).await.map_err(|error| {
+            Error::Unsupported(format!("the WebGPU adapter gave no device ({error}): use the WASM engine"))
+        })?;
+        Ok(Gpu::new(device, queue, adapter.get_info()))
+    }
+
+    /// Wraps a device that the caller made.
+    #[must_use]
+    pub fn new(device: wgpu::Device, queue: wgpu::Queue, info: wgpu::AdapterInfo) -> Gpu {
+        let lost = Arc::new(Mutex::new(None));
+        let reason_of = Arc::clone(&lost);
+        device.set_device_lost_callback(move |reason, message| {
+            let text = if message.is_empty() { format!("{reason:?}") } else { message };
+            *reason_of.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(text);
+        });
+        let target = match info.device_type {
+            wgpu::DeviceType::Cpu => Target::Software,
+            _ => Target::Hardware,
+        };
+        let storage = |read_only| wgpu::BufferBindingType::Storage { read_only };
+        let types =
+            [wgpu::BufferBindingType::Uniform].into_iter().chain([storage(true); 4]).chain([storage(false)]);
+        let entries: Vec<_> = (0..)
+            .zip(types)
+            .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
+                binding,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+                count: None,
+            })
+            .collect();
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some("step"),
+            entries: &entries,
+        });
+        Gpu { device, queue, info, target, layout, pipelines: Rc::default(), lost }
+    }
+
+    /// The same device with the kernels of another kind of adapter: to test them where there is none.
+    #[must_use]
+    pub fn with_target(self, target: Target) -> Gpu {
+        Gpu { target, pipelines: Rc::default(), ..self }
+    }
+
+    /// Which kind of kernels are used.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        self.target
+    }
+
+    /// Name of the adapter, as far as it tells.
+    #[must_use]
+    pub fn adapter(&self) -> String {
+        let kind = match self.target {
+            Target::Hardware => "hardware",
+            Target::Software => "software",
+        };
+        match self.info.name.trim() {
+            "" => kind.into(),
+            name => format!("{name} ({kind})"),
+        }
+    }
+
+    /// The device, for what is drawn or measured beside the engine.
+    #[must_use]
+    pub fn device(&self) -> &wgpu::Device {
+        &self.device
+    }
+
+    /// The device's queue.
+    #[must_use]
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.queue
+    }
+
+    /// An error where the device is lost.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`]
+    pub fn check_alive(&self) -> Result<()> {
+        match &*self.lost.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
+            Some(reason) => Err(Error::DeviceLost(reason.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Does the work and returns what the device has to say about it.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`], [`Error::OutOfMemory`], [`Error::Gpu`], or the work's own.
+    pub async fn guarded<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
+        self.check_alive()?;
+        let [memory, internal, validation] =
+            [OutOfMemory, Internal, Validation].map(|filter| self.device.push_error_scope(filter));
+        let result = work();
+        // Popped at once, the last first, before anything is awaited.
+        let answers = (validation.pop(), internal.pop(), memory.pop());
+        let errors = [answers.2.await, answers.1.await, answers.0.await];
+        self.check_alive()?;
+        match errors.into_iter().flatten().next() {
+            Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::OutOfMemory(
+                "the GPU has not enough memory: use a smaller picture, batch or network, or the WASM engine"
+                    .into(),
+            )),
+            Some(error) => Err(Error::Gpu(error.to_string())),
+            None => result,
+        }
+    }
+
+    /// Largest storage buffer.
+    fn largest_buffer(&self) -> u64 {
+        let limits = self.device.limits();
+        limits.max_buffer_size.min(limits.max_storage_buffer_binding_size)
+    }
+
+    /// A buffer of at least `bytes`, zero.
+    fn buffer(&self, label: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
+        if bytes > self.largest_buffer() {
+            return Err(Error::OutOfMemory(format!(
+                "`{label}` needs a buffer of {} MB, this GPU allows {} MB: use a smaller picture or network, \
+                 or the WASM engine",
+                bytes / 1_000_000,
+                self.largest_buffer() / 1_000_000
+            )));
+        }
+        let size = bytes.max(16).next_multiple_of(16);
+        let descriptor =
+            wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+        Ok(self.device.create_buffer(&descriptor))
+    }
+
+    fn upload(&self, label: &str, bytes: &[u8], usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
+        let buffer = self.buffer(label, bytes.len() as u64, usage | wgpu::BufferUsages::COPY_DST)?;
+        self.queue.write_buffer(&buffer, 0, bytes);
+        Ok(buffer)
+    }
+
+    /// Makes a kernel's pipeline where it is missing.
+    pub(crate) fn compile(&self, kernel: Kernel) {
+        if self.pipelines.borrow().contains_key(&kernel) {
+            return;
+        }
+        let label = format!("{kernel:?}");
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(&label),
+            source: wgpu::ShaderSource::Wgsl(kernel.source().into()),
+        });
+        let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some("step"),
+            bind_group_layouts: &[Some(&self.layout)],
+            immediate_size: 0,
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(&label),
+            layout: Some(&layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &kernel.constants(self.target),
+                ..Default::default()
+            },
+            cache: None,
+        });
+        self.pipelines.borrow_mut().insert(kernel, pipeline);
+    }
+
+    /// Waits until a mapped buffer's bytes are there and appends them to `bytes`.
+    async fn read(&self, buffer: &wgpu::Buffer) -> Result<Vec<u8>> {
+        let (done, result) = futures_channel::oneshot::channel();
+        buffer.map_async(wgpu::MapMode::Read, .., move |mapped| {
+            // The receiver is gone only if the caller gave up.
+            let _ = done.send(mapped);
+        });
+        // Blocks natively; a browser goes on by itself.
+        let polled = self.device.poll(wgpu::PollType::wait_indefinitely());
+        let mapped = result.await;
+        self.check_alive()?;
+        polled.map_err(|error| Error::Gpu(error.to_string()))?;
+        match mapped {
+            Ok(Ok(())) => {}
+            _ => return Err(Error::Gpu("the results could not be read".into())),
+        }
+        let bytes = match buffer.get_mapped_range(..) {
+            Ok(view) => view.to_vec(),
+            Err(error) => return Err(Error::Gpu(error.to_string())),
+        };
+        buffer.unmap();
+        Ok(bytes)
+    }
+}
+
+fn bytes_of(values: &[f32]) -> Vec<u8> {
+    bytemuck::cast_slice(values).to_vec()
+}

@@ -1,0 +1,482 @@
+//! A plan made ready for a device: slots, uniforms, bind groups and the list of dispatches.
+
+use super::kernels::{Kernel, Target, WeightType};
+use super::step::{ADD_CHANNEL, SCALE_CHANNEL, Step, activation, pitch};
+use super::weights::{Packing, Weights};
+use super::{Gpu, bytes_of};
+use crate::arch::{self, Op, View};
+use crate::error::{Error, Result};
+use crate::plan::Plan;
+use std::collections::BTreeSet;
+use wgpu::BufferUsages as Usage;
+
+/// Distance of the steps' uniforms: WebGPU's default alignment.
+const UNIFORM_STRIDE: u64 = 256;
+/// Most workgroups in one dimension.
+const MAX_WORKGROUPS: u64 = 65_535;
+
+/// What a dispatch reads or writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Memory {
+    Slot(usize),
+    /// Winograd's transformed inputs (0) and products (1).
+    Scratch(usize),
+    Nothing,
+}
+
+/// One dispatch before it has buffers.
+#[derive(Clone, Debug)]
+struct Dispatch {
+    kernel: Kernel,
+    step: Step,
+    x: Memory,
+    add: Memory,
+    y: Memory,
+    /// Index in the plan's steps.
+    of: usize,
+}
+
+struct Recorded {
+    kernel: Kernel,
+    bind_group: wgpu::BindGroup,
+    workgroups: [u32; 2],
+    of: usize,
+}
+
+/// A plan for a batch of one size on one device.
+pub struct Program {
+    plan: Plan,
+    batch: usize,
+    slots: Vec<wgpu::Buffer>,
+    recorded: Vec<Recorded>,
+    /// Logits and taps, one after the other.
+    readback: wgpu::Buffer,
+    size_bytes: usize,
+}
+
+/// Time of one step on the device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Profile {
+    /// The step's name.
+    pub name: String,
+    /// Its kernels.
+    pub kernel: String,
+    /// Multiply-accumulate operations for the batch.
+    pub macs: u64,
+    /// Milliseconds.
+    pub milliseconds: f64,
+}
+
+impl Program {
+    /// Allocates and records everything that a run of `batch` images needs.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] where a buffer would be larger than the device allows; see [`batch_limit`].
+    pub fn new(gpu: &Gpu, plan: Plan, weights: &Weights, batch: usize) -> Result<Program> {
+        let dispatches = lower(&plan, weights, gpu.target(), batch);
+        let slots = slot_elements(&plan, batch)
+            .into_iter()
+            .map(|elements| {
+                gpu.buffer("slot", 4 * elements as u64, Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let scratch = [0, 1].map(|i| scratch_elements(&dispatches, i));
+        let scratch = [
+            gpu.buffer("scratch", 4 * scratch[0] as u64, Usage::STORAGE)?,
+            gpu.buffer("scratch", 4 * scratch[1] as u64, Usage::STORAGE)?,
+        ];
+        let nothing = gpu.buffer("nothing", 64, Usage::STORAGE)?;
+        let mut uniforms = vec![0; dispatches.len() * UNIFORM_STRIDE as usize];
+        for (chunk, dispatch) in uniforms.chunks_exact_mut(UNIFORM_STRIDE as usize).zip(&dispatches) {
+            chunk[..size_of::<Step>()].copy_from_slice(bytemuck::bytes_of(&dispatch.step));
+        }
+        let uniforms = gpu.upload("steps", &uniforms, Usage::UNIFORM)?;
+
+        let buffer_of = |memory: Memory| match memory {
+            Memory::Slot(slot) => &slots[slot],
+            Memory::Scratch(i) => &scratch[i],
+            Memory::Nothing => &nothing,
+        };
+        let mut recorded = Vec::with_capacity(dispatches.len());
+        for (index, dispatch) in dispatches.iter().enumerate() {
+            gpu.compile(dispatch.kernel);
+            let conv = match &plan.steps[dispatch.of].op {
+                Op::Conv(conv) => Some(weights.of(conv)),
+                _ => None,
+            };
+            let buffers = [
+                buffer_of(dispatch.x),
+                conv.map_or(&nothing, |conv| &conv.weights),
+                conv.map_or(&nothing, |conv| &conv.norm),
+                buffer_of(dispatch.add),
+                buffer_of(dispatch.y),
+            ];
+            let uniform = wgpu::BindGroupEntry {
+                binding: 0,
+                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer: &uniforms,
+                    offset: index as u64 * UNIFORM_STRIDE,
+                    size: wgpu::BufferSize::new(size_of::<Step>() as u64),
+                }),
+            };
+            let storage = (1..).zip(buffers).map(|(binding, buffer)| wgpu::BindGroupEntry {
+                binding,
+                resource: buffer.as_entire_binding(),
+            });
+            let entries: Vec<_> = std::iter::once(uniform).chain(storage).collect();
+            let bind_group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(&plan.steps[dispatch.of].name),
+                layout: &gpu.layout,
+                entries: &entries,
+            });
+            let workgroups = grid(dispatch.kernel.workgroups(gpu.target(), &dispatch.step));
+            recorded.push(Recorded { kernel: dispatch.kernel, bind_group, workgroups, of: dispatch.of });
+        }
+        let outputs: usize = outputs(&plan).map(|view| view_elements(view, batch)).sum();
+        let readback = gpu.buffer("outputs", 4 * outputs as u64, Usage::COPY_DST | Usage::MAP_READ)?;
+        let size_bytes = slots.iter().chain(&scratch).chain([&readback]).map(|b| b.size() as usize).sum();
+        Ok(Program { plan, batch, slots, recorded, readback, size_bytes })
+    }
+
+    /// Images of one run.
+    #[must_use]
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Bytes of the buffers.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.size_bytes
+    }
+
+    /// The buffer a view lies in, with the element of its first channel and its pitch.
+    #[must_use]
+    pub fn place(&self, view: View) -> (&wgpu::Buffer, usize, usize) {
+        let pitch = pitch(self.batch, view.pixels());
+        (&self.slots[self.plan.slot(view)], view.first * pitch, pitch)
+    }
+
+    /// Submits one run of up to [`Program::batch`] images, `[n, 3, height, width]`, with one read-back of
+    /// the logits and taps.
+    pub fn submit(&self, gpu: &Gpu, images: &[f32]) {
+        self.write_images(gpu, images);
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            let pipelines = gpu.pipelines.borrow();
+            for recorded in &self.recorded {
+                recorded.record(&mut pass, &pipelines[&recorded.kernel]);
+            }
+        }
+        let mut at = 0;
+        for view in outputs(&self.plan) {
+            let (buffer, first, _) = self.place(view);
+            let bytes = 4 * view_elements(view, self.batch) as u64;
+            encoder.copy_buffer_to_buffer(buffer, 4 * first as u64, &self.readback, at, bytes);
+            at += bytes;
+        }
+        gpu.queue.submit([encoder.finish()]);
+    }
+
+    /// What the last submission computed: logits, then taps, each `[images, channels, height, width]`.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`], [`Error::Gpu`]
+    pub async fn outputs(&self, gpu: &Gpu, images: usize) -> Result<Vec<Vec<f32>>> {
+        let bytes = gpu.read(&self.readback).await?;
+        let values: &[f32] = bytemuck::try_cast_slice(&bytes)
+            .map_err(|_| Error::Gpu("the results came back misaligned".into()))?;
+        let mut rest = values;
+        Ok(outputs(&self.plan)
+            .map(|view| {
+                let (of_view, after) = rest.split_at(view_elements(view, self.batch));
+                rest = after;
+                let (pixels, pitch) = (view.pixels(), pitch(self.batch, view.pixels()));
+                let mut planar = Vec::with_capacity(images * view.len());
+                for image in 0..images {
+                    for channel in of_view.chunks_exact(pitch) {
+                        planar.extend_from_slice(&channel[image * pixels..(image + 1) * pixels]);
+                    }
+                }
+                planar
+            })
+            .collect())
+    }
+
+    /// Runs each step in a pass of its own, `runs` times, and returns the device's time of each, averaged.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where the device has no timestamps.
+    pub async fn profile(&self, gpu: &Gpu, images: &[f32], runs: usize) -> Result<Vec<Profile>> {
+        if !gpu.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            return Err(Error::Unsupported("this GPU tells no times: measure whole runs".into()));
+        }
+        // A query set has at most 4096 entries.
+        let count = 2 * self.recorded.len() as u32;
+        let queries = gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
+            label: None,
+            ty: wgpu::QueryType::Timestamp,
+            count,
+        });
+        let size = 8 * u64::from(count);
+        let resolved = gpu.buffer("times", size, Usage::QUERY_RESOLVE | Usage::COPY_SRC)?;
+        let readback = gpu.buffer("times", size, Usage::COPY_DST | Usage::MAP_READ)?;
+        self.write_images(gpu, images);
+        let mut profile: Vec<Profile> = Vec::new();
+        // A step of several kernels is one entry.
+        let mut entry_of = Vec::with_capacity(self.recorded.len());
+        let mut before = None;
+        for recorded in &self.recorded {
+            if before != Some(recorded.of) {
+                let step = &self.plan.steps[recorded.of];
+                let macs = step.macs() * self.batch as u64;
+                let kernel = format!("{:?}", recorded.kernel);
+                profile.push(Profile { name: step.name.clone(), kernel, macs, milliseconds: 0.0 });
+            }
+            before = Some(recorded.of);
+            entry_of.push(profile.len() - 1);
+        }
+        let milliseconds_per_tick = f64::from(gpu.queue.get_timestamp_period()) / 1e6;
+        for _ in 0..runs {
+            let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            for (index, recorded) in (0..).zip(&self.recorded) {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                    label: None,
+                    timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
+                        query_set: &queries,
+                        beginning_of_pass_write_index: Some(2 * index),
+                        end_of_pass_write_index: Some(2 * index + 1),
+                    }),
+                });
+                recorded.record(&mut pass, &gpu.pipelines.borrow()[&recorded.kernel]);
+            }
+            encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
+            encoder.copy_buffer_to_buffer(&resolved, 0, &readback, 0, size);
+            gpu.queue.submit([encoder.finish()]);
+            let bytes = gpu.read(&readback).await?;
+            let (times, _) = bytes.as_chunks::<8>();
+            for (times, &entry) in times.as_chunks::<2>().0.iter().zip(&entry_of) {
+                let [begin, end] = times.map(u64::from_le_bytes);
+                let ticks = end.saturating_sub(begin);
+                profile[entry].milliseconds += ticks as f64 * milliseconds_per_tick / runs as f64;
+            }
+        }
+        Ok(profile)
+    }
+
+    /// Puts images, `[n, 3, height, width]`, into their slot; those missing to a full batch are zero.
+    fn write_images(&self, gpu: &Gpu, images: &[f32]) {
+        let view = self.plan.image;
+        let (buffer, first, pitch) = self.place(view);
+        let pixels = view.pixels();
+        let mut planes = vec![0.0; view.channels * pitch];
+        for (image, data) in images.chunks_exact(view.len()).enumerate() {
+            for (channel, plane) in data.chunks_exact(pixels).enumerate() {
+                planes[channel * pitch + image * pixels..][..pixels].copy_from_slice(plane);
+            }
+        }
+        gpu.queue.write_buffer(buffer, 4 * first as u64, &bytes_of(&planes));
+    }
+}
+
+impl Recorded {
+    fn record(&self, pass: &mut wgpu::ComputePass, pipeline: &wgpu::ComputePipeline) {
+        pass.set_pipeline(pipeline);
+        pass.set_bind_group(0, &self.bind_group, &[]);
+        pass.dispatch_workgroups(self.workgroups[0], self.workgroups[1], 1);
+    }
+}
+
+/// Most images whose buffers are within the device's limits, at least 1 and at most `batch`, in equal
+/// parts of the batch.
+pub fn batch_limit(gpu: &Gpu, plan: &Plan, weights: &Weights, batch: usize) -> usize {
+    let fits = |n: usize| {
+        let dispatches = lower(plan, weights, gpu.target(), n);
+        let largest = slot_elements(plan, n)
+            .into_iter()
+            .chain([0, 1].map(|i| scratch_elements(&dispatches, i)))
+            .chain([outputs(plan).map(|view| view_elements(view, n)).sum()])
+            .max();
+        largest.is_none_or(|elements| 4 * elements as u64 <= gpu.largest_buffer())
+    };
+    let mut parts = 1;
+    while parts < batch && !fits(batch.div_ceil(parts)) {
+        parts += 1;
+    }
+    batch.div_ceil(parts)
+}
+
+/// The kernels that a plan's steps use.
+pub fn kernels_of(gpu: &Gpu, plan: &Plan, weights: &Weights) -> Vec<Kernel> {
+    let dispatches = lower(plan, weights, gpu.target(), 1);
+    let kernels: BTreeSet<_> = dispatches.iter().map(|dispatch| dispatch.kernel).collect();
+    kernels.into_iter().collect()
+}
+
+/// Logits, then taps.
+fn outputs(plan: &Plan) -> impl Iterator<Item = View> {
+    std::iter::once(plan.logits).chain(plan.taps.iter().map(|tap| tap.1))
+}
+
+fn view_elements(view: View, batch: usize) -> usize {
+    view.channels * pitch(batch, view.pixels())
+}
+
+fn slot_elements(plan: &Plan, batch: usize) -> Vec<usize> {
+    let mut elements = vec![0; plan.slots.len()];
+    for (value, &slot) in plan.values.iter().zip(&plan.slot_of) {
+        // A value that no step makes has no slot.
+        if let Some(largest) = elements.get_mut(slot) {
+            *largest = (*largest).max(value.channels * pitch(batch, value.height * value.width));
+        }
+    }
+    elements
+}
+
+fn scratch_elements(dispatches: &[Dispatch], index: usize) -> usize {
+    dispatches
+        .iter()
+        .filter(|dispatch| dispatch.y == Memory::Scratch(index))
+        .map(|dispatch| {
+            let step = &dispatch.step;
+            let channels = match dispatch.kernel {
+                Kernel::WinogradInput => 36 * step.groups * step.x_channels,
+                _ => step.groups * step.y_channels,
+            };
+            (channels * step.y_pitch) as usize
+        })
+        .max()
+        .unwrap_or(0)
+}
+
+/// A number of workgroups as a grid of two dimensions; a few too many do nothing.
+fn grid(workgroups: u64) -> [u32; 2] {
+    let down = workgroups.div_ceil(MAX_WORKGROUPS).max(1);
+    [workgroups.div_ceil(down).max(1) as u32, down as u32]
+}
+
+/// The plan's steps as dispatches.
+fn lower(plan: &Plan, weights: &Weights, target: Target, batch: usize) -> Vec<Dispatch> {
+    let mut dispatches = Vec::with_capacity(plan.steps.len() * 2);
+    for (of, step) in plan.steps.iter().enumerate() {
+        lower_step(plan, weights, target, batch, of, step, &mut dispatches);
+    }
+    dispatches
+}
+
+fn lower_step(
+    plan: &Plan,
+    weights: &Weights,
+    target: Target,
+    batch: usize,
+    of: usize,
+    step: &arch::Step,
+    to: &mut Vec<Dispatch>,
+) {
+    let slot = |view: View| Memory::Slot(plan.slot(view));
+    let shapes = Step::new(step.x, step.y, batch);
+    let (x, y) = (slot(step.x), slot(step.y));
+    let simple = |kernel, add: Option<View>| Dispatch {
+        kernel,
+        step: shapes.with_add(add, SCALE_CHANNEL),
+        x,
+        add: add.map_or(Memory::Nothing, slot),
+        y,
+        of,
+    };
+    match &step.op {
+        Op::Mean => to.push(simple(Kernel::Mean, None)),
+        Op::MaxPool => to.push(simple(Kernel::MaxPool, None)),
+        Op::Scale { by } => {
+            let step = Step { add_kind: SCALE_CHANNEL, ..shapes.with_add(Some(*by), SCALE_CHANNEL) };
+            to.push(Dispatch { step, ..simple(Kernel::Elementwise, Some(*by)) });
+        }
+        Op::Add { by } => {
+            let step = Step { add_kind: super::step::ADD_VALUE, ..shapes.with_add(Some(*by), ADD_CHANNEL) };
+            to.push(Dispatch { step, ..simple(Kernel::Elementwise, Some(*by)) });
+        }
+        Op::Copy => to.push(simple(Kernel::Elementwise, None)),
+        Op::Conv(conv) => {
+            let groups = conv.groups as u32;
+            let shapes = Step {
+                x_channels: shapes.x_channels / groups,
+                y_channels: shapes.y_channels / groups,
+                activation: activation(conv.activation),
+                groups,
+                kernel: conv.kernel as u32,
+                stride: conv.stride as u32,
+                ..shapes
+            }
+            .with_add(conv.add, ADD_CHANNEL);
+            let add = conv.add.map_or(Memory::Nothing, slot);
+            match weights.of(conv).packing {
+                Packing::Winograd => to.extend(winograd(shapes, x, add, y, of)),
+                Packing::Blocks(weight_type) => {
+                    let kernel = direct(target, weight_type, &shapes);
+                    to.push(Dispatch { kernel, step: shapes, x, add, y, of });
+                }
+            }
+        }
+    }
+}
+
+/// The kernel of a convolution that is computed as it is written.
+fn direct(target: Target, weights: WeightType, step: &Step) -> Kernel {
+    let pointwise = step.kernel == 1 && step.stride == 1;
+    let one_pixel = step.y_height * step.y_width == 1;
+    if pointwise && one_pixel && step.groups == 1 {
+        return Kernel::Dense(weights);
+    }
+    if step.x_channels == 1 && step.groups > 1 {
+        return Kernel::Depthwise(weights);
+    }
+    // As many rows as the outputs of a group fill.
+    let rows = match step.y_channels {
+        0..=16 => 2,
+        17..=32 => 4,
+        outputs if outputs % 64 != 0 && outputs % 64 <= 32 && outputs < 128 => 4,
+        _ => 8,
+    };
+    match (target, pointwise) {
+        (Target::Software, true) => Kernel::PointwiseRegisters(weights),
+        (Target::Software, false) => Kernel::SpatialRegisters(weights),
+        (Target::Hardware, true) => Kernel::PointwiseShared(weights, rows),
+        (Target::Hardware, false) => Kernel::SpatialShared(weights, rows),
+    }
+}
+
+/// Input transform, products and output transform of a 3 x 3 convolution of stride 1.
+fn winograd(step: Step, x: Memory, add: Memory, y: Memory, of: usize) -> [Dispatch; 3] {
+    let (tiles_x, tiles_y) = (step.y_width.div_ceil(4), step.y_height.div_ceil(4));
+    let tile_pitch = (step.batch * tiles_x * tiles_y).next_multiple_of(4);
+    let step = Step { tiles_x, tiles_y, ..step };
+    let inputs = Step { y_first: 0, y_pitch: tile_pitch, ..step };
+    // Tiles are the pixels of the products, and every frequency of a group is a group.
+    let products = Step {
+        x_first: 0,
+        x_pitch: tile_pitch,
+        x_height: tiles_y,
+        x_width: tiles_x,
+        y_first: 0,
+        y_pitch: tile_pitch,
+        y_height: tiles_y,
+        y_width: tiles_x,
+        groups: 36 * step.groups,
+        kernel: 1,
+        ..step
+    };
+    let outputs = Step { x_first: 0, x_pitch: tile_pitch, ..step };
+    let (first, second, nothing) = (Memory::Scratch(0), Memory::Scratch(1), Memory::Nothing);
+    [
+        Dispatch { kernel: Kernel::WinogradInput, step: inputs, x, add: nothing, y: first, of },
+        Dispatch { kernel: Kernel::Products, step: products, x: first, add: nothing, y: second, of },
+        Dispatch { kernel: Kernel::WinogradOutput, step: outputs, x: second, add, y, of },
+    ]
+}

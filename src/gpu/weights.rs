@@ -1,0 +1,146 @@
+//! Weights packed for the kernels, in the buffers of a device.
+//!
+//! Weights stay as the checkpoint has them and the batch norm stays beside them as a scale and a shift
+//! of each channel: so weights of f16 are exact in f16. Those of f32 are kept in f32, because rounding
+//! them moves a logit by more than the engine's own error. Winograd's transformed weights are f32.
+
+use super::kernels::{Target, WeightType};
+use super::{Gpu, bytes_of};
+use crate::arch::{Conv, Network, Op, Step};
+use crate::error::Result;
+use crate::weights::{Checkpoint, Dtype};
+use half::f16;
+use std::collections::HashMap;
+
+/// Which kernels a convolution's weights are packed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    /// Blocks of 4 x 4.
+    Blocks(WeightType),
+    /// The same of each of Winograd's frequencies.
+    Winograd,
+}
+
+/// One convolution's buffers.
+pub struct ConvBuffers {
+    /// What the weights are packed for.
+    pub packing: Packing,
+    /// Blocks.
+    pub weights: wgpu::Buffer,
+    /// Scale and shift of each output channel.
+    pub norm: wgpu::Buffer,
+}
+
+/// The buffers of all convolutions, by checkpoint key.
+pub struct Weights {
+    convs: HashMap<String, ConvBuffers>,
+}
+
+impl Weights {
+    /// Packs and uploads one convolution after the other.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::scaled`].
+    pub fn new(gpu: &Gpu, network: &Network, checkpoint: &Checkpoint) -> Result<Weights> {
+        let mut convs = HashMap::new();
+        for step in &network.steps {
+            if let Op::Conv(conv) = &step.op {
+                let key = &conv.weights.conv;
+                let scaled = checkpoint.scaled(conv, step.y.channels)?;
+                let half = checkpoint.dtype(&format!("{key}.weight")) == Some(Dtype::F16);
+                let packing = packing(gpu.target(), conv, step, half);
+                let bytes = match packing {
+                    Packing::Blocks(weight_type) => {
+                        let taps = conv.kernel * conv.kernel;
+                        let blocks = pack(&scaled.weight, step.y.channels, conv.groups, taps);
+                        match weight_type {
+                            WeightType::F32 => bytes_of(&blocks),
+                            WeightType::F16 => {
+                                blocks.iter().flat_map(|&w| f16::from_f32(w).to_le_bytes()).collect()
+                            }
+                        }
+                    }
+                    Packing::Winograd => bytes_of(&winograd(&scaled.weight, step.y.channels, conv.groups)),
+                };
+                let norm: Vec<f32> =
+                    scaled.scale.iter().zip(&scaled.shift).flat_map(|(&a, &b)| [a, b]).collect();
+                let buffers = ConvBuffers {
+                    packing,
+                    weights: gpu.upload(key, &bytes, wgpu::BufferUsages::STORAGE)?,
+                    norm: gpu.upload(key, &bytes_of(&norm), wgpu::BufferUsages::STORAGE)?,
+                };
+                convs.insert(key.clone(), buffers);
+            }
+        }
+        Ok(Weights { convs })
+    }
+
+    /// Buffers of a convolution of the network.
+    pub fn of(&self, conv: &Conv) -> &ConvBuffers {
+        &self.convs[&conv.weights.conv]
+    }
+
+    /// Bytes of all buffers.
+    pub fn size_bytes(&self) -> usize {
+        self.convs.values().map(|conv| (conv.weights.size() + conv.norm.size()) as usize).sum()
+    }
+}
+
+/// Winograd's method pays on a CPU, where arithmetic is the limit, down to few channels in a group; on
+/// a card its transforms would be limited by memory.
+fn packing(target: Target, conv: &Conv, step: &Step, half: bool) -> Packing {
+    let dense = step.x.channels / conv.groups >= 8 && step.y.channels / conv.groups >= 8;
+    if target == Target::Software && conv.kernel == 3 && conv.stride == 1 && dense {
+        return Packing::Winograd;
+    }
+    Packing::Blocks(if half { WeightType::F16 } else { WeightType::F32 })
+}
+
+/// `[channels_out][channels_in of a group][taps]` to blocks of 4 x 4,
+/// `[group][output block][tap][input block][output][input]`, with zeros where channels are missing.
+#[must_use]
+pub fn pack(weight: &[f32], channels_out: usize, groups: usize, taps: usize) -> Vec<f32> {
+    let channels_in = weight.len() / taps / channels_out;
+    let group_out = channels_out / groups;
+    let (blocks_out, blocks_in) = (group_out.div_ceil(4), channels_in.div_ceil(4));
+    let mut packed = vec![0.0; groups * blocks_out * taps * blocks_in * 16];
+    for o in 0..channels_out {
+        let (group, of_group) = (o / group_out, o % group_out);
+        for i in 0..channels_in {
+            for tap in 0..taps {
+                let block = ((group * blocks_out + of_group / 4) * taps + tap) * blocks_in + i / 4;
+                packed[block * 16 + of_group % 4 * 4 + i % 4] = weight[(o * channels_in + i) * taps + tap];
+            }
+        }
+    }
+    packed
+}
+
+/// G g G^T of F(4x4, 3x3) of every filter, then [`pack`]ed with each frequency's groups as groups.
+#[must_use]
+pub fn winograd(weight: &[f32], channels_out: usize, groups: usize) -> Vec<f32> {
+    const G: [[f64; 3]; 6] = [
+        [1.0 / 4.0, 0.0, 0.0],
+        [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+        [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+        [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
+        [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+        [0.0, 0.0, 1.0],
+    ];
+    let filters = weight.len() / 9;
+    let mut frequencies = vec![0.0; 36 * filters];
+    for (f, g) in weight.as_chunks::<9>().0.iter().enumerate() {
+        for u in 0..6 {
+            for v in 0..6 {
+                let mut sum = 0.0;
+                for a in 0..3 {
+                    for b in 0..3 {
+                        sum += G[u][a] * f64::from(g[3 * a + b]) * G[v][b];
+                    }
+                }
+                frequencies[(6 * u + v) * filters + f] = sum as f32;
+            }
+        }
+    }
+    pack(&frequencies, 36 * channels_out, 36 * groups, 1)
+}

@@ -1,0 +1,297 @@
+// The tarball of ./build.sh pack in fresh projects: each bundler and host classifies a photograph as PyTorch does.
+// Needs the npm registry. FIREFOX names Firefox's program, where it is not in PATH.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import http from 'node:http';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+
+import { launch } from '../../tools/browser.mjs';
+import { repository, serve } from '../../tools/serve.mjs';
+
+const run = promisify(execFile);
+const { version } = JSON.parse(await readFile(path.join(repository, 'www/lib/package.json'), 'utf8'));
+const { devDependencies } = JSON.parse(await readFile(path.join(repository, 'package.json'), 'utf8'));
+const tarball = path.join(repository, `dist/g-ghostnet-${version}.tgz`);
+const model = 'node_modules/g-ghostnet/models/g_ghost_regnetx_006-imagenette.safetensors';
+const cat = path.join(repository, 'www/samples/cat.jpg');
+const golden = JSON.parse(await readFile(path.join(repository, 'tests/golden/page.json'), 'utf8')).files.find(({ file }) => file.endsWith('cat.jpg')).top;
+
+let base;
+let browser;
+before(async () => {
+  base = await mkdtemp(path.join(tmpdir(), 'g-ghostnet-'));
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  await rm(base, { recursive: true, force: true });
+});
+
+/** A fresh project: a copy of an example, or the given files, with the tarball and more packages installed. */
+async function project(name, { example, files = {}, packages = [] }) {
+  const folder = path.join(base, name);
+  if (example) await cp(path.join(repository, 'examples', example), folder, { recursive: true });
+  else await mkdir(folder);
+  if (!example) await writeFile(path.join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
+  for (const [file, text] of Object.entries(files)) await writeFile(path.join(folder, file), text);
+  await run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', tarball, ...packages], { cwd: folder });
+  return folder;
+}
+
+/** The first line of `#answer`, "label probability", against PyTorch. */
+function assertAnswer(text) {
+  const [, label, probability] = text.match(/^(.+?) (\d\.\d+)/) ?? assert.fail(text);
+  assert.equal(label, golden[0].label);
+  assert.ok(Math.abs(Number(probability) - golden[0].probability) <= 1e-3, `${probability}, PyTorch has ${golden[0].probability}`);
+}
+
+/** Serves a folder, gives the cat to its page's file input and reads the answer. */
+async function classifyOn(folder, { policy } = {}) {
+  const server = await serve(folder, { coi: false });
+  const page = await browser.newPage();
+  const complaints = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => message.type() === 'error' && !message.location().url.endsWith('favicon.ico') && complaints.push(message.text()));
+  if (policy) {
+    await page.route(/\/(\?.*)?$/, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, headers: { ...response.headers(), 'Content-Security-Policy': policy } });
+    });
+  }
+  try {
+    await page.goto(server.url);
+    await page.waitForFunction(() => document.querySelector('#answer')?.textContent.startsWith('Ready'));
+    await page.setInputFiles('#file', cat);
+    await page.waitForFunction(() => !/^(Ready|Loading)/.test(document.querySelector('#answer').textContent));
+    assertAnswer(await page.textContent('#answer'));
+    assert.deepEqual(complaints, []);
+  } catch (error) {
+    error.message += ` (the page says: ${await page.textContent('body')}; console: ${complaints.join('; ')})`;
+    throw error;
+  } finally {
+    await page.close();
+    await server.close();
+  }
+}
+
+const page = (script) => `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><input type="file" id="file"><pre id="answer"></pre>${script}`;
+const main = `
+  const answer = document.querySelector('#answer');
+  const report = ({ top }) => { answer.textContent = top[0].label + ' ' + top[0].probability; };
+  const fail = (error) => { answer.textContent = error.code + ': ' + error.message; };
+`;
+
+test('a static page with an import map', async () => {
+  await classifyOn(await project('static', { example: 'web-static' }));
+});
+
+test('a static page under a strict policy', async () => {
+  const folder = await project('policy', {
+    files: {
+      'index.html': page('<script type="module" src="main.js"></script>'),
+      'main.js': `import { load } from './node_modules/g-ghostnet/lib/index.js';${main}
+        const net = await load({ worker: true });
+        document.querySelector('#file').onchange = (event) => net.classify(event.target.files[0]).then(report, fail);
+        answer.textContent = 'Ready';`,
+    },
+  });
+  await classifyOn(folder, { policy: "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'; img-src data:" });
+});
+
+test('a plain script tag', async () => {
+  const folder = await project('script', {
+    files: {
+      'index.html': page('<script src="node_modules/g-ghostnet/g-ghostnet.global.js"></script><script src="main.js"></script>'),
+      'main.js': `${main}
+        GGhostNet.load({ worker: true }).then((net) => {
+          document.querySelector('#file').onchange = (event) => net.classify(event.target.files[0]).then(report, fail);
+          answer.textContent = 'Ready';
+        }, fail);`,
+    },
+  });
+  await classifyOn(folder);
+});
+
+test('a module worker of the page’s own', async () => {
+  const folder = await project('worker', {
+    files: {
+      'index.html': page('<script type="module" src="main.js"></script>'),
+      'main.js': `${main}
+        const worker = new Worker('own.js', { type: 'module' });
+        worker.onmessage = ({ data }) => (data === 'Ready' ? (answer.textContent = data) : data.top ? report(data) : fail(data));
+        document.querySelector('#file').onchange = (event) => worker.postMessage(event.target.files[0]);`,
+      'own.js': `import { load } from './node_modules/g-ghostnet/lib/index.js';
+        const net = await load({ worker: false });
+        onmessage = ({ data }) => net.classify(data).then(({ top }) => postMessage({ top }), ({ code, message }) => postMessage({ code, message }));
+        postMessage('Ready');`,
+    },
+  });
+  await classifyOn(folder);
+});
+
+test('the custom elements', async () => {
+  const folder = await project('element', {
+    files: {
+      'index.html': page(`<g-ghostnet-classifier top="1"></g-ghostnet-classifier><g-ghostnet-maps></g-ghostnet-maps><script type="module" src="main.js"></script>`),
+      'main.js': `import './node_modules/g-ghostnet/lib/element.js';${main}
+        const element = document.querySelector('g-ghostnet-classifier');
+        const maps = document.querySelector('g-ghostnet-maps');
+        element.addEventListener('result', ({ detail }) => report(detail));
+        element.addEventListener('failure', ({ detail }) => fail(detail));
+        document.querySelector('#file').onchange = async ({ target }) => {
+          const inner = element.shadowRoot.querySelector('input');
+          inner.files = target.files;
+          const net = await element.net;
+          const found = await net.features(target.files[0], { stage: 3 });
+          maps.maps = found.maps[found.stage.last];
+          if (maps.shadowRoot.querySelector('canvas').width < 200) throw new Error('no maps were drawn');
+          inner.dispatchEvent(new Event('change'));
+        };
+        await element.net;
+        answer.textContent = 'Ready';`,
+    },
+  });
+  await classifyOn(folder, { policy: "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'; img-src data: blob:" });
+});
+
+test('Vite and TypeScript', async () => {
+  const folder = await project('vite', { example: 'web-vite' });
+  await run('npm', ['run', 'build'], { cwd: folder });
+  await classifyOn(path.join(folder, 'dist'));
+});
+
+test('webpack 5 and React', async () => {
+  const folder = await project('webpack', { example: 'web-react' });
+  await run('npm', ['run', 'build'], { cwd: folder });
+  await rm(path.join(folder, 'node_modules'), { recursive: true });
+  await classifyOn(folder);
+});
+
+test('esbuild, with the engine inside the script', async () => {
+  const folder = await project('esbuild', {
+    packages: [`esbuild@${devDependencies.esbuild}`],
+    files: {
+      'index.html': page('<script type="module" src="bundle.js"></script>'),
+      'main.js': `import { load } from 'g-ghostnet/inline';${main}
+        const net = await load({ model: 'model.safetensors' });
+        document.querySelector('#file').onchange = (event) => net.classify(event.target.files[0]).then(report, fail);
+        answer.textContent = 'Ready';`,
+    },
+  });
+  await run('npx', ['esbuild', 'main.js', '--bundle', '--format=esm', '--outfile=bundle.js', '--log-level=error'], { cwd: folder });
+  await cp(path.join(folder, model), path.join(folder, 'model.safetensors'));
+  await rm(path.join(folder, 'node_modules'), { recursive: true });
+  await classifyOn(folder);
+});
+
+test('a server that renders imports every entry and touches nothing of the browser', async () => {
+  const folder = await project('server', {
+    packages: ['react@19.3.1', 'react-dom@19.3.1'],
+    files: {
+      'render.js': `
+        for (const name of ['window', 'document', 'self']) Object.defineProperty(globalThis, name, { get() { throw new Error(name + ' was touched'); } });
+        Object.defineProperty(globalThis, 'navigator', { get() { throw new Error('navigator was touched'); } });
+        for (const entry of ['', '/react', '/element', '/draw', '/node', '/inline']) await import('g-ghostnet' + entry);
+        for (const file of ['index.js', 'react.js']) await import('./node_modules/g-ghostnet/lib/' + file); // as a browser would
+        console.log('imported');`,
+      'component.js': `
+        import { createElement } from 'react';
+        import { renderToString } from 'react-dom/server';
+        import { useGGhostNet } from 'g-ghostnet/react';
+        console.log(renderToString(createElement(() => createElement('p', null, useGGhostNet().net ? 'loaded' : 'waiting'))));`,
+    },
+  });
+  assert.equal((await run('node', ['render.js'], { cwd: folder })).stdout, 'imported\n');
+  assert.equal((await run('node', ['component.js'], { cwd: folder })).stdout, '<p>waiting</p>\n');
+});
+
+test('Node by itself, and the command', async () => {
+  const folder = await project('node', { example: 'node-classify' });
+  const { stdout } = await run('node', ['classify.js', cat, path.join(repository, 'www/samples/coffee.jpg')], { cwd: folder });
+  const [first, , last] = stdout.split('\n');
+  assertAnswer(first.split('\t').slice(1).join(' '));
+  assert.match(last, /are most alike: 0\.\d{3}$/);
+  const command = await run('npx', ['g-ghostnet', 'classify', cat, '--json', '--top', '2'], { cwd: folder });
+  const [{ file, top }] = JSON.parse(command.stdout);
+  assert.equal(file, cat);
+  assertAnswer(`${top[0].label} ${top[0].probability}`);
+  assert.equal(top.length, 2);
+  const failed = await run('npx', ['g-ghostnet', 'classify', 'missing.jpg'], { cwd: folder }).catch((error) => error);
+  assert.equal(failed.code, 1);
+});
+
+test('Firefox: without WebGPU it falls back to WebAssembly and says so', async () => {
+  const folder = await project('firefox', {});
+  const answer = await new Promise((resolve, reject) => {
+    // No driver: the page itself reports, by asking for an address.
+    const html = `<!doctype html><link rel="icon" href="data:,"><script type="module">
+      import { load } from '/node_modules/g-ghostnet/lib/index.js';
+      const say = (text) => fetch('/report?' + encodeURIComponent(text));
+      try {
+        const net = await load();
+        const { top, backend, backendReason } = await net.classify('/cat.jpg');
+        await say([top[0].label + ' ' + top[0].probability, backend, backendReason, net.info.worker, navigator.userAgent].join('|'));
+      } catch (error) { await say(error.code + ': ' + error.message); }
+    </script>`;
+    const types = { '.js': 'text/javascript', '.wasm': 'application/wasm' };
+    const server = http.createServer(async (request, response) => {
+      const [address, query = ''] = request.url.split('?');
+      if (address === '/report') {
+        response.end();
+        stop();
+        resolve(decodeURIComponent(query));
+        return;
+      }
+      response.setHeader('Content-Type', types[path.extname(address)] ?? (address === '/' ? 'text/html' : 'application/octet-stream'));
+      response.end(address === '/' ? html : await readFile(address === '/cat.jpg' ? cat : path.join(folder, address)).catch(() => ''));
+    });
+    let firefox;
+    const stop = () => {
+      clearTimeout(timer);
+      firefox?.kill();
+      server.close();
+      server.closeAllConnections();
+    };
+    const timer = setTimeout(() => (stop(), reject(new Error('Firefox did not report within two minutes'))), 120e3);
+    server.listen(0, '127.0.0.1', () => {
+      const url = `http://127.0.0.1:${server.address().port}/`;
+      const program = process.env.FIREFOX ?? 'firefox-esr';
+      firefox = execFile(program, ['--headless', '--no-remote', '--profile', path.join(folder, 'profile'), url], { env: { ...process.env, HOME: folder } });
+      firefox.on('error', (error) => (stop(), reject(error)));
+    });
+    mkdir(path.join(folder, 'profile'));
+  });
+  const [top, backend, reason, worker, agent] = answer.split('|');
+  assertAnswer(top);
+  assert.equal(backend, 'wasm');
+  assert.equal(reason, 'This browser has no WebGPU.');
+  assert.equal(worker, 'true');
+  assert.match(agent, /Firefox/);
+});
+
+test('the examples of the README compile under tsc --strict', async () => {
+  const readme = await readFile(path.join(repository, 'www/lib/README.md'), 'utf8');
+  const blocks = [...readme.matchAll(/```(ts|tsx|js)\n([\s\S]*?)```/g)];
+  assert.ok(blocks.length >= 5, 'the README has examples');
+  const files = Object.fromEntries(
+    blocks.map(([, language, code], i) => [`example${i}.${language === 'js' ? 'ts' : language}`, language === 'js' ? code.replace("querySelector('img')", "querySelector('img')!") : code]),
+  );
+  const folder = await project('types', {
+    files: {
+      ...files,
+      'global.ts': "import 'g-ghostnet/global';\nimport 'g-ghostnet/element';\nGGhostNet.load().then(({ info }) => info.params.toFixed());\ndocument.querySelector('g-ghostnet-maps')!.maps?.dims;\n",
+      'wrong.ts': "import { load } from 'g-ghostnet';\n// @ts-expect-error an unknown backend is refused\nload({ backend: 'cuda' });\n",
+    },
+    packages: [`typescript@${devDependencies.typescript}`, '@types/react@19', '@types/node@20'],
+  });
+  for (const resolution of ['bundler', 'nodenext']) {
+    const module = resolution === 'nodenext' ? 'nodenext' : 'esnext';
+    const options = ['--noEmit', '--strict', '--target', 'es2022', '--lib', 'es2022,dom,dom.iterable', '--jsx', 'react-jsx', '--module', module, '--moduleResolution', resolution, '--types', 'node'];
+    const { code, stdout } = await run('npx', ['tsc', ...options, ...Object.keys(files), 'global.ts', 'wrong.ts'], { cwd: folder }).catch((error) => error);
+    assert.equal(code ?? 0, 0, stdout);
+  }
+});

@@ -1,0 +1,39 @@
+"""Writes ../golden/page.json: what the bundled model says of the samples and of the tricky photos, in PyTorch and Pillow.
+
+usage: page.py      (needs torch, torchvision, pillow, safetensors)
+Per file (from the repository's root): its size as shown (after EXIF orientation), and `top`: the five likeliest classes
+with label, index and probability. EXIF orientation applied, alpha over white, 16 bits reduced to their upper 8.
+"""
+import json
+from pathlib import Path
+import torch
+from PIL import Image
+from model import load
+from pictures import normalised, resized, rgb_over_white
+
+ROOT = Path(__file__).parent.parent.parent
+MODEL = "models/g_ghost_regnetx_006-imagenette.safetensors"
+ENDINGS = {".jpg", ".png", ".webp"}
+
+
+def main():
+    torch.set_num_threads(1)
+    net, config = load(ROOT / MODEL)
+    files = [file for folder in ("www/samples", "tests/golden/photos") for file in sorted((ROOT / folder).iterdir())
+             if file.suffix in ENDINGS]
+    out = []
+    for file in files:
+        picture = rgb_over_white(Image.open(file))
+        with torch.no_grad():
+            probabilities = net(normalised(resized(picture, config["input"]), config["input"])).double().softmax(1)[0]
+        top = probabilities.topk(min(5, len(probabilities)))
+        out.append(dict(file=str(file.relative_to(ROOT)), width=picture.width, height=picture.height,
+                        top=[dict(label=config["classes"][i], index=i, probability=round(p, 6))
+                             for p, i in zip(top.values.tolist(), top.indices.tolist())]))
+        print(file.name, picture.size, out[-1]["top"][0]["label"], out[-1]["top"][0]["probability"])
+    lines = ",\n".join("  " + json.dumps(entry) for entry in out)
+    (ROOT / "tests/golden/page.json").write_text(f'{{\n "model": "{MODEL}",\n "files": [\n{lines}\n ]\n}}\n')
+
+
+if __name__ == "__main__":
+    main()

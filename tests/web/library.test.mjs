@@ -1,0 +1,407 @@
+// The library in Chromium: inputs, queueing, aborting, failing and recovering.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+
+import { launch } from '../../tools/browser.mjs';
+import { pageMounts, repository, serve } from '../../tools/serve.mjs';
+
+const golden = JSON.parse(await readFile(path.join(repository, 'tests/golden/page.json'), 'utf8'));
+const cat = golden.files.find(({ file }) => file.endsWith('cat.jpg')).top;
+
+let server;
+let browser;
+let page;
+
+before(async () => {
+  server = await serve(null, { mounts: { ...pageMounts, '/blank/': path.join(repository, 'tests/web/blank') } });
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+beforeEach(async () => {
+  page = await browser.newPage();
+  await page.goto(`${server.url}blank/`);
+});
+afterEach(() => page?.close());
+
+/** Runs a function in the page; `load` and `codeOf` (a promise's error code) are there for it. */
+const inPage = (body, argument) =>
+  page.evaluate(
+    async ([body, argument]) => {
+      const { load } = await import('/lib/index.js');
+      const codeOf = (promise) => Promise.resolve(promise).then(() => 'no error', (error) => error.code ?? String(error));
+      return new Function('load', 'codeOf', 'argument', `return (${body})(load, codeOf, argument)`)(load, codeOf, argument);
+    },
+    [String(body), argument],
+  );
+
+function assertCat(top, tolerance, name) {
+  assert.equal(top[0].label, cat[0].label, name);
+  assert.ok(Math.abs(top[0].probability - cat[0].probability) <= tolerance, `${name}: ${top[0].probability}, PyTorch has ${cat[0].probability}`);
+}
+
+test('every kind of input gets the same answer, in a worker and in place, alone and in a batch', async () => {
+  for (const worker of [true, false]) {
+    const { answers, batch, kind } = await inPage(async (load, _, worker) => {
+      const net = await load({ worker, backend: 'wasm' });
+      const url = new URL('/samples/cat.jpg', location.href);
+      const blob = await (await fetch(url)).blob();
+      const img = Object.assign(new Image(), { src: url.href });
+      const unattached = Object.assign(new Image(), { src: url.href });
+      document.body.append(img);
+      const bitmap = await createImageBitmap(blob);
+      const { width, height } = bitmap;
+      const draw = (canvas) => {
+        const context = Object.assign(canvas, { width, height }).getContext('2d');
+        context.drawImage(bitmap, 0, 0);
+        return context;
+      };
+      const canvas = document.createElement('canvas');
+      const pixels = draw(canvas).getImageData(0, 0, width, height);
+      const offscreen = new OffscreenCanvas(1, 1);
+      draw(offscreen);
+      const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+      const image = document.createElementNS('http://www.w3.org/2000/svg', 'image');
+      for (const [name, value] of Object.entries({ href: url.href, width, height })) image.setAttribute(name, value);
+      svg.append(image);
+      document.body.append(svg);
+      await new Promise((resolve) => (image.onload = resolve));
+      const inputs = {
+        img, unattached, image, canvas, offscreen, pixels, url, blob,
+        path: '/samples/cat.jpg',
+        file: new File([blob], 'cat.png'),
+        frame: new VideoFrame(canvas, { timestamp: 0 }),
+        bytes: { data: new Uint8Array(pixels.data), width, height },
+        bitmap,
+      };
+      const answers = {};
+      for (const [name, input] of Object.entries(inputs)) answers[name] = (await net.classify(input)).top;
+      const batch = (await net.classify([url, pixels, blob], { topK: 1 })).map(({ top }) => top);
+      const kind = net.info.worker;
+      net.dispose();
+      return { answers, batch, kind };
+    }, worker);
+    assert.equal(kind, worker);
+    assert.equal(Object.keys(answers).length, 13);
+    // A video frame may have passed through YUV.
+    for (const [name, top] of Object.entries(answers)) assertCat(top, name === 'frame' ? 0.03 : 1e-3, name);
+    assert.deepEqual(batch.map((top) => top.length), [1, 1, 1]);
+    for (const top of batch) assertCat(top, 1e-3, 'batch');
+  }
+});
+
+test('a canvas is taken as it is at the call, and stays the caller’s', async () => {
+  const [first, later] = await inPage(async (load) => {
+    const net = await load({ backend: 'wasm' });
+    const canvas = new OffscreenCanvas(100, 100);
+    const context = canvas.getContext('2d');
+    const bytes = { data: new Uint8ClampedArray(40000).fill(255), width: 100, height: 100 };
+    const white = await net.classify(bytes);
+    context.fillStyle = 'white';
+    context.fillRect(0, 0, 100, 100);
+    const answer = net.classify(canvas);
+    const again = net.classify(bytes);
+    context.fillStyle = 'red';
+    context.fillRect(0, 0, 100, 100);
+    bytes.data.fill(0);
+    return [[(await answer).top[0], (await again).top[0]], white.top[0]];
+  });
+  for (const top of first) assert.deepEqual(top, later);
+});
+
+test('feature maps and embeddings have the shapes that the info says', async () => {
+  const { stages, features, embedding, logits, top, forward } = await inPage(async (load) => {
+    const net = await load({ backend: 'wasm' });
+    const features = [];
+    for (const { name } of net.info.stages) {
+      const { maps, stage } = await net.features('/samples/cat.jpg', { stage: name });
+      features.push({ stage, dims: Object.fromEntries(Object.entries(maps).map(([tap, { dims, data }]) => [tap, [...dims, data.length]])) });
+    }
+    const { maps, top } = await net.features('/samples/cat.jpg', { taps: ['logits'] });
+    const { side } = net.info.input;
+    const { dims, taps } = await net.forward({ data: new Float32Array(2 * 3 * side * 64), dims: [2, 3, side, 64] }, { taps: ['conv1'] });
+    return { stages: net.info.stages, features, embedding: (await net.embed('/samples/cat.jpg')).length, logits: [...maps.logits.data], top, forward: [dims, taps.conv1.dims] };
+  });
+  features.forEach(({ stage, dims }, i) => {
+    const { width, cheap, size, blocks } = stages[i];
+    assert.deepEqual(dims[stage.first], [width, ...size, width * size[0] * size[1]]);
+    assert.deepEqual(dims[stage.last], dims[stage.first]);
+    assert.equal(stage.inner.length, Math.max(0, blocks.length - 2));
+    if (cheap) assert.deepEqual(dims[stage.ghost].slice(0, 1), [cheap]);
+  });
+  assert.equal(embedding, stages.at(-1).width);
+  assert.equal(Math.max(...logits), logits[top[0].index]);
+  assert.equal(forward[0].join(), '2,10');
+  assert.deepEqual(forward[1].slice(0, 2), [2, 32]);
+});
+
+test('overlapping calls are answered in order; dispose rejects those that wait', async () => {
+  const { order, codes, after } = await inPage(async (load, codeOf) => {
+    const net = await load({ backend: 'wasm' });
+    const order = [];
+    await Promise.all(Array.from({ length: 8 }, (_, i) => net.classify('/samples/cat.jpg').then(() => order.push(i))));
+    const waiting = Array.from({ length: 8 }, () => net.classify('/samples/cat.jpg'));
+    await waiting[0];
+    net.dispose();
+    net.dispose();
+    return { order, codes: await Promise.all(waiting.map(codeOf)), after: [await codeOf(net.classify('/samples/cat.jpg')), await codeOf(net.selfTest())] };
+  });
+  assert.deepEqual(order, [0, 1, 2, 3, 4, 5, 6, 7]);
+  assert.equal(codes[0], 'no error');
+  assert.deepEqual([...new Set(codes.slice(2))], ['disposed']);
+  assert.deepEqual(after, ['disposed', 'disposed']);
+});
+
+test('nets live side by side with other labels', async () => {
+  const [a, b] = await inPage(async (load) => {
+    const labels = 'abcdefghij'.split('');
+    const [one, two] = await Promise.all([load({ worker: false }), load({ worker: false, labels })]);
+    const answers = await Promise.all([one.classify('/samples/cat.jpg'), two.classify('/samples/cat.jpg')]);
+    one.dispose();
+    answers[0] = await two.classify('/samples/cat.jpg').then(({ top }) => ({ top: [{ ...answers[0].top[0], same: top[0].probability === answers[1].top[0].probability }] }));
+    return answers.map(({ top }) => top[0]);
+  });
+  assert.equal(a.label, 'French horn');
+  assert.equal(a.same, true);
+  assert.equal(b.label, 'b');
+});
+
+test('load can be aborted in every phase, in a worker and in place, and called again', async () => {
+  for (const worker of [true, false]) {
+    const codes = await inPage(async (load, codeOf, worker) => {
+      const codes = {};
+      for (const phase of ['download', 'compile', 'warm-up']) {
+        const controller = new AbortController();
+        codes[phase] = await codeOf(load({ worker, signal: controller.signal, onProgress: (event) => event.phase === phase && controller.abort() }));
+      }
+      codes.before = await codeOf(load({ worker, signal: AbortSignal.abort() }));
+      const net = await load({ worker });
+      const controller = new AbortController();
+      const waiting = [net.classify('/samples/cat.jpg'), net.classify('/samples/cat.jpg', { signal: controller.signal }), net.classify('/samples/cat.jpg')];
+      controller.abort();
+      codes.calls = (await Promise.all(waiting.map(codeOf))).join();
+      return codes;
+    }, worker);
+    assert.deepEqual(codes, { download: 'aborted', compile: 'aborted', 'warm-up': 'aborted', before: 'aborted', calls: 'no error,aborted,no error' });
+  }
+});
+
+test('progress names its phases in order and ends at the total', async () => {
+  const events = await inPage(async (load) => {
+    const events = [];
+    await load({ onProgress: (event) => events.push(event) });
+    return events;
+  });
+  assert.deepEqual([...new Set(events.map(({ phase }) => phase))], ['download', 'compile', 'warm-up']);
+  assert.ok(events.every(({ loaded, total }) => total === undefined || loaded <= total));
+  assert.ok(events.every(({ loaded }, i) => i === 0 || loaded >= events[i - 1].loaded));
+  assert.equal(events.at(-1).loaded, events.at(-1).total);
+  assert.ok(events.at(-1).total > 7e6);
+});
+
+test('failures have codes, and a load that failed can be called again', async () => {
+  let tries = 0;
+  const model = path.join(repository, 'models/g_ghost_regnetx_006-imagenette.safetensors');
+  await page.route('**/flaky.safetensors', (route) => route.fulfill(tries++ ? { path: model } : { status: 503 }));
+  const codes = await inPage(async (load, codeOf) => {
+    const net = await load({ backend: 'wasm' });
+    const codes = [
+      await codeOf(load({ model: '/flaky.safetensors' })),
+      await codeOf(load({ model: '/flaky.safetensors' }).then((net) => net.dispose())),
+      await codeOf(load({ model: new Uint8Array(100) })),
+      await codeOf(load({ model: '/blank/' })),
+      await codeOf(load({ model: 5 })),
+      await codeOf(load({ backend: 'cuda' })),
+      await codeOf(load({ backend: 'webgpu' })),
+      await codeOf(load({ wasmUrl: '/nowhere' })),
+      await codeOf(net.classify('/samples/missing.jpg')),
+      await codeOf(net.classify('/samples/samples.json')),
+      await codeOf(net.classify(5)),
+      await codeOf(net.classify([])),
+      await codeOf(net.classify({ data: new Uint8Array(5), width: 1, height: 1 })),
+      await codeOf(net.classify(new OffscreenCanvas(0, 5))),
+      await codeOf(net.classify(new Image())),
+      await codeOf(net.features('/samples/cat.jpg', { stage: 7 })),
+      await codeOf(net.features('/samples/cat.jpg', { taps: ['layer9'] })),
+      await codeOf(net.forward({ data: new Float32Array(10), dims: [1, 3, 32, 32] })),
+      await codeOf(net.forward({ data: new Float32Array(3 * 16 * 16), dims: [1, 3, 16, 16] })),
+      await codeOf(net.classify('/samples/cat.jpg', { topK: 0 })),
+    ];
+    codes.push((await net.classify('/samples/cat.jpg')).top[0].label);
+    return codes;
+  });
+  assert.deepEqual(codes, [
+    'network', 'no error', 'bad-model', 'network', 'bad-option', 'bad-option', 'unsupported', 'network',
+    'network', 'bad-image', 'bad-image', 'bad-image', 'bad-image', 'bad-image', 'bad-image',
+    'bad-option', 'unknown-tap', 'wrong-shape', 'wrong-shape', 'bad-option', 'French horn',
+  ]);
+});
+
+test('after a crash of the engine the next call runs on a fresh one', async () => {
+  const crashing = `
+    const { Net } = await import(URL);
+    const forward = Net.prototype.forward;
+    let calls = 0;
+    Net.prototype.forward = function (...given) {
+      const mode = given[3] === 33 ? given[2] : 0;
+      if (mode === 34) throw new WebAssembly.RuntimeError('unreachable');
+      // A trap in a task of its own: the call is never answered.
+      if (mode === 35) return new Promise(() => queueMicrotask(() => { throw new WebAssembly.RuntimeError('unreachable'); }));
+      return forward.apply(this, given);
+    };`;
+  const flavour = '/wasm/relaxed/g_ghostnet.js';
+  await page.route('**/lib/worker.js', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: crashing.replace('URL', `'${flavour}'`) + (await response.text()) });
+  });
+  let downloads = 0;
+  page.on('request', (request) => (downloads += /\.(wasm|safetensors)$/.test(request.url())));
+  for (const [worker, modes] of [[true, [34, 35]], [false, [34, 35]]]) {
+    const answers = await inPage(
+      async (load, codeOf, { worker, modes, crashing }) => {
+        if (!worker) await import('data:text/javascript,' + encodeURIComponent(crashing));
+        const net = await load({ worker, flavour: 'relaxed' });
+        const answers = [];
+        for (const mode of modes) {
+          const crash = net.forward({ data: new Float32Array(3 * mode * 33), dims: [1, 3, mode, 33] });
+          const next = net.classify('/samples/cat.jpg');
+          answers.push(await codeOf(crash), (await next).top[0].label);
+        }
+        return answers;
+      },
+      { worker, modes, crashing: crashing.replace('URL', `'${server.url.slice(0, -1)}${flavour}'`) },
+    );
+    assert.deepEqual(answers, modes.flatMap(() => ['crashed', 'French horn']));
+  }
+  assert.equal(downloads, 4, 'a fresh engine takes what was loaded before');
+});
+
+test('without workers it runs in place; a strict policy and Trusted Types are no obstacle', async () => {
+  const own = "default-src 'none'; connect-src 'self'; script-src 'self' 'wasm-unsafe-eval'";
+  for (const [policy, worker] of [
+    [`${own}; worker-src 'self'`, true],
+    [`${own}; worker-src 'none'`, false],
+    [`${own}; worker-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'`, false],
+  ]) {
+    await page.route('**/blank/?run', async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, headers: { ...response.headers(), 'Content-Security-Policy': policy } });
+    });
+    await page.goto(`${server.url}blank/?run`);
+    await page.waitForFunction(() => document.title !== 'waiting');
+    assert.equal(await page.title(), `French horn, ${worker ? 'worker' : 'in place'}`, policy);
+    await page.unroute('**/blank/?run');
+  }
+});
+
+test('memory stays flat over calls and over nets', async () => {
+  const client = await page.context().newCDPSession(page);
+  const heap = async () => {
+    await client.send('HeapProfiler.collectGarbage');
+    const { metrics } = await client.send('Performance.getMetrics');
+    return metrics.find(({ name }) => name === 'JSHeapUsedSize').value;
+  };
+  await client.send('Performance.enable');
+  await inPage(async (load) => {
+    globalThis.net = await load({ worker: false, backend: 'wasm' });
+    globalThis.classify = async (times) => {
+      for (let i = 0; i < times; i++) await globalThis.net.classify('/samples/cat.jpg');
+      return globalThis.net.info.memoryBytes;
+    };
+    await globalThis.classify(10);
+    globalThis.cycle = async (times) => {
+      for (let i = 0; i < times; i++) {
+        const net = await load({ worker: false, backend: 'wasm' });
+        await net.classify('/samples/cat.jpg');
+        net.dispose();
+      }
+    };
+    await globalThis.cycle(3);
+  });
+  const wasm = () => page.evaluate(async () => (await (await import('/wasm/relaxed/g_ghostnet.js')).default()).memory.buffer.byteLength);
+  const start = [await heap(), await wasm()];
+  await page.evaluate(() => globalThis.classify(100));
+  const calls = [await heap(), await wasm()];
+  await page.evaluate(() => globalThis.cycle(10));
+  const nets = [await heap(), await wasm()];
+  assert.ok(calls[0] - start[0] < 500e3, `the heap grew by ${calls[0] - start[0]} bytes in 100 calls`);
+  assert.equal(calls[1], start[1], 'the memory of the engine grew in 100 calls');
+  assert.ok(nets[0] - calls[0] < 500e3, `the heap grew by ${nets[0] - calls[0]} bytes in 10 nets`);
+  assert.ok(nets[1] - calls[1] <= 2 ** 20, `the memory of the engine grew by ${nets[1] - calls[1]} bytes in 10 nets`);
+});
+
+test('WebGPU: right, with a self-test; lost devices are made anew, then WASM takes over; slower ones are not taken', async () => {
+  const gpuBrowser = await launch({ webgpu: true });
+  try {
+    page = await gpuBrowser.newPage();
+    await page.goto(`${server.url}blank/`);
+    const { insisted, auto, slow, unhandled } = await inPage(async (load, codeOf) => {
+      const unhandled = [];
+      addEventListener('unhandledrejection', ({ reason }) => unhandled.push(String(reason)));
+      const devices = [];
+      const { requestDevice } = GPUAdapter.prototype;
+      GPUAdapter.prototype.requestDevice = async function (...given) {
+        if (globalThis.refuseDevices) throw new DOMException('refused by the test', 'OperationError');
+        devices.push(await requestDevice.apply(this, given));
+        return devices.at(-1);
+      };
+      const lose = () => devices.at(-1).destroy();
+      const picture = '/samples/cat.jpg';
+      const answer = ({ top, backend, backendReason }) => ({ top, backend, backendReason });
+
+      const net = await load({ backend: 'webgpu', worker: false });
+      const insisted = { first: answer(await net.classify(picture)), test: await net.selfTest() };
+      lose();
+      insisted.second = answer(await net.classify(picture));
+      lose();
+      globalThis.refuseDevices = true;
+      insisted.refused = await codeOf(net.classify(picture));
+      globalThis.refuseDevices = false;
+      insisted.third = answer(await net.classify(picture));
+      net.dispose();
+
+      // The software card, passed off as a real one: right, but slower.
+      Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', { get: () => false });
+      const other = await load({ worker: false });
+      const slow = answer(await other.classify(picture));
+      other.dispose();
+
+      // And fast, because WASM is held up.
+      const glue = await import('/wasm/relaxed/g_ghostnet.js');
+      const { forward, info } = glue.Net.prototype;
+      glue.Net.prototype.forward = async function (...given) {
+        if (JSON.parse(info.call(this)).backend === 'wasm') await new Promise((resolve) => setTimeout(resolve, globalThis.hold ?? 0));
+        return forward.apply(this, given);
+      };
+      globalThis.hold = 3000;
+      const fast = await load({ worker: false });
+      globalThis.hold = 0;
+      const auto = { first: answer(await fast.classify(picture)) };
+      lose();
+      globalThis.refuseDevices = true;
+      auto.second = answer(await fast.classify(picture));
+      auto.info = fast.info.backend;
+      return { insisted, auto, slow, unhandled };
+    });
+    for (const { top, backend } of [insisted.first, insisted.second, insisted.third, auto.first]) {
+      assert.equal(backend, 'webgpu');
+      assertCat(top, 1e-3, 'WebGPU');
+    }
+    assert.equal(insisted.test.passed, true);
+    assert.ok(insisted.test.worstError > 0 && insisted.test.worstError <= 1e-4, String(insisted.test.worstError));
+    assert.match(insisted.refused, /^(unsupported|gpu|device-lost)$/);
+    assert.equal(slow.backend, 'wasm');
+    assert.match(slow.backendReason, /^WebGPU is slower here: \d/);
+    assert.equal(auto.second.backend, 'wasm');
+    assert.match(auto.second.backendReason, /^The graphics card was lost: /);
+    assert.equal(auto.info, 'wasm');
+    assertCat(auto.second.top, 1e-3, 'after the loss');
+    assert.deepEqual(unhandled, []);
+  } finally {
+    await gpuBrowser.close();
+  }
+});

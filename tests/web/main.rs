@@ -1,0 +1,76 @@
+//! Tests in the browser, in a worker as on the page: the WebAssembly arms of the kernels against PyTorch,
+//! and the face towards JavaScript.
+#![cfg(target_arch = "wasm32")]
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+#[path = "../it/support/reference.rs"]
+#[allow(dead_code, reason = "shared with the native tests, which use more of it")]
+mod reference;
+
+use g_ghostnet::session::CpuSession;
+use g_ghostnet::wasm::Net;
+use reference::{LIMIT, Outputs, Reference};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_test::*;
+
+wasm_bindgen_test_configure!(run_in_dedicated_worker);
+
+fn hold_against_pytorch(text: &str) {
+    let reference: Reference = serde_json::from_str(text).unwrap();
+    let model = reference.model().unwrap();
+    let mut session = CpuSession::new(&model, 1).unwrap();
+    let outputs = session.run(&model, &reference.image(), reference.input, &reference.tap_names()).unwrap();
+    let taps = outputs.taps.into_iter().map(|tap| tap.data).collect();
+    let worst = reference.compare(&Outputs { logits: outputs.logits, taps }).unwrap();
+    assert!(worst.error <= LIMIT, "{worst:?}");
+}
+
+/// One test for each named file of `tests/golden/reference`.
+macro_rules! agrees_with_pytorch {
+    ($($file:ident)*) => {$(
+        #[wasm_bindgen_test]
+        fn $file() {
+            hold_against_pytorch(include_str!(concat!("../golden/reference/", stringify!($file), ".json")));
+        }
+    )*};
+}
+
+agrees_with_pytorch! {
+    form_paper_40x56_b2
+    form_paper_bare_5x5_40x56_b2
+    form_paper_ratios_3x3_40x56_b2
+    form_plain_40x56_b2
+    form_released_40x56_b2
+    form_released_all_ghost_40x56_b2
+    form_released_bare_3x3_40x56_b2
+    form_released_ratios_5x5_40x56_b2
+    g_ghost_regnetx_002_224x224_b1
+    g_ghost_regnetx_008_160x192_b2
+    g_ghost_regnetx_008_224x224_b1
+    g_ghost_regnetx_032_224x224_b1
+    ghostnet_050_47x65_b2
+    ghostnet_100_64x64_b1
+    ghostnet_130_96x64_b1
+    regnet_x_400mf_64x64_b1
+    regnet_x_800mf_33x70_b1
+    regnetx_004_64x64_b1
+    regnetx_008_50x64_b1
+    resnet18_64x96_b1
+    resnet34_65x47_b2
+}
+
+/// The `code` of what `Net::create` throws.
+async fn code_of_create(model: &[u8], options: &str) -> String {
+    let thrown = Net::create(model.to_vec(), options.into()).await.err().unwrap();
+    let error: js_sys::Error = thrown.dyn_into().unwrap();
+    assert!(!String::from(error.message()).is_empty());
+    js_sys::Reflect::get(&error, &"code".into()).unwrap().as_string().unwrap()
+}
+
+#[wasm_bindgen_test]
+async fn errors_are_javascript_errors_with_a_code() {
+    assert_eq!(code_of_create(b"no model", r#"{"backend":"wasm"}"#).await, "bad-model");
+    assert_eq!(code_of_create(b"", r#"{"backend":"wasm"}"#).await, "bad-model");
+    assert_eq!(code_of_create(b"no model", r#"{"backend":"abacus"}"#).await, "unsupported");
+    assert_eq!(code_of_create(b"no model", r#"{"backend":"wasm","speed":9}"#).await, "unsupported");
+}

@@ -1,0 +1,155 @@
+// Makes the npm package: the folder dist/npm and the tarball dist/g-ghostnet-VERSION.tgz.
+//   node tools/pack.mjs [--smoke]   then also tries the tarball in fresh projects
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { build, transform } from 'esbuild';
+import { flavours } from '../www/lib/flavours.js';
+import { repository } from './serve.mjs';
+
+/** What a visitor downloads besides the model: every script for browsers and the largest engine, compressed. */
+const SCRIPTS_AND_ENGINE = 150e3;
+const TARBALL = 12e6;
+
+const source = path.join(repository, 'www/lib');
+const wasm = path.join(repository, 'dist/wasm');
+const target = path.join(repository, 'dist/npm');
+const inTarget = (...names) => path.join(target, ...names);
+
+const manifest = JSON.parse(await readFile(path.join(source, 'package.json'), 'utf8'));
+const cargo = await readFile(path.join(repository, 'Cargo.toml'), 'utf8');
+const version = cargo.match(/^version = "(.+)"/m)[1];
+if (manifest.version !== version) throw new Error(`www/lib/package.json has version ${manifest.version}, Cargo.toml ${version}: make them the same`);
+
+/**
+ * Comments and long names stay in the repository; the types carry the documentation.
+ * Only the comments that tell bundlers to leave an import alone have to come back.
+ */
+async function minify(code) {
+  const { code: small } = await transform(code, { format: 'esm', minify: true, target: 'es2022', legalComments: 'none' });
+  const given = code.split('@vite-ignore').length;
+  const kept = small.replaceAll('import(new URL', 'import(/* @vite-ignore */ /* webpackIgnore: true */ new URL');
+  if (kept.split('@vite-ignore').length !== given) throw new Error('an import of an address known only at run time was not found again');
+  return kept;
+}
+
+async function packScripts() {
+  await mkdir(inTarget('lib'), { recursive: true });
+  for (const name of await readdir(source)) {
+    const text = await readFile(path.join(source, name), 'utf8');
+    if (name.endsWith('.d.ts')) await writeFile(inTarget('lib', name), text);
+    else if (name.endsWith('.js')) await writeFile(inTarget('lib', name), await minify(text));
+  }
+  await writeFile(inTarget('package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  await cp(path.join(source, 'README.md'), inTarget('README.md'));
+  for (const name of ['LICENSE', 'LICENSE-MIT', 'LICENSE-APACHE']) await cp(path.join(repository, name), inTarget(name));
+}
+
+async function packEngine() {
+  for (const { name: flavour } of flavours) {
+    await mkdir(inTarget('wasm', flavour), { recursive: true });
+    await cp(path.join(wasm, flavour, 'g_ghostnet_bg.wasm'), inTarget('wasm', flavour, 'g_ghostnet_bg.wasm'));
+    const glue = await readFile(path.join(wasm, flavour, 'g_ghostnet.js'), 'utf8');
+    // The library always says where the binary is; a second reference would make bundlers ship it twice.
+    const reference = "module_or_path = new URL('g_ghostnet_bg.wasm', import.meta.url);";
+    if (!glue.includes(reference)) throw new Error(`the glue of ${flavour} names its binary in another way than expected: ${reference}`);
+    await writeFile(inTarget('wasm', flavour, 'g_ghostnet.js'), await minify(glue.replace(reference, '')));
+  }
+  const binary = await readFile(path.join(wasm, 'fixed/g_ghostnet_bg.wasm'));
+  await writeFile(inTarget('lib/inline-wasm.js'), `export const wasm="${binary.toString('base64')}";\n`);
+}
+
+async function packModels() {
+  await cp(path.join(repository, 'models'), inTarget('models'), { recursive: true });
+}
+
+/** For a plain script tag: `GGhostNet.load()`. Its other files are found from its own address. */
+async function packGlobal() {
+  await build({
+    entryPoints: [inTarget('lib/index.js')],
+    outfile: inTarget('g-ghostnet.global.js'),
+    bundle: true,
+    minify: true,
+    format: 'iife',
+    globalName: 'GGhostNet',
+    target: 'es2022',
+    define: { 'import.meta.url': 'ownUrl' },
+    banner: { js: 'var GGhostNet=(()=>{const ownUrl=new URL("lib/index.js",document.currentScript.src).href;' },
+    footer: { js: 'return GGhostNet})();' },
+    logLevel: 'warning',
+  });
+}
+
+async function filesIn(folder, below = '') {
+  const entries = await readdir(path.join(folder, below), { withFileTypes: true });
+  const nested = await Promise.all(entries.map((entry) => (entry.isDirectory() ? filesIn(folder, path.join(below, entry.name)) : [path.join(below, entry.name)])));
+  return nested.flat().sort();
+}
+
+/** Only these go out. */
+const allowed = [
+  /^(package\.json|README\.md|LICENSE(-MIT|-APACHE)?|g-ghostnet\.global\.js)$/,
+  /^lib\/[a-z-]+\.(js|d\.ts)$/,
+  /^wasm\/[a-z-]+\/g_ghostnet(\.js|_bg\.wasm)$/,
+  /^models\/[\w.-]+\.(safetensors|md)$/,
+];
+
+/** Every path in the exports map exists. */
+async function checkExports() {
+  const paths = (value) => (typeof value === 'string' ? [value] : Object.values(value).flatMap(paths));
+  const missing = [...paths(manifest.exports), ...Object.values(manifest.bin), manifest.types].filter((file) => !file.includes('*') && !existsSync(inTarget(file)));
+  if (missing.length) throw new Error(`the package lacks ${missing.join(', ')}`);
+}
+
+/** Scripts of a browser that uses the main entry, in a worker: what counts is what it downloads. */
+async function measure() {
+  const gzipped = async (file) => gzipSync(await readFile(file), { level: 9 }).length;
+  const nodeOnly = ['node.js', 'cli.js'];
+  const separate = ['inline.js', 'inline-wasm.js', 'react.js'];
+  const scripts = (await readdir(inTarget('lib'))).filter((name) => name.endsWith('.js') && ![...nodeOnly, ...separate].includes(name));
+  let total = 0;
+  for (const name of scripts) total += await gzipped(inTarget('lib', name));
+  const engines = [];
+  for (const { name } of flavours) {
+    const glue = await gzipped(inTarget('wasm', name, 'g_ghostnet.js'));
+    engines.push({ name, glue, engine: await gzipped(inTarget('wasm', name, 'g_ghostnet_bg.wasm')) });
+  }
+  return { scripts: total, engines };
+}
+
+await rm(target, { recursive: true, force: true });
+await packScripts();
+await packEngine();
+await packModels();
+await packGlobal();
+await checkExports();
+
+const files = await filesIn(target);
+const strangers = files.filter((file) => !allowed.some((pattern) => pattern.test(file)));
+if (strangers.length) throw new Error(`these files have no place in the package: ${strangers.join(', ')}`);
+
+const [packed] = Object.values(JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', path.join(repository, 'dist')], { cwd: target, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })));
+const tarball = path.join(repository, 'dist', `g-ghostnet-${version}.tgz`);
+if (path.basename(packed.filename) !== path.basename(tarball)) await rename(path.join(repository, 'dist', packed.filename), tarball);
+const shipped = packed.files.map(({ path: file }) => file).sort();
+if (shipped.join() !== files.join()) throw new Error(`npm packs other files than dist/npm has: ${shipped.filter((file) => !files.includes(file))}`);
+for (const { path: file, size } of packed.files) console.log(`${String(size).padStart(9)}  ${file}`);
+
+const { scripts, engines } = await measure();
+const { size } = await stat(tarball);
+const largest = Math.max(...engines.map(({ glue, engine }) => glue + engine));
+console.log(`\nscripts ${scripts} bytes compressed`);
+for (const { name, glue, engine } of engines) console.log(`engine ${name}: ${engine} bytes compressed, its glue ${glue}`);
+console.log(`scripts and the largest engine: ${scripts + largest} of ${SCRIPTS_AND_ENGINE} bytes`);
+console.log(`${path.relative(repository, tarball)}: ${size} of ${TARBALL} bytes`);
+const over = [scripts + largest > SCRIPTS_AND_ENGINE && 'scripts and engine', size > TARBALL && 'the tarball'].filter(Boolean);
+if (over.length) {
+  console.error(`pack: over budget: ${over.join(' and ')}`);
+  process.exitCode = 1;
+}
+
+if (process.argv.includes('--smoke') && !process.exitCode) {
+  execFileSync(process.execPath, ['--test', path.join(repository, 'tests/package/smoke.test.mjs')], { cwd: repository, stdio: 'inherit' });
+}

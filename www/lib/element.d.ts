@@ -1,0 +1,29 @@
+import type { Classification, FeatureMaps, GGhostError, GGhostNet, ImageInput } from './index.js';
+
+/**
+ * `<g-ghostnet-classifier model="..." backend="wasm" top="3">`: a picture dropped on it, chosen or pasted is classified.
+ * Fires `result` (`detail`: a Classification) and `failure` (`detail`: a GGhostError).
+ * Parts to style: `zone`, `photo`, `hint`, `list`, `row`, `bar`, `error`.
+ */
+export class GGhostNetClassifier extends HTMLElement {
+  /** The net, loaded when the element is first connected. */
+  readonly net: Promise<GGhostNet>;
+  classify(input: ImageInput): Promise<Classification | undefined>;
+}
+
+/** `<g-ghostnet-maps colormap="grey" scale="all">`: a grid of feature maps; fires `point` (`detail`: the channel under the pointer). */
+export class GGhostNetMaps extends HTMLElement {
+  maps?: FeatureMaps;
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'g-ghostnet-classifier': GGhostNetClassifier;
+    'g-ghostnet-maps': GGhostNetMaps;
+  }
+  interface GGhostNetEventMap {
+    result: CustomEvent<Classification>;
+    failure: CustomEvent<GGhostError>;
+    point: CustomEvent<number>;
+  }
+}

@@ -1,0 +1,2 @@
+/** The library with its engine inside the script, for bundlers that lose files; it runs without a worker. */
+export * from './index.js';

@@ -1,0 +1,18 @@
+/**
+ * @file The library with its engine inside the script, for bundlers that lose files. It runs in place,
+ * because a worker would be a file too.
+ */
+import { GGhostError, load as loadAnywhere } from './index.js';
+import { wasm } from './inline-wasm.js';
+import * as glue from '../wasm/fixed/g_ghostnet.js';
+
+export { GGhostError };
+
+const flavour = {
+  name: 'fixed',
+  glue: async () => glue,
+  bytes: () => Uint8Array.from(atob(wasm), (character) => character.charCodeAt(0)),
+};
+
+/** @type {import('./index.d.ts').load} */
+export const load = (options) => loadAnywhere({ ...options, worker: false, platform: { flavour } });

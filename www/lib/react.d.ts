@@ -1,0 +1,25 @@
+import type { Classification, GGhostError, GGhostNet, ImageInput, LoadOptions, Progress } from './index.js';
+
+/**
+ * Loads a net for as long as the component lives.
+ * @example
+ * const { net, progress, error } = useGGhostNet({ backend: 'wasm' });
+ * // net is undefined until it is loaded
+ */
+export function useGGhostNet(options?: Omit<LoadOptions, 'signal' | 'onProgress'>): {
+  net?: GGhostNet;
+  progress?: Progress;
+  error?: GGhostError;
+};
+
+/**
+ * Classifies a picture whenever it is another one; the last one wins.
+ * @example
+ * const { result, pending, error } = useClassification(net, file, { topK: 3 });
+ * // result?.top: [{ label: 'church', index: 4, probability: 0.91 }, ...]
+ */
+export function useClassification(
+  net: GGhostNet | undefined,
+  input: ImageInput | null | undefined,
+  options?: { topK?: number },
+): { result?: Classification; pending: boolean; error?: GGhostError };

@@ -1,0 +1,91 @@
+/** @file The network as a row of stages: height is channels, width is blocks. The selected one opens below. */
+import { byId, element, onChange } from './dom.js';
+
+const svgNamespace = 'http://www.w3.org/2000/svg';
+const BLOCK = 26;
+const GAP = 4;
+const HEIGHT = 80;
+
+export function stripView({ selectStage }) {
+  const strip = byId('strip');
+  strip.addEventListener('keydown', (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step) return;
+    const buttons = [...strip.querySelectorAll('button')];
+    const next = buttons[buttons.indexOf(document.activeElement) + step];
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+    next.click();
+  });
+
+  const draw = onChange(
+    ({ info }) => [info],
+    ({ info }) => {
+      if (!info) return;
+      const widest = Math.max(...info.stages.map(({ width }) => width));
+      const column = (text, detail) => element('div', { className: 'end' }, element('b', {}, text), element('span', {}, detail));
+      strip.replaceChildren(
+        column('Picture', `${info.input.side} × ${info.input.side}`),
+        ...info.stages.map((stage, i) => stageButton(stage, i + 1, widest, selectStage)),
+        column('Answer', `${info.labels.length} classes`),
+      );
+    },
+  );
+  const mark = onChange(
+    ({ info, stage }) => [info, stage],
+    ({ stage }) => {
+      for (const button of strip.querySelectorAll('button')) {
+        const selected = button.dataset.stage === stage;
+        button.setAttribute('aria-pressed', String(selected));
+        if (selected) strip.scrollLeft = button.offsetLeft - (strip.clientWidth - button.offsetWidth) / 2;
+      }
+    },
+  );
+  return (state) => [draw, mark].forEach((view) => view(state));
+}
+
+function stageButton(stage, number, widest, selectStage) {
+  const { depth, width, cheap, kind, size } = stage;
+  const made = cheap ? `${cheap} of ${width} maps made cheaply` : 'no map made cheaply';
+  const button = element(
+    'button',
+    { type: 'button', 'aria-label': `Stage ${number}: ${depth} ${depth === 1 ? 'block' : 'blocks'}, ${width} maps of ${size.join(' by ')}, ${made}` },
+    drawing(stage, widest),
+    element('b', {}, `Stage ${number}`),
+    element('span', {}, `${width} maps, ${size[0]} × ${size[1]}`),
+    element('span', { className: kind }, cheap ? `${cheap} ghosts` : kind),
+  );
+  button.dataset.stage = stage.name;
+  button.addEventListener('click', () => selectStage(stage.name));
+  return button;
+}
+
+/** Blocks as bars standing on one line: block 1, the inner blocks with the ghosts they are spared, block n. */
+function drawing({ depth, width, raw, kind }, widest) {
+  const drawn = document.createElementNS(svgNamespace, 'svg');
+  const total = depth * (BLOCK + GAP) - GAP;
+  // Between linear and square root: the narrowest stage stays visible.
+  const full = HEIGHT * (width / widest) ** 0.75;
+  drawn.setAttribute('viewBox', `0 0 ${total} ${HEIGHT}`);
+  drawn.setAttribute('width', String(total));
+  drawn.setAttribute('height', String(HEIGHT));
+  drawn.setAttribute('aria-hidden', 'true');
+  const bar = (block, height, top, className) => {
+    const rect = document.createElementNS(svgNamespace, 'rect');
+    for (const [name, value] of Object.entries({ x: block * (BLOCK + GAP), y: top, width: BLOCK, height, rx: 2, class: className })) {
+      rect.setAttribute(name, String(value));
+    }
+    drawn.append(rect);
+  };
+  for (let block = 0; block < depth; block++) {
+    const role = block === 0 ? 'first' : block === depth - 1 ? 'last' : 'inner';
+    const top = HEIGHT - full;
+    if (role === 'inner' && kind === 'ghost') {
+      const height = full * (raw / width);
+      bar(block, height, HEIGHT - height, role);
+      bar(block, full - height - 2, top, 'ghost');
+    } else bar(block, full, top, role);
+  }
+  return drawn;
+}
