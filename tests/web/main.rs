@@ -19,7 +19,8 @@ fn hold_against_pytorch(text: &str) {
     let reference: Reference = serde_json::from_str(text).unwrap();
     let model = reference.model().unwrap();
     let mut session = CpuSession::new(&model, 1).unwrap();
-    let outputs = session.run(&model, &reference.image(), reference.input, &reference.tap_names()).unwrap();
+    let outputs =
+        session.run(&model, &reference.image(), reference.input, &reference.tap_names().unwrap()).unwrap();
     let taps = outputs.taps.into_iter().map(|tap| tap.data).collect();
     let worst = reference.compare(&Outputs { logits: outputs.logits, taps }).unwrap();
     assert!(worst.error <= LIMIT, "{worst:?}");
