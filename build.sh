@@ -15,7 +15,7 @@ features_of() {
   esac
 }
 
-# What a visitor downloads besides the model: one flavour and the page's scripts, compressed.
+# What a visitor downloads besides the model, in bytes after gzip: one flavour and the page's scripts.
 size_budget=150000
 
 target=wasm32-unknown-unknown
@@ -33,7 +33,8 @@ usage: ./build.sh VERB
   accuracy [--model FILE] [--backend wasm|webgpu] [--json] FOLDER
                                 measure top-1 and top-5 on a folder of pictures sorted by class
   bench MODELS ...              time the engine in Chromium on the models of a folder (see benches/wasm.mjs)
-  pack                          make the npm package
+  pack [--smoke]                make the npm package; --smoke also tries it in fresh projects
+  docs                          make the reference of the JavaScript API: dist/docs/
   site                          assemble the page as a folder for any static host: dist/site/
   help                          this text
 
@@ -100,28 +101,6 @@ build_flavour() {
   mv "$out.new" "$out"
 }
 
-compressed() { gzip -9nc "$1" | wc -c; }
-
-# Fails above the budget.
-print_sizes() {
-  local flavour file raw packed page=0 total failed=
-  while IFS= read -r file; do
-    page=$((page + $(compressed "$file")))
-  done < <(find www -name '*.js' -type f ! -path www/lib/node.js) # which only Node loads
-  printf '%-16s %9s %9s %22s\n' flavour raw gzip "with the page's scripts"
-  for flavour in $flavours; do
-    raw=0 packed=0
-    for file in dist/wasm/"$flavour"/g_ghostnet.js dist/wasm/"$flavour"/g_ghostnet_bg.wasm; do
-      raw=$((raw + $(wc -c <"$file")))
-      packed=$((packed + $(compressed "$file")))
-    done
-    total=$((packed + page))
-    printf '%-16s %9d %9d %22d\n' "$flavour" $raw $packed $total
-    [ $total -le $size_budget ] || failed="$failed $flavour"
-  done
-  [ -z "$failed" ] || die "larger than the budget of $size_budget bytes compressed:$failed"
-}
-
 build_wasm() {
   local flavour
   need_packages
@@ -129,8 +108,9 @@ build_wasm() {
   for flavour in $flavours; do
     step "WebAssembly, $flavour" build_flavour "$flavour"
   done
-  step "Sizes in bytes" print_sizes
 }
+
+hold_size_budget() { step "Sizes in bytes" node tools/sizes.mjs $size_budget $flavours; }
 
 # --- Testing ---
 
@@ -154,7 +134,7 @@ native_tests() {
 wasm_tests() {
   mkdir -p $tools
   node tools/browser.mjs webdriver >$tools/webdriver.json
-  WASM_BINDGEN_TEST_WEBDRIVER_JSON=$PWD/$tools/webdriver.json WASM_BINDGEN_TEST_TIMEOUT=300 \
+  WASM_BINDGEN_TEST_WEBDRIVER_JSON=$PWD/$tools/webdriver.json WASM_BINDGEN_TEST_TIMEOUT=600 \
     CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$wasm_bindgen/wasm-bindgen-test-runner \
     wasm_cargo "$1" test --test web
 }
@@ -183,6 +163,7 @@ test_all() {
       page)
         need_chromium
         build_wasm
+        hold_size_budget
         step "Page tests" page_tests
         ;;
       *) die "there is no part $part of the tests: expected check, native, wasm or page" ;;
@@ -210,7 +191,10 @@ case $verb in
     ;;
   test) test_all "$@" ;;
   check) test_all check ;;
-  wasm) build_wasm ;;
+  wasm)
+    build_wasm
+    hold_size_budget
+    ;;
   classify | accuracy)
     { need_chromium; build_wasm; } >&2 # standard output is the answer's alone
     [ "$verb" = classify ] || set -- --accuracy "$@"
@@ -221,8 +205,13 @@ case $verb in
     exec node benches/wasm.mjs "$@"
     ;;
   pack)
+    need_chromium # for --smoke
     build_wasm
     exec node tools/pack.mjs "$@"
+    ;;
+  docs)
+    need_packages
+    exec node tools/document.mjs dist/docs
     ;;
   site)
     build_wasm

@@ -93,7 +93,7 @@ const allowed = [
   /^(package\.json|README\.md|LICENSE(-MIT|-APACHE)?|g-ghostnet\.global\.js)$/,
   /^lib\/[a-z-]+\.(js|d\.ts)$/,
   /^wasm\/[a-z-]+\/g_ghostnet(\.js|_bg\.wasm)$/,
-  /^models\/[\w.-]+\.(safetensors|md)$/,
+  /^models\/[\w.-]+\.(safetensors|md|json|LICENSE)$/,
 ];
 
 /** Every path in the exports map exists. */

@@ -14,6 +14,8 @@ const state = {
   progress: undefined,
   info: undefined,
   loadError: undefined,
+  /** Whether the model is the one that the samples were chosen for. */
+  bundled: true,
   /** The samples, and the picture that is shown: `{ url, name, blob?, sample? }`. */
   samples: [],
   picture: undefined,
@@ -25,13 +27,15 @@ const state = {
   stage: 'layer3',
   stages: [],
   maps: undefined,
+  /** The twins that block 1 of another picture would have. */
+  byChance: undefined,
   pointed: undefined,
   threshold: 0.7,
   width: innerWidth,
 };
 
 const actions = {
-  choose: (choice) => look(choice),
+  choose: (choice) => (isModel(choice) ? changeModel(choice.blob) : look(choice)),
   drag: (dragging) => update({ dragging }),
   complain: (error) => update({ error }),
   selectStage: (stage) => look(state.picture, stage),
@@ -60,15 +64,42 @@ async function look(choice, stage = state.stage) {
     const input = choice.blob ?? sampleUrl(choice.sample);
     const { first, last } = rolesOf(stage);
     const { maps, ...result } = await net.features(input, { taps: [...new Set([first, last])], signal });
-    const control = first === last ? undefined : await controlFor(choice, first, signal);
     if (signal.aborted) return;
     const picture = choice.url ? choice : shown(choice);
     if (picture !== state.picture && state.picture?.blob) URL.revokeObjectURL(state.picture.url);
-    update({ picture, result, maps: compare(stage, maps[first], maps[last], control), pointed: undefined, busy: false });
+    update({ picture, result, maps: compare(stage, maps[first], maps[last]), byChance: undefined, pointed: undefined, busy: false });
+    if (first === last) return;
+    const control = await controlFor(choice, first, signal);
+    if (control && !signal.aborted) update({ byChance: twins(normalise(maps[last]), normalise(control)) });
   } catch (error) {
     if (signal.aborted) return;
     update({ busy: false, error: choice.name ? `${choice.name}: ${error.message}` : error.message });
   }
+}
+
+const isModel = ({ name }) => /\.(safetensors|pth|pt)$/i.test(name ?? '');
+
+/** Another model takes over, once it is loaded. */
+async function changeModel(file) {
+  update({ busy: true, error: undefined });
+  try {
+    const next = await load({ model: file });
+    const named = await withLabels(next, file);
+    net?.dispose();
+    net = named;
+    update({ info: net.info, stages: net.info.stages, maps: undefined, loadError: undefined, bundled: false });
+    await look(state.picture, net.info.stages.some(({ name }) => name === state.stage) ? state.stage : net.info.stages.at(-1).name);
+  } catch (error) {
+    update({ busy: false, error: `${file.name}: ${error.message}` });
+  }
+}
+
+/** ImageNet's checkpoints do not say what their 1000 classes are called. */
+async function withLabels(net, file) {
+  if (net.info.classes !== 1000 || net.info.labels[0] !== 'class 0') return net;
+  const labels = await fetch('models/imagenet-1k.json').then((response) => response.json());
+  net.dispose();
+  return load({ model: file, labels });
 }
 
 const sampleUrl = ({ file }) => new URL(`samples/${file}`, document.baseURI).href;
@@ -88,7 +119,7 @@ async function controlFor(choice, tap, signal) {
   return maps[tap];
 }
 
-function compare(stage, first, last, control) {
+function compare(stage, first, last) {
   const [a, b] = [normalise(first), normalise(last)];
   return {
     stage,
@@ -96,7 +127,6 @@ function compare(stage, first, last, control) {
     last,
     fromLast: twins(b, a),
     fromFirst: twins(a, b),
-    byChance: control && twins(b, normalise(control)),
     dead: b.dead.length,
   };
 }

@@ -9,10 +9,11 @@ mod pickle;
 mod zip;
 
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{self, Error};
 use crate::weights::{Checkpoint, Tensor};
 use pickle::{Loaded, Pickle, StorageType, Value};
 use std::collections::BTreeMap;
+use std::fmt::Arguments;
 use std::ops::Range;
 
 /// `torch.serialization.MAGIC_NUMBER` as a pickle of its own: how legacy files begin.
@@ -20,6 +21,8 @@ const LEGACY_MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x
 
 /// Keys that a training script keeps the weights under; what lies beside them is ignored.
 const STATE_DICT_KEYS: [&str; 3] = ["state_dict", "model", "model_state_dict"];
+
+const BIG_ENDIAN: &str = "the checkpoint was written on a big-endian machine, expected little-endian: save it again on another one";
 
 /// Whether the bytes begin as one of PyTorch's formats do, or as another pickle, which gets an error
 /// that says so.
@@ -29,12 +32,16 @@ pub(crate) fn is_pth(bytes: &[u8]) -> bool {
     bytes.starts_with(zip::LOCAL_HEADER) || pickle
 }
 
+/// What is refused, damaged or missing, in a sentence; [`read`] makes it an [`Error::BadModel`].
+type Result<T> = std::result::Result<T, String>;
+
 /// Reads the index of a PyTorch checkpoint.
 ///
 /// # Errors
 /// [`Error::BadModel`] with the name of what is refused, damaged or missing.
-pub(crate) fn read(bytes: Vec<u8>) -> Result<Checkpoint> {
-    let tensors = if bytes.starts_with(zip::LOCAL_HEADER) { read_zip(&bytes)? } else { read_legacy(&bytes)? };
+pub(crate) fn read(bytes: Vec<u8>) -> error::Result<Checkpoint> {
+    let read = if bytes.starts_with(zip::LOCAL_HEADER) { read_zip } else { read_legacy };
+    let tensors = read(&bytes).map_err(Error::BadModel)?;
     Checkpoint::new(bytes, tensors, Config::default())
 }
 
@@ -44,34 +51,25 @@ fn read_zip(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
         .filter_map(|name| name.strip_suffix("/data.pkl").filter(|root| !root.contains('/')))
         .collect();
     let &[root] = roots.as_slice() else {
-        return Err(Error::BadModel(format!(
+        return Err(format!(
             "the zip archive has {} entries `NAME/data.pkl`, expected one: is it a checkpoint written by torch.save?",
             roots.len()
-        )));
+        ));
     };
     let entry = |name: &str| entries.get(format!("{root}/{name}").as_str()).cloned();
     if entry("constants.pkl").is_some() {
-        return Err(Error::BadModel(
-            "the file is a TorchScript program, expected weights alone: save them with \
+        return Err("the file is a TorchScript program, expected weights alone: save them with \
              torch.save(model.state_dict(), path)"
-                .into(),
-        ));
+            .into());
     }
-    if let Some(order) = entry("byteorder")
-        && &bytes[order.clone()] != b"little"
-    {
-        return Err(Error::BadModel(format!(
-            "the checkpoint's byte order is `{}`, expected `little`: save it again on a little-endian machine",
-            String::from_utf8_lossy(&bytes[order]).chars().take(16).collect::<String>()
-        )));
+    if entry("byteorder").is_some_and(|order| &bytes[order] != b"little") {
+        return Err(BIG_ENDIAN.into());
     }
     let data = entry("data.pkl").unwrap_or_default();
     let loaded = Pickle::new(&bytes[data]).load()?;
-    index(&loaded, |key, expected| {
+    index(&loaded, &|key, expected| {
         let range = entry(&format!("data/{key}")).ok_or_else(|| {
-            Error::BadModel(format!(
-                "the checkpoint has no entry `data/{key}` for a storage that it names: is it complete?"
-            ))
+            format!("the checkpoint has no entry `data/{key}` for a storage that it names: is it complete?")
         })?;
         same_size(key, expected, range.len())?;
         Ok(range.start)
@@ -80,49 +78,45 @@ fn read_zip(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
 
 fn read_legacy(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
     if !bytes.starts_with(LEGACY_MAGIC) {
-        return Err(Error::BadModel(
-            "the file is a pickle, but not one of PyTorch's checkpoints: save the weights with \
+        return Err("the file is a pickle, but not one of PyTorch's checkpoints: save the weights with \
              torch.save(model.state_dict(), path)"
-                .into(),
-        ));
+            .into());
     }
     let mut at = LEGACY_MAGIC.len();
-    let mut next = || {
+    let mut next = || -> Result<Loaded> {
         let loaded = Pickle::new(&bytes[at..]).load()?;
         at += loaded.length;
         Ok(loaded)
     };
-    let (version, system): (Loaded, Loaded) = (next()?, next()?);
+    let (version, system) = (next()?, next()?);
     if !matches!(version.root(), Value::Int(1001)) {
-        return Err(Error::BadModel(
-            "the checkpoint's legacy format has another version than 1001, the only one there is".into(),
-        ));
+        return Err(
+            "the checkpoint's legacy format has another version than 1001, the only one there is".into()
+        );
     }
     if matches!(system.get(system.root(), "little_endian"), Some(Value::Bool(false))) {
-        return Err(Error::BadModel(
-            "the checkpoint was written on a big-endian machine, expected little-endian: save it again there \
-             without `_use_new_zipfile_serialization=False`"
-                .into(),
-        ));
+        return Err(BIG_ENDIAN.into());
     }
     let (loaded, keys) = (next()?, next()?);
     // After the pickles: for each key the number of elements (i64), then the elements.
     let mut starts = BTreeMap::new();
     for key in keys.list(keys.root()) {
-        let Value::Text(key) = *key else { return Err(damaged("the list of storages holds no names")) };
+        let Value::Text(key) = *key else {
+            return Err(damaged(format_args!("the list of storages holds no names")));
+        };
         let Some(storage) = loaded.storages.get(key) else {
-            return Err(damaged(&format!("storage `{key}` belongs to no tensor")));
+            return Err(damaged(format_args!("storage `{key}` belongs to no tensor")));
         };
         let found = bytes[at..].first_chunk().map(|count| i64::from_le_bytes(*count));
         if found.and_then(|found| usize::try_from(found).ok()) != Some(storage.elements) {
-            return Err(damaged(&format!(
-                "storage `{key}` says it has {found:?} elements, its tensors say {}",
+            return Err(damaged(format_args!(
+                "storage `{key}` does not have the {} elements that its tensors say",
                 storage.elements
             )));
         }
         let data = at + 8..(at + 8).saturating_add(storage.bytes());
         if data.end > bytes.len() {
-            return Err(damaged(&format!(
+            return Err(damaged(format_args!(
                 "storage `{key}` has {} bytes, the file only {} more: was it downloaded whole?",
                 data.len(),
                 bytes.len() - data.start
@@ -130,12 +124,12 @@ fn read_legacy(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
         }
         at = data.end;
         if starts.insert(key, data.clone()).is_some() {
-            return Err(damaged(&format!("storage `{key}` is stored twice")));
+            return Err(damaged(format_args!("storage `{key}` is stored twice")));
         }
     }
-    index(&loaded, |key, expected| {
+    index(&loaded, &|key, expected| {
         let range: &Range<usize> =
-            starts.get(key).ok_or_else(|| damaged(&format!("storage `{key}` is missing")))?;
+            starts.get(key).ok_or_else(|| damaged(format_args!("storage `{key}` is missing")))?;
         same_size(key, expected, range.len())?;
         Ok(range.start)
     })
@@ -143,36 +137,36 @@ fn read_legacy(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
 
 /// The state dict's tensors with their place in the file; `start` gives the byte offset of a storage
 /// that must have a number of bytes.
-fn index(loaded: &Loaded, start: impl Fn(&str, usize) -> Result<usize>) -> Result<BTreeMap<String, Tensor>> {
+fn index(loaded: &Loaded, start: &dyn Fn(&str, usize) -> Result<usize>) -> Result<BTreeMap<String, Tensor>> {
     let root = loaded.root();
     let nested = STATE_DICT_KEYS.iter().find_map(|key| match loaded.get(root, key) {
         Some(value @ Value::Dict(_)) => Some(value),
         _ => None,
     });
     let Value::Dict(items) = nested.unwrap_or(root) else {
-        return Err(Error::BadModel(format!(
+        return Err(format!(
             "the checkpoint holds {}, expected a state dict: save it with torch.save(model.state_dict(), path)",
             root.kind()
-        )));
+        ));
     };
     let mut tensors = BTreeMap::new();
     for &(key, value) in items {
         let Value::Text(name) = *loaded.value(key) else {
-            return Err(damaged("the state dict has a key that is no text"));
+            return Err(damaged(format_args!("the state dict has a key that is no text")));
         };
         let Value::Tensor(tensor) = loaded.value(value) else {
             let known = STATE_DICT_KEYS.map(|key| format!("`{key}`")).join(", ");
-            return Err(Error::BadModel(format!(
+            return Err(format!(
                 "`{name}` in the checkpoint is {}, expected a tensor: weights are looked for at the top or under {known}",
                 loaded.value(value).kind()
-            )));
+            ));
         };
         let storage = &loaded.storages[tensor.storage];
         let StorageType::Read(dtype) = storage.kind else {
-            return Err(Error::BadModel(format!(
+            return Err(format!(
                 "tensor `{name}` has a storage of type {}, expected Float, Half, BFloat16, Double or Long",
                 storage.kind.name()
-            )));
+            ));
         };
         let offset = start(tensor.storage, storage.bytes())? + tensor.first * dtype.size();
         let (shape, strides) = (tensor.shape.clone(), tensor.strides.clone());
@@ -183,11 +177,13 @@ fn index(loaded: &Loaded, start: impl Fn(&str, usize) -> Result<usize>) -> Resul
 
 fn same_size(key: &str, expected: usize, found: usize) -> Result<()> {
     if expected != found {
-        return Err(damaged(&format!("storage `{key}` has {found} bytes, its tensors say {expected}")));
+        return Err(damaged(format_args!("storage `{key}` has {found} bytes, its tensors say {expected}")));
     }
     Ok(())
 }
 
-fn damaged(what: &str) -> Error {
-    Error::BadModel(format!("the checkpoint is damaged: {what}"))
+#[cold]
+#[inline(never)]
+fn damaged(what: Arguments) -> String {
+    format!("the checkpoint is damaged: {what}")
 }

@@ -5,9 +5,10 @@
 //! nothing and no depth of nesting can exhaust the stack. Text is borrowed from the pickle. What one
 //! pickle can make is bounded by [`MAX_PUSHES`].
 
-use crate::error::{Error, Result};
+use super::Result;
 use crate::weights::Dtype;
 use std::collections::BTreeMap;
+use std::fmt::Arguments;
 
 /// Most values that are pushed: a tensor takes about 30, the largest networks here have a few thousand.
 const MAX_PUSHES: usize = 1 << 18;
@@ -215,7 +216,7 @@ impl<'a> Pickle<'a> {
     /// Reads to the pickle's end.
     ///
     /// # Errors
-    /// [`Error::BadModel`] with the name of what was refused.
+    /// A sentence with the name of what was refused.
     pub fn load(mut self) -> Result<Loaded<'a>> {
         loop {
             let opcode = self.byte()?;
@@ -234,7 +235,7 @@ impl<'a> Pickle<'a> {
             0x80 => match self.byte()? {
                 2 => Ok(()),
                 other => {
-                    Err(refused(&format!("pickle protocol {other}, expected 2 as torch.save writes it")))
+                    Err(refused(format_args!("pickle protocol {other}, expected 2 as torch.save writes it")))
                 }
             },
             // GLOBAL
@@ -270,7 +271,7 @@ impl<'a> Pickle<'a> {
             // MARK
             b'(' => {
                 if self.marks.len() == MAX_DEPTH {
-                    return Err(refused(&format!("containers nested deeper than {MAX_DEPTH}")));
+                    return Err(refused(format_args!("containers nested deeper than {MAX_DEPTH}")));
                 }
                 self.marks.push(self.stack.len());
                 Ok(())
@@ -347,14 +348,15 @@ impl<'a> Pickle<'a> {
                 let storage = self.storage(id)?;
                 self.push(Value::Storage(storage))
             }
-            other => Err(refused(&format!("opcode {}", opcode_name(other)))),
+            other => Err(refused(format_args!("opcode {}", opcode_name(other)))),
         }
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8]> {
         let bytes = self.at.checked_add(length).and_then(|end| self.bytes.get(self.at..end));
-        let bytes =
-            bytes.ok_or_else(|| damaged("it ends in the middle of a value: was it downloaded whole?"))?;
+        let bytes = bytes.ok_or_else(|| {
+            damaged(format_args!("it ends in the middle of a value: was it downloaded whole?"))
+        })?;
         self.at += length;
         Ok(bytes)
     }
@@ -375,7 +377,7 @@ impl<'a> Pickle<'a> {
     fn long(&mut self) -> Result<i64> {
         let length = self.byte()?;
         if length > 8 {
-            return Err(refused(&format!("an integer of {length} bytes, expected at most 8")));
+            return Err(refused(format_args!("an integer of {length} bytes, expected at most 8")));
         }
         let bytes = self.take(length.into())?;
         let sign = if bytes.last().is_some_and(|last| last & 0x80 != 0) { 0xff } else { 0 };
@@ -385,7 +387,8 @@ impl<'a> Pickle<'a> {
     }
 
     fn text(&mut self, length: usize) -> Result<()> {
-        let text = std::str::from_utf8(self.take(length)?).map_err(|_| refused("text that is not UTF-8"))?;
+        let text = std::str::from_utf8(self.take(length)?)
+            .map_err(|_| refused(format_args!("text that is not UTF-8")))?;
         self.push(Value::Text(text))
     }
 
@@ -393,9 +396,10 @@ impl<'a> Pickle<'a> {
     fn line(&mut self) -> Result<&'a str> {
         let rest = &self.bytes[self.at..];
         let length = (rest.iter().take(MAX_NAME).position(|&byte| byte == b'\n'))
-            .ok_or_else(|| damaged("the name of a class or function has no end"))?;
-        let line =
-            std::str::from_utf8(self.take(length)?).map_err(|_| refused("a name that is not UTF-8"))?;
+            .ok_or_else(|| damaged(format_args!("the name of a class or function has no end")))?;
+        let line = self.take(length)?;
+        let line = (std::str::from_utf8(line).ok().filter(|_| line.iter().all(u8::is_ascii_graphic)))
+            .ok_or_else(|| refused(format_args!("a class or function whose name is not ASCII")))?;
         self.at += 1;
         Ok(line)
     }
@@ -410,7 +414,7 @@ impl<'a> Pickle<'a> {
     fn count_pushes(&mut self, count: usize) -> Result<()> {
         self.pushes += count;
         if self.pushes > MAX_PUSHES {
-            return Err(refused(&format!("more than {MAX_PUSHES} values")));
+            return Err(refused(format_args!("more than {MAX_PUSHES} values")));
         }
         Ok(())
     }
@@ -418,7 +422,7 @@ impl<'a> Pickle<'a> {
     /// The top of the stack, above the last mark.
     fn pop(&mut self) -> Result<Id> {
         if self.stack.len() <= self.marks.last().copied().unwrap_or(0) {
-            return Err(damaged("it takes a value where there is none"));
+            return Err(damaged(format_args!("it takes a value where there is none")));
         }
         Ok(self.stack.pop().expect("the stack is not empty"))
     }
@@ -426,19 +430,22 @@ impl<'a> Pickle<'a> {
     fn top(&self) -> Result<Id> {
         match self.stack.last() {
             Some(&id) if self.stack.len() > self.marks.last().copied().unwrap_or(0) => Ok(id),
-            _ => Err(damaged("it takes a value where there is none")),
+            _ => Err(damaged(format_args!("it takes a value where there is none"))),
         }
     }
 
     fn pop_mark(&mut self) -> Result<Vec<Id>> {
-        let mark = self.marks.pop().ok_or_else(|| damaged("it ends a container that has no beginning"))?;
+        let mark = self
+            .marks
+            .pop()
+            .ok_or_else(|| damaged(format_args!("it ends a container that has no beginning")))?;
         Ok(self.stack.split_off(mark))
     }
 
     fn remember(&mut self, index: u32) -> Result<()> {
         let (id, index) = (self.top()?, index as usize);
         if index >= MAX_PUSHES {
-            return Err(refused(&format!("memo {index}, expected less than {MAX_PUSHES}")));
+            return Err(refused(format_args!("memo {index}, expected less than {MAX_PUSHES}")));
         }
         if index >= self.memo.len() {
             self.memo.resize(index + 1, None);
@@ -449,7 +456,7 @@ impl<'a> Pickle<'a> {
 
     fn recall(&mut self, index: u32) -> Result<()> {
         let id = (self.memo.get(index as usize).copied().flatten())
-            .ok_or_else(|| damaged(&format!("it refers to memo {index}, which was never set")))?;
+            .ok_or_else(|| damaged(format_args!("it refers to memo {index}, which was never set")))?;
         self.count_pushes(1)?;
         self.stack.push(id);
         Ok(())
@@ -463,7 +470,7 @@ impl<'a> Pickle<'a> {
         let id = self.top()? as usize;
         match &mut self.values[id] {
             Value::List(list) => list.extend(items),
-            other => return Err(refused(&format!("appending to {}", other.kind()))),
+            other => return Err(refused(format_args!("appending to {}", other.kind()))),
         }
         Ok(())
     }
@@ -474,8 +481,8 @@ impl<'a> Pickle<'a> {
             Value::Dict(dict) if items.len().is_multiple_of(2) => {
                 dict.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));
             }
-            Value::Dict(_) => return Err(damaged("a dict has a key without a value")),
-            other => return Err(refused(&format!("setting items of {}", other.kind()))),
+            Value::Dict(_) => return Err(damaged(format_args!("a dict has a key without a value"))),
+            other => return Err(refused(format_args!("setting items of {}", other.kind()))),
         }
         Ok(())
     }
@@ -492,13 +499,13 @@ impl<'a> Pickle<'a> {
             ("torch" | "torch.cuda", _) => storage_type(name).map(Global::Storage),
             _ => None,
         };
-        global.ok_or_else(|| refused(&format!("`{}.{}`", module.escape_debug(), name.escape_debug())))
+        global.ok_or_else(|| refused(format_args!("`{module}.{name}`")))
     }
 
     fn tuple(&self, id: Id, what: &str) -> Result<&[Id]> {
         match self.value(id) {
             Value::Tuple(items) => Ok(items),
-            other => Err(damaged(&format!("{what} is {}, expected a tuple", other.kind()))),
+            other => Err(damaged(format_args!("{what} is {}, expected a tuple", other.kind()))),
         }
     }
 
@@ -506,7 +513,7 @@ impl<'a> Pickle<'a> {
     fn short_tuple(&self, id: Id, what: &str) -> Result<&[Id]> {
         let items = self.tuple(id, what)?;
         if items.len() > MAX_DIMENSIONS {
-            return Err(refused(&format!(
+            return Err(refused(format_args!(
                 "{what} of {} parts, expected at most {MAX_DIMENSIONS}",
                 items.len()
             )));
@@ -517,7 +524,7 @@ impl<'a> Pickle<'a> {
     /// What a known class or function makes of its arguments.
     fn call(&mut self, callee: Id, arguments: Id) -> Result<Value<'a>> {
         let &Value::Global(global) = self.value(callee) else {
-            return Err(refused(&format!("a call of {}", self.value(callee).kind())));
+            return Err(refused(format_args!("a call of {}", self.value(callee).kind())));
         };
         let arguments = self.tuple(arguments, "the arguments of a call")?;
         match (global, arguments) {
@@ -529,12 +536,14 @@ impl<'a> Pickle<'a> {
             // The tensor, whether it is trained, and hooks, of which nothing is read.
             (Global::Parameter, &[tensor, ..]) if arguments.len() <= 3 => match self.value(tensor) {
                 Value::Tensor(tensor) => Ok(Value::Tensor(tensor.clone())),
-                other => Err(damaged(&format!("a parameter of {}, expected a tensor", other.kind()))),
+                other => Err(damaged(format_args!("a parameter of {}, expected a tensor", other.kind()))),
             },
             (Global::RebuildTensor, &[storage, first, shape, strides, ..]) if arguments.len() <= 7 => {
                 self.tensor(storage, first, shape, strides)
             }
-            _ => Err(damaged(&format!("a call of {global:?} with {} arguments", arguments.len()))),
+            _ => {
+                Err(damaged(format_args!("a call with {} arguments, which are not its own", arguments.len())))
+            }
         }
     }
 
@@ -552,11 +561,11 @@ impl<'a> Pickle<'a> {
             Value::List(pairs) => {
                 let pair = |&id: &Id| match self.value(id) {
                     Value::List(pair) | Value::Tuple(pair) if pair.len() == 2 => Ok((pair[0], pair[1])),
-                    other => Err(damaged(&format!("a dict of {}, expected pairs", other.kind()))),
+                    other => Err(damaged(format_args!("a dict of {}, expected pairs", other.kind()))),
                 };
                 Ok(Value::Dict(pairs.iter().map(pair).collect::<Result<_>>()?))
             }
-            other => Err(damaged(&format!("a dict of {}", other.kind()))),
+            other => Err(damaged(format_args!("a dict of {}", other.kind()))),
         }
     }
 
@@ -568,7 +577,7 @@ impl<'a> Pickle<'a> {
             (Value::Dict(_), Value::Dict(_)) => Ok(()),
             (Value::Tensor(_), Value::Tuple(state)) if state.len() == 3 => Ok(()),
             (object, state) => {
-                Err(refused(&format!("giving {} {} as its state", object.kind(), state.kind())))
+                Err(refused(format_args!("giving {} {} as its state", object.kind(), state.kind())))
             }
         }
     }
@@ -576,8 +585,8 @@ impl<'a> Pickle<'a> {
     fn size(&self, id: Id, what: &str) -> Result<usize> {
         match *self.value(id) {
             Value::Int(value) => usize::try_from(value)
-                .map_err(|_| damaged(&format!("{what} is {value}, expected a size of this machine"))),
-            ref other => Err(damaged(&format!("{what} is {}, expected an integer", other.kind()))),
+                .map_err(|_| damaged(format_args!("{what} is {value}, expected a size of this machine"))),
+            ref other => Err(damaged(format_args!("{what} is {}, expected an integer", other.kind()))),
         }
     }
 
@@ -585,20 +594,21 @@ impl<'a> Pickle<'a> {
     /// `(key, first, elements)` of a view.
     fn storage(&mut self, id: Id) -> Result<StorageView<'a>> {
         let parts = self.short_tuple(id, "a persistent id")?.to_vec();
-        let (&[tag, kind, key, _location, elements], rest) =
-            parts.split_first_chunk().ok_or_else(|| refused("a persistent id with less than five parts"))?;
+        let (&[tag, kind, key, _location, elements], rest) = parts
+            .split_first_chunk()
+            .ok_or_else(|| refused(format_args!("a persistent id with less than five parts")))?;
         let (Value::Text("storage"), &Value::Global(Global::Storage(kind)), &Value::Text(key)) =
             (self.value(tag), self.value(kind), self.value(key))
         else {
-            return Err(refused("a persistent id that is no storage"));
+            return Err(refused(format_args!("a persistent id that is no storage")));
         };
         let elements = self.size(elements, "the number of a storage's elements")?;
         if elements.checked_mul(kind.size()).is_none() {
-            return Err(refused(&format!("storage `{key}` with {elements} elements")));
+            return Err(refused(format_args!("storage `{key}` with {elements} elements")));
         }
         let storage = Storage { kind, elements };
         if *self.storages.entry(key).or_insert(storage) != storage {
-            return Err(damaged(&format!("storage `{key}` is named with two types or sizes")));
+            return Err(damaged(format_args!("storage `{key}` is named with two types or sizes")));
         }
         let whole = StorageView { key, first: 0, elements };
         match *rest {
@@ -606,22 +616,25 @@ impl<'a> Pickle<'a> {
             [view] if matches!(self.value(view), Value::None) => Ok(whole),
             [view] => {
                 let &[_, first, elements] = self.tuple(view, "a storage's view")? else {
-                    return Err(damaged("a storage's view has not three parts"));
+                    return Err(damaged(format_args!("a storage's view has not three parts")));
                 };
                 let first = self.size(first, "the beginning of a storage's view")?;
                 let elements = self.size(elements, "the length of a storage's view")?;
                 if first.checked_add(elements).is_none_or(|end| end > whole.elements) {
-                    return Err(damaged(&format!("a view reaches beyond the end of storage `{key}`")));
+                    return Err(damaged(format_args!("a view reaches beyond the end of storage `{key}`")));
                 }
                 Ok(StorageView { key, first, elements })
             }
-            _ => Err(refused("a persistent id with more than six parts")),
+            _ => Err(refused(format_args!("a persistent id with more than six parts"))),
         }
     }
 
     fn tensor(&self, storage: Id, first: Id, shape: Id, strides: Id) -> Result<Value<'a>> {
         let &Value::Storage(storage) = self.value(storage) else {
-            return Err(damaged(&format!("a tensor of {}, expected a storage", self.value(storage).kind())));
+            return Err(damaged(format_args!(
+                "a tensor of {}, expected a storage",
+                self.value(storage).kind()
+            )));
         };
         let sizes = |id: Id, what: &str| {
             let items = self.short_tuple(id, what)?;
@@ -635,7 +648,7 @@ impl<'a> Pickle<'a> {
         });
         let end = if shape.contains(&0) { Some(first) } else { end.and_then(|last| last.checked_add(1)) };
         if shape.len() != strides.len() || end.is_none_or(|end| end > storage.elements) {
-            return Err(damaged(&format!(
+            return Err(damaged(format_args!(
                 "a tensor of shape {shape:?} with strides {strides:?} from element {first} reaches beyond storage `{}` \
                  of {} elements",
                 storage.key, storage.elements
@@ -702,13 +715,17 @@ fn opcode_name(opcode: u8) -> String {
     format!("{name} (0x{opcode:02x})")
 }
 
-fn refused(what: &str) -> Error {
-    Error::BadModel(format!(
+#[cold]
+#[inline(never)]
+fn refused(what: Arguments) -> String {
+    format!(
         "the checkpoint's pickle was refused: {what}; only the tensors of state dicts are read: save them with \
          torch.save(model.state_dict(), path)"
-    ))
+    )
 }
 
-fn damaged(what: &str) -> Error {
-    Error::BadModel(format!("the checkpoint's pickle is damaged: {what}"))
+#[cold]
+#[inline(never)]
+fn damaged(what: Arguments) -> String {
+    format!("the checkpoint's pickle is damaged: {what}")
 }

@@ -4,8 +4,9 @@
 //! inflated, so no entry can be larger than its bytes. Checksums are not held, because PyTorch can be
 //! told not to compute them (`torch.serialization.set_crc32_options`).
 
-use crate::error::{Error, Result};
+use super::Result;
 use std::collections::BTreeMap;
+use std::fmt::Arguments;
 use std::ops::Range;
 
 /// First bytes of an archive with at least one entry.
@@ -26,7 +27,8 @@ const LOCATOR_LENGTH: usize = 20;
 pub fn entries(bytes: &[u8]) -> Result<BTreeMap<&str, Range<usize>>> {
     let (directory, count) = directory(bytes)?;
     let mut entries = BTreeMap::new();
-    let mut extents = Vec::new();
+    // Entries lie in the order of the directory: none begins before the one before it ends.
+    let mut begin = 0;
     let mut at = directory.start;
     while at < directory.end {
         let header = record(bytes, at, CENTRAL_HEADER, CENTRAL_LENGTH)?;
@@ -44,33 +46,31 @@ pub fn entries(bytes: &[u8]) -> Result<BTreeMap<&str, Range<usize>>> {
         if [size, packed, u32_at(header, 42)].contains(&u32::MAX) {
             return Err(refused(name, "is over 4 GB"));
         }
+        if local < begin {
+            return Err(refused(name, "begins inside the one before it: the file is damaged"));
+        }
         let data = data_of_entry(bytes, local, name, size as usize)?;
         if data.end > directory.start {
             return Err(refused(name, "reaches into the archive's directory: the file is damaged"));
         }
-        extents.push((local, data.end));
+        begin = data.end;
         if entries.insert(name, data).is_some() {
             return Err(refused(name, "is there twice"));
         }
         at += CENTRAL_LENGTH + lengths.iter().sum::<usize>();
     }
     if at != directory.end || entries.len() != count {
-        return Err(Error::BadModel(format!(
+        return Err(format!(
             "the zip archive's directory lists {} entries, its end says {count}: the file is damaged",
             entries.len()
-        )));
+        ));
     }
-    extents.sort_unstable();
-    match extents.windows(2).find(|pair| pair[0].1 > pair[1].0) {
-        Some(_) => Err(Error::BadModel("the zip archive's entries overlap: the file is damaged".into())),
-        None => Ok(entries),
-    }
+    Ok(entries)
 }
 
 /// Place of the central directory and the number of its entries.
 fn directory(bytes: &[u8]) -> Result<(Range<usize>, usize)> {
-    let truncated =
-        || Error::BadModel("the zip archive has no end: was the checkpoint downloaded whole?".into());
+    let truncated = || "the zip archive has no end: was the checkpoint downloaded whole?".to_owned();
     // The end is followed only by a comment of at most 65,535 bytes, whose length it holds.
     let last = bytes.len().checked_sub(END_LENGTH).ok_or_else(truncated)?;
     let end = (last.saturating_sub(usize::from(u16::MAX))..=last)
@@ -89,22 +89,22 @@ fn directory(bytes: &[u8]) -> Result<(Range<usize>, usize)> {
         Some(locator) => {
             let at = locator.checked_sub(END64_LENGTH).unwrap_or(locator);
             if u64_at(&bytes[locator..], 8) != at as u64 {
-                return Err(damaged("its zip64 end is not where it says"));
+                return Err(damaged(format_args!("its zip64 end is not where it says")));
             }
             let record64 = record(bytes, at, END64, END64_LENGTH)?;
             let fields64 = [32, 40, 48].map(|field| u64_at(record64, field));
             // A field of the older record is all ones where it is too small for the number.
             let saturated = [u64::from(u16::MAX), u64::from(u32::MAX), u64::from(u32::MAX)];
             if (0..3).any(|i| fields32[i] != fields64[i] && fields32[i] != saturated[i]) {
-                return Err(damaged("its two ends disagree"));
+                return Err(damaged(format_args!("its two ends disagree")));
             }
             (fields64, at)
         }
     };
     if offset.checked_add(size) != Some(directory_end as u64) {
-        return Err(damaged(
-            "its directory does not lie before its end: was the checkpoint downloaded whole?",
-        ));
+        return Err(damaged(format_args!(
+            "its directory does not lie before its end: was the checkpoint downloaded whole?"
+        )));
     }
     // Both fit: their sum is an offset in the archive.
     Ok((offset as usize..directory_end, usize::try_from(count).unwrap_or(usize::MAX)))
@@ -130,14 +130,14 @@ fn record<'a>(bytes: &'a [u8], at: usize, signature: &[u8], length: usize) -> Re
     at.checked_add(length)
         .and_then(|end| bytes.get(at..end))
         .filter(|record| record.starts_with(signature))
-        .ok_or_else(|| damaged(&format!("no record {:?} at offset {at}", String::from_utf8_lossy(signature))))
+        .ok_or_else(|| damaged(format_args!("it has no header at offset {at} where it names one")))
 }
 
 fn name_at(bytes: &[u8], at: usize, length: usize) -> Result<&str> {
     bytes
         .get(at..at + length)
         .and_then(|name| std::str::from_utf8(name).ok())
-        .ok_or_else(|| damaged("an entry's name is no text"))
+        .ok_or_else(|| damaged(format_args!("an entry's name is no text")))
 }
 
 fn u16_at(record: &[u8], at: usize) -> u16 {
@@ -152,11 +152,15 @@ fn u64_at(record: &[u8], at: usize) -> u64 {
     u64::from(u32_at(record, at)) | u64::from(u32_at(record, at + 4)) << 32
 }
 
-fn refused(name: &str, what: &str) -> Error {
+#[cold]
+#[inline(never)]
+fn refused(name: &str, what: &str) -> String {
     let name: String = name.chars().take(100).collect();
-    Error::BadModel(format!("entry `{name}` of the zip archive {what}"))
+    format!("entry `{name}` of the zip archive {what}")
 }
 
-fn damaged(what: &str) -> Error {
-    Error::BadModel(format!("the zip archive is damaged: {what}"))
+#[cold]
+#[inline(never)]
+fn damaged(what: Arguments) -> String {
+    format!("the zip archive is damaged: {what}")
 }

@@ -158,6 +158,23 @@ test('the custom elements', async () => {
   await classifyOn(folder, { policy: "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'; img-src data: blob:" });
 });
 
+test('the camera', async () => {
+  const folder = await project('webcam', { example: 'web-webcam' });
+  const server = await serve(folder, { coi: false });
+  const withCamera = await launch({ args: ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'] });
+  try {
+    const page = await withCamera.newPage();
+    await page.goto(server.url);
+    await page.click('#start');
+    await page.waitForFunction(() => /^.+ \d\.\d\d\n[^]*\d ms$/.test(document.querySelector('#answer').textContent));
+    const first = await page.textContent('#answer');
+    await page.waitForFunction((first) => document.querySelector('#answer').textContent !== first, first);
+  } finally {
+    await withCamera.close();
+    await server.close();
+  }
+});
+
 test('Vite and TypeScript', async () => {
   const folder = await project('vite', { example: 'web-vite' });
   await run('npm', ['run', 'build'], { cwd: folder });

@@ -1,12 +1,16 @@
 // The library in Chromium: inputs, queueing, aborting, failing and recovering.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { promisify } from 'node:util';
 
 import { launch } from '../../tools/browser.mjs';
 import { pageMounts, repository, serve } from '../../tools/serve.mjs';
 
+const run = promisify(execFile);
 const golden = JSON.parse(await readFile(path.join(repository, 'tests/golden/page.json'), 'utf8'));
 const cat = golden.files.find(({ file }) => file.endsWith('cat.jpg')).top;
 
@@ -241,6 +245,49 @@ test('failures have codes, and a load that failed can be called again', async ()
   ]);
 });
 
+test('a model in parts is checked, cached by its hashes, and loads without a cache too', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'shards-'));
+  const model = path.join(repository, 'models/g_ghost_regnetx_006-imagenette.safetensors');
+  await run(process.execPath, [path.join(repository, 'www/lib/cli.js'), 'shard', '--model', model, '--megabytes', '3', folder]);
+  const name = 'g_ghost_regnetx_006-imagenette';
+  const asked = [];
+  await page.route('**/parts/*', (route) => {
+    const file = path.basename(route.request().url());
+    asked.push(path.extname(file));
+    return route.fulfill({ path: path.join(folder, file) });
+  });
+  const top = () =>
+    inPage(async (load, codeOf, name) => {
+      const net = await load({ model: `/parts/${name}.json`, worker: false });
+      const { top } = await net.classify('/samples/cat.jpg');
+      net.dispose();
+      return top;
+    }, name);
+  try {
+    assertCat(await top(), 1e-3, 'downloaded');
+    assert.deepEqual(asked.splice(0), ['.json', '.bin', '.bin', '.bin']);
+    assertCat(await top(), 1e-3, 'cached');
+    assert.deepEqual(asked.splice(0), ['.json']);
+    await page.evaluate(async () => {
+      await (await import('/lib/index.js')).clearCache();
+      Cache.prototype.put = () => Promise.reject(new DOMException('full', 'QuotaExceededError'));
+    });
+    assertCat(await top(), 1e-3, 'no room');
+    await page.evaluate(() => (CacheStorage.prototype.open = () => Promise.reject(new DOMException('private', 'SecurityError'))));
+    assertCat(await top(), 1e-3, 'private');
+    assert.equal(asked.splice(0).length, 8);
+    const [part] = (await readdir(folder)).filter((file) => file.endsWith('.bin'));
+    const bytes = await readFile(path.join(folder, part));
+    bytes[bytes.length >> 1] ^= 1;
+    await writeFile(path.join(folder, part), bytes);
+    assert.equal(await inPage((load, codeOf, name) => codeOf(load({ model: `/parts/${name}.json` })), name), 'bad-model');
+    await writeFile(path.join(folder, `${name}.json`), '{"files":[{"path":"x","bytes":1e12,"sha256":""}]}');
+    assert.equal(await inPage((load, codeOf, name) => codeOf(load({ model: `/parts/${name}.json` })), name), 'bad-model');
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
 test('after a crash of the engine the next call runs on a fresh one', async () => {
   const crashing = `
     const { Net } = await import(URL);
@@ -249,7 +296,7 @@ test('after a crash of the engine the next call runs on a fresh one', async () =
     Net.prototype.forward = function (...given) {
       const mode = given[3] === 33 ? given[2] : 0;
       if (mode === 34) throw new WebAssembly.RuntimeError('unreachable');
-      // A trap in a microtask of its own: the call is never answered.
+      // A trap in a task of its own: the call is never answered.
       if (mode === 35) return new Promise(() => queueMicrotask(() => { throw new WebAssembly.RuntimeError('unreachable'); }));
       return forward.apply(this, given);
     };`;
@@ -260,7 +307,7 @@ test('after a crash of the engine the next call runs on a fresh one', async () =
   });
   let downloads = 0;
   page.on('request', (request) => (downloads += /\.(wasm|safetensors)$/.test(request.url())));
-  for (const [worker, modes] of [[true, [34, 35]], [false, [34]]]) {
+  for (const [worker, modes] of [[true, [34, 35]], [false, [34, 35]]]) {
     const answers = await inPage(
       async (load, codeOf, { worker, modes, crashing }) => {
         if (!worker) await import('data:text/javascript,' + encodeURIComponent(crashing));
@@ -282,10 +329,11 @@ test('after a crash of the engine the next call runs on a fresh one', async () =
 
 test('without workers it runs in place; a strict policy and Trusted Types are no obstacle', async () => {
   const own = "default-src 'none'; connect-src 'self'; script-src 'self' 'wasm-unsafe-eval'";
-  for (const [policy, worker] of [
-    [`${own}; worker-src 'self'`, true],
-    [`${own}; worker-src 'none'`, false],
-    [`${own}; worker-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'`, false],
+  for (const [policy, title] of [
+    [`${own}; worker-src 'self'`, /^French horn, worker$/],
+    [`${own}; worker-src 'none'`, /^French horn, in place$/],
+    [`${own}; worker-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'`, /^French horn, in place$/],
+    ["default-src 'none'; connect-src 'self'; script-src 'self'; worker-src 'none'", /^unsupported: The page’s content security policy forbids WebAssembly: add 'wasm-unsafe-eval'/],
   ]) {
     await page.route('**/blank/?run', async (route) => {
       const response = await route.fetch();
@@ -293,7 +341,7 @@ test('without workers it runs in place; a strict policy and Trusted Types are no
     });
     await page.goto(`${server.url}blank/?run`);
     await page.waitForFunction(() => document.title !== 'waiting');
-    assert.equal(await page.title(), `French horn, ${worker ? 'worker' : 'in place'}`, policy);
+    assert.match(await page.title(), title, policy);
     await page.unroute('**/blank/?run');
   }
 });
@@ -332,4 +380,76 @@ test('memory stays flat over calls and over nets', async () => {
   assert.equal(calls[1], start[1], 'the memory of the engine grew in 100 calls');
   assert.ok(nets[0] - calls[0] < 500e3, `the heap grew by ${nets[0] - calls[0]} bytes in 10 nets`);
   assert.ok(nets[1] - calls[1] <= 2 ** 20, `the memory of the engine grew by ${nets[1] - calls[1]} bytes in 10 nets`);
+});
+
+test('WebGPU: right, with a self-test; lost devices are made anew, then WASM takes over; slower ones are not taken', async () => {
+  const gpuBrowser = await launch({ webgpu: true });
+  try {
+    page = await gpuBrowser.newPage();
+    await page.goto(`${server.url}blank/`);
+    const { insisted, auto, slow, unhandled } = await inPage(async (load, codeOf) => {
+      const unhandled = [];
+      addEventListener('unhandledrejection', ({ reason }) => unhandled.push(String(reason)));
+      const devices = [];
+      const { requestDevice } = GPUAdapter.prototype;
+      GPUAdapter.prototype.requestDevice = async function (...given) {
+        if (globalThis.refuseDevices) throw new DOMException('refused by the test', 'OperationError');
+        devices.push(await requestDevice.apply(this, given));
+        return devices.at(-1);
+      };
+      const lose = () => devices.at(-1).destroy();
+      const picture = '/samples/cat.jpg';
+      const answer = ({ top, backend, backendReason }) => ({ top, backend, backendReason });
+
+      const net = await load({ backend: 'webgpu', worker: false });
+      const insisted = { first: answer(await net.classify(picture)), test: await net.selfTest() };
+      lose();
+      insisted.second = answer(await net.classify(picture));
+      lose();
+      globalThis.refuseDevices = true;
+      insisted.refused = await codeOf(net.classify(picture));
+      globalThis.refuseDevices = false;
+      insisted.third = answer(await net.classify(picture));
+      net.dispose();
+
+      // The software card, passed off as a real one: right, but slower.
+      Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', { get: () => false });
+      const other = await load({ worker: false });
+      const slow = answer(await other.classify(picture));
+      other.dispose();
+
+      // And fast, because WASM is held up.
+      const glue = await import('/wasm/relaxed/g_ghostnet.js');
+      const { forward, info } = glue.Net.prototype;
+      glue.Net.prototype.forward = async function (...given) {
+        if (JSON.parse(info.call(this)).backend === 'wasm') await new Promise((resolve) => setTimeout(resolve, globalThis.hold ?? 0));
+        return forward.apply(this, given);
+      };
+      globalThis.hold = 3000;
+      const fast = await load({ worker: false });
+      globalThis.hold = 0;
+      const auto = { first: answer(await fast.classify(picture)) };
+      lose();
+      globalThis.refuseDevices = true;
+      auto.second = answer(await fast.classify(picture));
+      auto.info = fast.info.backend;
+      return { insisted, auto, slow, unhandled };
+    });
+    for (const { top, backend } of [insisted.first, insisted.second, insisted.third, auto.first]) {
+      assert.equal(backend, 'webgpu');
+      assertCat(top, 1e-3, 'WebGPU');
+    }
+    assert.equal(insisted.test.passed, true);
+    assert.ok(insisted.test.worstError > 0 && insisted.test.worstError <= 1e-4, String(insisted.test.worstError));
+    assert.match(insisted.refused, /^(unsupported|gpu|device-lost)$/);
+    assert.equal(slow.backend, 'wasm');
+    assert.match(slow.backendReason, /^WebGPU is slower here: \d/);
+    assert.equal(auto.second.backend, 'wasm');
+    assert.match(auto.second.backendReason, /^The graphics card was lost: /);
+    assert.equal(auto.info, 'wasm');
+    assertCat(auto.second.top, 1e-3, 'after the loss');
+    assert.deepEqual(unhandled, []);
+  } finally {
+    await gpuBrowser.close();
+  }
 });

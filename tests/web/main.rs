@@ -1,5 +1,5 @@
-//! Tests in the browser, in a worker as on the page: the WebAssembly arms of the kernels against PyTorch,
-//! and the face towards JavaScript.
+//! Tests in the browser, in a worker as on the page: both engines against PyTorch, and the face towards
+//! JavaScript.
 #![cfg(target_arch = "wasm32")]
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -7,7 +7,8 @@
 #[allow(dead_code, reason = "shared with the native tests, which use more of it")]
 mod reference;
 
-use g_ghostnet::session::CpuSession;
+use g_ghostnet::gpu::Gpu;
+use g_ghostnet::session::{self, CpuSession, GpuSession};
 use g_ghostnet::wasm::Net;
 use reference::{LIMIT, Outputs, Reference};
 use wasm_bindgen::prelude::*;
@@ -15,24 +16,48 @@ use wasm_bindgen_test::*;
 
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
-fn hold_against_pytorch(text: &str) {
-    let reference: Reference = serde_json::from_str(text).unwrap();
-    let model = reference.model().unwrap();
-    let mut session = CpuSession::new(&model, 1).unwrap();
-    let outputs = session.run(&model, &reference.image(), reference.input, &reference.tap_names()).unwrap();
+fn hold_against_pytorch(reference: &Reference, outputs: session::Outputs) {
     let taps = outputs.taps.into_iter().map(|tap| tap.data).collect();
     let worst = reference.compare(&Outputs { logits: outputs.logits, taps }).unwrap();
     assert!(worst.error <= LIMIT, "{worst:?}");
 }
 
-/// One test for each named file of `tests/golden/reference`.
+fn run_on_cpu(text: &str) {
+    let reference: Reference = serde_json::from_str(text).unwrap();
+    let model = reference.model().unwrap();
+    let mut session = CpuSession::new(&model, 1).unwrap();
+    let taps = reference.tap_names().unwrap();
+    let outputs = session.run(&model, &reference.image(), reference.input, &taps).unwrap();
+    hold_against_pytorch(&reference, outputs);
+}
+
+async fn run_on_gpu(text: &str) {
+    let reference: Reference = serde_json::from_str(text).unwrap();
+    let model = reference.model().unwrap();
+    let gpu = Gpu::request().await.unwrap();
+    let mut session = GpuSession::new(&model, &gpu, |_| ()).await.unwrap();
+    let taps = reference.tap_names().unwrap();
+    let outputs = session.run(&model, &reference.image(), reference.input, &taps).await.unwrap();
+    hold_against_pytorch(&reference, outputs);
+}
+
+/// One test for each named file of `tests/golden/reference` and each engine.
 macro_rules! agrees_with_pytorch {
-    ($($file:ident)*) => {$(
-        #[wasm_bindgen_test]
-        fn $file() {
-            hold_against_pytorch(include_str!(concat!("../golden/reference/", stringify!($file), ".json")));
-        }
-    )*};
+    ($($file:ident)*) => {
+        mod cpu {$(
+            #[wasm_bindgen_test::wasm_bindgen_test]
+            fn $file() {
+                super::run_on_cpu(include_str!(concat!("../golden/reference/", stringify!($file), ".json")));
+            }
+        )*}
+        mod gpu {$(
+            #[wasm_bindgen_test::wasm_bindgen_test]
+            async fn $file() {
+                let text = include_str!(concat!("../golden/reference/", stringify!($file), ".json"));
+                super::run_on_gpu(text).await;
+            }
+        )*}
+    };
 }
 
 agrees_with_pytorch! {
@@ -61,7 +86,7 @@ agrees_with_pytorch! {
 
 /// The `code` of what `Net::create` throws.
 async fn code_of_create(model: &[u8], options: &str) -> String {
-    let thrown = Net::create(model.to_vec(), options.into()).await.err().unwrap();
+    let thrown = Net::create(model.to_vec(), options.into(), None).await.err().unwrap();
     let error: js_sys::Error = thrown.dyn_into().unwrap();
     assert!(!String::from(error.message()).is_empty());
     js_sys::Reflect::get(&error, &"code".into()).unwrap().as_string().unwrap()

@@ -210,8 +210,36 @@ test('stages open by pointer and arrow keys, and their twins are the most correl
   });
   assert.equal(Number(twin), best[0]);
   assert.ok(Math.abs(Number(r.replace('−', '-')) - best[1]) <= 0.0051, `${r} against ${best[1]}`);
+  await page.waitForFunction(() => /^By chance, against block 1 of another picture: \d+ of 96\./.test(document.querySelector('#stage-note').textContent));
   await page.click('#strip button[data-stage="layer1"]');
   await page.waitForFunction(() => document.querySelector('#headline').textContent.includes('single block'));
+});
+
+test('a model file takes the bundled one’s place; one that is no model does not', async () => {
+  await open();
+  await ready();
+  const model = await readFile(inRepository(golden.model));
+  const length = Number(model.readBigUInt64LE());
+  const header = JSON.parse(model.subarray(8, 8 + length).toString());
+  const config = JSON.parse(header.__metadata__['g-ghostnet']);
+  config.classes = config.classes.map((label) => `my ${label}`);
+  header.__metadata__['g-ghostnet'] = JSON.stringify(config);
+  const text = JSON.stringify(header);
+  const padded = Buffer.from(text.padEnd(Math.ceil(Buffer.byteLength(text) / 8) * 8));
+  const size = Buffer.alloc(8);
+  size.writeBigUInt64LE(BigInt(padded.length));
+  await writeFile(path.join(folder, 'mine.safetensors'), Buffer.concat([size, padded, model.subarray(8 + length)]));
+  await writeFile(path.join(folder, 'broken.safetensors'), 'not a model');
+
+  await page.setInputFiles('#file', path.join(folder, 'broken.safetensors'));
+  await page.waitForSelector('#error:not([hidden])');
+  assert.match(await page.textContent('#error'), /^broken\.safetensors: /);
+  assert.equal((await shownTop())[0].label, 'church');
+  await page.setInputFiles('#file', path.join(folder, 'mine.safetensors'));
+  await page.waitForFunction(() => document.querySelector('.top .label').textContent.startsWith('my '));
+  await settled();
+  assertTop(await shownTop(), goldenOf('pavilion.jpg').top.map((row) => ({ ...row, label: `my ${row.label}` })), 'pavilion.jpg');
+  assert.equal(await page.locator('#error').isHidden(), true);
 });
 
 test('a model that cannot be had is said in a sentence', async () => {

@@ -2,8 +2,9 @@
 /**
  * @file The command `g-ghostnet`: pictures classified in a terminal.
  */
+import { createHash } from 'node:crypto';
 import { realpathSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -11,8 +12,10 @@ import { parseArgs } from 'node:util';
 import { load, readImage } from './node.js';
 
 const usage = `usage: g-ghostnet classify [--model FILE] [--top N] [--json] PHOTO|FOLDER...
+       g-ghostnet shard --model FILE [--megabytes N] FOLDER
 
-Prints the most probable classes of each picture; --json prints an array of { file, top: [{ label, index, probability }] }.`;
+classify prints the most probable classes of each picture; --json prints an array of { file, top: [{ label, index, probability }] }.
+shard splits a model into parts (20 megabytes by default) and writes them and their manifest into a folder.`;
 
 /** A command line that is not understood; `message` is what to print. */
 export class UsageError extends Error {}
@@ -137,6 +140,26 @@ export async function classifyPictures(classifier, names, { json }) {
   return unread ? 1 : 0;
 }
 
+/** Writes a model's parts, named by their hashes, and the manifest that `load` takes. */
+async function shard(model, folder, megabytes) {
+  if (!(megabytes > 0)) throw new UsageError('--megabytes takes a number above zero');
+  const bytes = await readFile(model);
+  const name = path.basename(model).replace(/\.[^.]*$/, '');
+  const step = Math.ceil(megabytes * 1e6);
+  await mkdir(folder, { recursive: true });
+  const files = [];
+  for (let offset = 0; offset < bytes.length; offset += step) {
+    const part = bytes.subarray(offset, offset + step);
+    const sha256 = createHash('sha256').update(part).digest('hex');
+    files.push({ path: `${name}.${sha256.slice(0, 12)}.bin`, bytes: part.length, sha256 });
+    await writeFile(path.join(folder, files.at(-1).path), part);
+  }
+  const manifest = path.join(folder, `${name}.json`);
+  await writeFile(manifest, `${JSON.stringify({ files }, null, 2)}\n`);
+  console.log(manifest);
+  return 0;
+}
+
 /** `--top`'s number. */
 export function topOf(text) {
   const top = Number(text);
@@ -163,6 +186,7 @@ async function main() {
     options: {
       help: { type: 'boolean', short: 'h', default: false },
       json: { type: 'boolean', default: false },
+      megabytes: { type: 'string', default: '20' },
       model: { type: 'string' },
       top: { type: 'string', default: '5' },
     },
@@ -172,6 +196,7 @@ async function main() {
     console.log(usage);
     return 0;
   }
+  if (command === 'shard' && values.model && names.length === 1) return shard(values.model, names[0], Number(values.megabytes));
   if (command !== 'classify' || names.length === 0) throw new UsageError(usage);
   const classifier = await openWasm(values.model, topOf(values.top));
   try {

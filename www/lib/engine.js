@@ -6,6 +6,7 @@ import { asError, GGhostError, throwIfAborted } from './errors.js';
 import { addUp, download } from './download.js';
 import { chooseFlavour } from './flavours.js';
 import { toPixels } from './image.js';
+import { downloadShards, isManifest } from './shards.js';
 
 /** Instances that crashed in this realm: nets of an earlier one are dead. */
 let generation = 0;
@@ -20,6 +21,7 @@ let generation = 0;
  * @property {string[]} [labels]
  * @property {'f32' | 'f16' | 'int8'} [precision]
  * @property {number} [threads]
+ * @property {boolean} [cache]
  * @property {{ module: WebAssembly.Module, model: Blob }} [kept] what an earlier engine of the same options had loaded
  */
 
@@ -33,6 +35,7 @@ export class Engine {
   #generation;
   #reason;
   #flavour;
+  /** Whether the device was made anew and has not answered yet. */
   #rebuilt = false;
 
   /**
@@ -53,12 +56,12 @@ export class Engine {
       const part = addUp(report);
       const [wasm, model] = await Promise.all([
         options.kept?.module ?? fetchWasm(flavour, options.wasmUrl, { signal, fetch, onBytes: part() }),
-        modelBytes(options.kept?.model ?? options.model, { signal, fetch, onBytes: part() }),
+        modelBytes(options.kept?.model ?? options.model, { signal, fetch, cache: options.cache, onBytes: part() }),
       ]);
       throwIfAborted(signal);
 
       report({ ...last, phase: 'compile' });
-      const module = wasm instanceof WebAssembly.Module ? wasm : await WebAssembly.compile(wasm);
+      const module = wasm instanceof WebAssembly.Module ? wasm : await compile(wasm);
       engine.#glue = await loadGlue(flavour, options.wasmUrl);
       await engine.#glue.default({ module_or_path: module });
       engine.#generation = generation;
@@ -88,27 +91,28 @@ export class Engine {
   /**
    * @param {{ sources?: import('./image.js').Source[], tensor?: { data: Float32Array, dims: number[] }, taps?: string[] }} request
    */
-  async run(request) {
+  async run({ sources, tensor, taps = [] }) {
+    let input = tensor && { ...tensor, timings: { decode: 0, preprocess: 0 } };
+    let lost;
     for (;;) {
       try {
         if (this.#generation !== generation) throw new WebAssembly.RuntimeError('another net of this page crashed');
-        return await this.#run(request);
+        if (lost || !this.#net) await this.#recover(lost);
+        input ??= await this.#prepare(sources);
+        return await this.#forward(input, taps);
       } catch (error) {
-        if (error?.code !== 'device-lost' || this.#options.backend === 'wasm') throw this.#failure(error);
-        await this.#recover(error);
+        const last = this.#rebuilt && this.#options.backend === 'webgpu';
+        if (error?.code !== 'device-lost' || last) throw this.#failure(error);
+        lost = error;
       }
     }
   }
 
-  async #run({ sources, tensor, taps = [] }) {
-    const start = performance.now();
-    const { data, dims, decoded } = sources ? await this.#prepare(sources) : { ...tensor, decoded: 0 };
+  async #forward({ data, dims, timings }, taps) {
     if (!(data instanceof Float32Array) || dims?.length !== 4 || dims[1] !== 3) {
       throw new GGhostError('wrong-shape', `Expected a Float32Array with dims [n, 3, height, width], got dims [${dims}].`);
     }
-    const prepared = performance.now();
-    const output = await this.#net.forward(data, dims[0], dims[2], dims[3], taps);
-    const forward = output.milliseconds;
+    const output = await orTrap(this.#net.forward(data, dims[0], dims[2], dims[3], taps));
     const result = {
       logits: output.logits(),
       probabilities: output.probabilities(),
@@ -120,34 +124,50 @@ export class Engine {
       })),
       backend: this.#backend,
       backendReason: this.#reason,
-      timings: { decode: decoded, preprocess: prepared - start - decoded, forward },
+      timings: { ...timings, forward: output.milliseconds },
     };
     output.free();
+    this.#rebuilt = false;
     return result;
   }
 
+  /** Pictures to the network's input, once, whichever engine then takes it. */
   async #prepare(sources) {
-    let decoded = 0;
+    const timings = { decode: 0, preprocess: 0 };
     let data;
     let side;
     for (const [i, source] of sources.entries()) {
       const start = performance.now();
       const pixels = this.decode && source instanceof Blob ? await this.decode(source) : await toPixels(source);
-      decoded += performance.now() - start;
+      const decoded = performance.now();
       const input = this.#net.preprocess(pixels.data, pixels.width, pixels.height);
       data ??= new Float32Array(sources.length * input.length);
       side ??= Math.sqrt(input.length / 3);
       data.set(input, i * input.length);
+      timings.decode += decoded - start;
+      timings.preprocess += performance.now() - decoded;
     }
-    return { data, dims: [sources.length, 3, side, side], decoded };
+    return { data, dims: [sources.length, 3, side, side], timings };
   }
 
-  /** @returns {Promise<{ passed: boolean, worstError: number }>} */
+  /** The graphics card against the processor, on this very model. */
   async selfTest() {
     try {
-      return JSON.parse(await this.#net.selfTest());
+      if (this.#backend === 'wasm') {
+        throw new GGhostError('unsupported', 'The self-test compares the graphics card with WebAssembly, which is what runs here already.');
+      }
+      return await this.#compareWithWasm(this.#net, await modelBytes(this.#kept.model, {}));
     } catch (error) {
       throw this.#failure(error);
+    }
+  }
+
+  async #compareWithWasm(gpu, model) {
+    const wasm = await this.#create('wasm', model);
+    try {
+      return await compare(gpu, wasm);
+    } finally {
+      wasm.free();
     }
   }
 
@@ -171,19 +191,21 @@ export class Engine {
     const { backend } = this.#options;
     if (backend === 'webgpu') {
       this.#use('webgpu', await this.#create('webgpu', model));
-      await checkItself(this.#net);
+      refuseWrong(await this.#compareWithWasm(this.#net, model));
       return;
     }
     this.#use('wasm', await this.#create('wasm', model));
-    const wasm = await milliseconds(this.#net);
-    if (backend === 'wasm') return;
-    this.#reason = await noGpu();
-    if (this.#reason) return;
+    if (backend === 'auto') this.#reason = await noGpu();
+    if (backend === 'wasm' || this.#reason) {
+      await milliseconds(this.#net, 1);
+      return;
+    }
     let gpu;
     try {
+      const wasm = await milliseconds(this.#net, 4);
       gpu = await this.#create('webgpu', model);
-      await checkItself(gpu);
-      const webgpu = await milliseconds(gpu);
+      refuseWrong(await compare(gpu, this.#net));
+      const webgpu = await milliseconds(gpu, 4);
       if (webgpu < wasm) {
         this.#net.free();
         this.#use('webgpu', gpu);
@@ -197,26 +219,26 @@ export class Engine {
     gpu?.free();
   }
 
-  /** After a lost device: a new one, the second time WASM. */
-  async #recover(error) {
-    this.#net.free();
+  /** After a lost device: a new one; where that fails or is lost before it has answered, WASM. */
+  async #recover(lost) {
+    this.#net?.free();
     this.#net = undefined;
     const model = await modelBytes(this.#kept.model, {});
-    if (!this.#rebuilt) {
+    const insisted = this.#options.backend === 'webgpu';
+    if (!this.#rebuilt || insisted) {
       this.#rebuilt = true;
       try {
-        this.#use('webgpu', await this.#create('webgpu', model));
-        await checkItself(this.#net);
+        const gpu = await this.#create('webgpu', model);
+        refuseWrong(await this.#compareWithWasm(gpu, model));
+        this.#use('webgpu', gpu);
         return;
-      } catch (second) {
-        if (!second?.code) throw second;
-        this.#net?.free();
-        error = second;
+      } catch (error) {
+        if (!error?.code || insisted) throw error;
+        lost = error;
       }
     }
-    if (this.#options.backend === 'webgpu') throw asError(error);
     this.#use('wasm', await this.#create('wasm', model));
-    this.#reason = `The GPU was lost: ${error.message}`;
+    this.#reason = `The graphics card was lost${lost ? `: ${lost.message}` : '.'}`;
   }
 
   /** An error without a code came out of a trap: this realm gets a fresh instance, and every net of the old one is dead. */
@@ -259,14 +281,46 @@ async function fetchWasm(flavour, folder, options) {
   return download(url, { what: 'The engine (WebAssembly)', hint, ...options });
 }
 
-const loadGlue = (flavour, folder) =>
-  folder ? import(/* @vite-ignore */ /* webpackIgnore: true */ new URL(`${flavour.name}/g_ghostnet.js`, folder).href) : flavour.glue();
+async function compile(bytes) {
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (error) {
+    const text = /content security policy|unsafe-eval/i.test(error.message)
+      ? "The page’s content security policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src."
+      : `The engine could not be compiled (${error.message}): its file may be damaged.`;
+    throw new GGhostError('unsupported', text, { cause: error });
+  }
+}
+
+async function loadGlue(flavour, folder) {
+  try {
+    if (!folder) return await flavour.glue();
+    return await import(/* @vite-ignore */ /* webpackIgnore: true */ new URL(`${flavour.name}/g_ghostnet.js`, folder).href);
+  } catch (error) {
+    throw new GGhostError('network', `The engine’s script could not be loaded (${error.message}). The option wasmUrl names its folder.`, { cause: error });
+  }
+}
 
 async function modelBytes(model, options) {
+  if (typeof model === 'string' && isManifest(model)) return downloadShards(model, options);
   if (typeof model === 'string') return download(model, { what: 'The model', ...options });
   const bytes = model instanceof Blob ? await model.arrayBuffer() : model;
   options.onBytes?.(bytes.byteLength, bytes.byteLength);
   return new Uint8Array(bytes.buffer ?? bytes, bytes.byteOffset ?? 0, bytes.byteLength);
+}
+
+/** A trap in a task of its own never answers the call that waits for it, but the realm is told. */
+function orTrap(promise) {
+  if (typeof addEventListener !== 'function') return promise;
+  return new Promise((resolve, reject) => {
+    const trap = (event) => {
+      if (!(event.error instanceof WebAssembly.RuntimeError)) return;
+      event.preventDefault();
+      reject(event.error);
+    };
+    addEventListener('error', trap);
+    promise.then(resolve, reject).finally(() => removeEventListener('error', trap));
+  });
 }
 
 /** Why WebGPU is out of the question; undefined where it is worth a try. */
@@ -278,20 +332,57 @@ async function noGpu() {
   return adapter.info?.isFallbackAdapter ? 'WebGPU would run in software here.' : undefined;
 }
 
-async function checkItself(net) {
-  const { passed, worstError } = JSON.parse(await net.selfTest());
-  if (!passed) throw new GGhostError('gpu', `the graphics card computes wrongly (error ${worstError} of the largest value)`);
+/** Largest difference between two engines that rounding explains, of a map's largest value: either may be off by half of it. */
+const TOLERANCE = 2e-4;
+
+/**
+ * Runs the same noise through two nets of one model and compares the end of every stage and the logits.
+ * @returns {Promise<{ passed: boolean, worstError: number }>} the error is a part of the largest value
+ */
+async function compare(gpu, wasm) {
+  const { input, stages } = JSON.parse(wasm.info());
+  const data = noise(3 * input.side ** 2);
+  const taps = [...stages.map(({ blocks }) => blocks.at(-1)), 'logits'];
+  const outputs = [];
+  for (const net of [gpu, wasm]) {
+    const output = await net.forward(data, 1, input.side, input.side, taps);
+    outputs.push(taps.map((_, i) => output.tap(i)));
+    output.free();
+  }
+  let worstError = 0;
+  outputs[1].forEach((expected, i) => {
+    const found = outputs[0][i];
+    const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-30);
+    expected.forEach((value, k) => {
+      const error = Math.abs(found[k] - value) / largest;
+      worstError = Math.max(worstError, Number.isNaN(error) ? Infinity : error);
+    });
+  });
+  return { passed: worstError <= TOLERANCE, worstError };
 }
 
-/** Median time of one picture, after one run that warms up. */
-async function milliseconds(net) {
+function refuseWrong({ passed, worstError }) {
+  if (!passed) throw new GGhostError('gpu', `the graphics card computes wrongly: off by ${worstError.toPrecision(2)} of the largest value`);
+}
+
+/** Numbers in -2 to 2, the same every time. */
+function noise(count) {
+  let state = 1;
+  return Float32Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 30 - 2;
+  });
+}
+
+/** Time of one picture: the middle one of all runs but the first, which warms up. */
+async function milliseconds(net, runs) {
   const { side } = JSON.parse(net.info()).input;
   const data = new Float32Array(3 * side * side);
   const times = [];
-  for (let run = 0; run < 4; run++) {
+  for (let run = 0; run < runs; run++) {
     const start = performance.now();
     (await net.forward(data, 1, side, side, [])).free();
     times.push(performance.now() - start);
   }
-  return times.slice(1).sort((a, b) => a - b)[1];
+  return times.slice(1).sort((a, b) => a - b)[(runs - 1) >> 1];
 }

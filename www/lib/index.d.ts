@@ -12,7 +12,10 @@ export interface Progress {
 }
 
 export interface LoadOptions {
-  /** A `.safetensors` model: an address, a file or its bytes. Left out: the bundled model of ten classes. */
+  /**
+   * A `.safetensors` model: an address, a file or its bytes; or the address of a manifest of `g-ghostnet shard`
+   * (it ends with `.json`). Left out: the bundled model of ten classes.
+   */
   model?: string | URL | Blob | ArrayBuffer | Uint8Array;
   /** Name of the network, where the file's shapes leave a choice: `'g_ghost_regnetx_032'`. */
   variant?: string;
@@ -29,6 +32,8 @@ export interface LoadOptions {
   wasmUrl?: string | URL;
   /** The engine's binary, for tests: `'relaxed'` or `'fixed'`. */
   flavour?: string;
+  /** Whether the parts of a manifest are kept in the browser's cache, by their hash; `true` by default. */
+  cache?: boolean;
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
 }
@@ -234,6 +239,9 @@ export interface GGhostNet {
  * // 10 'wasm'
  */
 export function load(options?: LoadOptions): Promise<GGhostNet>;
+
+/** Forgets every part of a model in the browser's cache. */
+export function clearCache(): Promise<void>;
 
 export type ErrorCode =
   | 'aborted'

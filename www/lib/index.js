@@ -6,6 +6,7 @@ import { GGhostError, throwIfAborted, untilAborted } from './errors.js';
 import { openHost } from './host.js';
 import { baseUrl, snapshot } from './image.js';
 
+export { clearCache } from './shards.js';
 export { GGhostError };
 
 const backends = ['auto', 'webgpu', 'wasm'];
@@ -25,7 +26,7 @@ export async function load(options = {}) {
   }
 }
 
-function engineOptions({ model, variant, labels, backend = 'auto', precision = 'auto', threads, wasmUrl, flavour }, platform) {
+function engineOptions({ model, variant, labels, backend = 'auto', precision = 'auto', threads, wasmUrl, flavour, cache }, platform) {
   if (!backends.includes(backend)) throw badOption('backend', backend, backends);
   if (!precisions.includes(precision)) throw badOption('precision', precision, precisions);
   const absolute = (url) => new URL(url, platform.base ?? baseUrl()).href;
@@ -38,6 +39,7 @@ function engineOptions({ model, variant, labels, backend = 'auto', precision = '
     threads,
     wasmUrl: wasmUrl && absolute(String(wasmUrl).replace(/\/?$/, '/')),
     flavour,
+    cache,
   };
 }
 

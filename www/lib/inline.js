@@ -2,11 +2,11 @@
  * @file The library with its engine inside the script, for bundlers that lose files. It runs in place,
  * because a worker would be a file too.
  */
-import { GGhostError, load as loadAnywhere } from './index.js';
+import { clearCache, GGhostError, load as loadAnywhere } from './index.js';
 import { wasm } from './inline-wasm.js';
 import * as glue from '../wasm/fixed/g_ghostnet.js';
 
-export { GGhostError };
+export { clearCache, GGhostError };
 
 const flavour = {
   name: 'fixed',

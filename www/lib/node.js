@@ -3,9 +3,9 @@
  */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { GGhostError, load as loadAnywhere } from './index.js';
+import { clearCache, GGhostError, load as loadAnywhere } from './index.js';
 
-export { GGhostError };
+export { clearCache, GGhostError };
 
 /** fetch that also reads files. */
 export async function fetchOrRead(url, options) {

@@ -10,7 +10,7 @@ export function answerView() {
   const list = byId('top');
   return onChange(
     ({ result, picture, info, loadError }) => [result, picture, info, loadError],
-    ({ result, picture, info, loadError }) => {
+    ({ result, picture, info, loadError, bundled }) => {
       byId('answer').classList.toggle('empty', !result);
       if (loadError) {
         byId('verdict').textContent = '';
@@ -20,7 +20,7 @@ export function answerView() {
         byId('verdict').textContent = info ? 'Looking …' : 'Loading the model …';
         return;
       }
-      const { sure, verdict, note } = judge(result.top, picture, info.labels);
+      const { sure, verdict, note } = judge(result.top, picture, info.labels, bundled);
       byId('answer').classList.toggle('unsure', !sure);
       byId('verdict').textContent = verdict;
       byId('answer-note').textContent = note;
@@ -29,9 +29,10 @@ export function answerView() {
   );
 }
 
-function judge([best], picture, labels) {
-  const known = `The ${labels.length} things this model knows: ${labels.join(', ')}.`;
-  if (picture.sample && !picture.sample.label) {
+function judge([best], picture, labels, bundled) {
+  const some = labels.slice(0, 12).join(', ') + (labels.length > 12 ? ' and so on' : '');
+  const known = `The ${labels.length} things this model knows: ${some}.`;
+  if (bundled && picture.sample && !labels.includes(picture.sample.label)) {
     return {
       sure: false,
       verdict: best.probability < SURE ? 'Unsure, and rightly so' : `“${best.label}”, and wrong`,

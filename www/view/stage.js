@@ -66,11 +66,11 @@ export function stageView({ point, setThreshold }) {
   );
 
   const drawWords = onChange(
-    ({ maps, threshold }) => [maps, threshold],
-    ({ maps, threshold, stages }) => {
+    ({ maps, threshold, byChance }) => [maps, threshold, byChance],
+    ({ maps, threshold, byChance, stages }) => {
       if (!maps) return;
       const stage = stages.find(({ name }) => name === maps.stage);
-      words(stage, stages.indexOf(stage) + 1, maps, threshold, slider);
+      words(stage, stages.indexOf(stage) + 1, { maps, threshold, byChance }, slider);
     },
   );
 
@@ -103,7 +103,7 @@ function thresholdSlider(setThreshold) {
   return { input, whole: element('span', { className: 'threshold' }, '|r| > ', output, input), output };
 }
 
-function words({ depth, width, cheap, kind }, number, maps, threshold, slider) {
+function words({ depth, width, cheap, kind }, number, { maps, threshold, byChance }, slider) {
   const headline = byId('headline');
   const note = byId('stage-note');
   if (depth === 1) {
@@ -121,7 +121,7 @@ function words({ depth, width, cheap, kind }, number, maps, threshold, slider) {
   headline.lastChild.replaceChildren(...(kind === 'ghost' ? ['). So this network makes ', element('b', { className: 'ghost' }, String(cheap)), ' of them cheaply.'] : [').']));
 
   const [, rows, columns] = maps.first.dims;
-  const chance = maps.byChance && countAbove(maps.byChance.r, threshold);
+  const chance = byChance && countAbove(byChance.r, threshold);
   const few = rows * columns < 64;
   headline.classList.toggle('weak', few);
   note.textContent = [

@@ -1,0 +1,48 @@
+// Prints what a visitor of the page downloads besides the model, and fails above a budget.
+//   node tools/sizes.mjs BUDGET FLAVOUR...   the budget in bytes after gzip
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import process from 'node:process';
+import { gzipSync } from 'node:zlib';
+import { repository } from './serve.mjs';
+
+const [budget, ...flavours] = process.argv.slice(2);
+const www = path.join(repository, 'www');
+const engines = path.join(www, 'wasm'); // where the page's addresses put dist/wasm
+
+/** The scripts that the page loads: app.js and whatever it names, in turn; the engine's own are counted by flavour. */
+async function scriptsOfPage() {
+  const found = new Set([path.join(www, 'app.js')]);
+  for (const file of found) {
+    const text = await readFile(file, 'utf8');
+    for (const [, name] of text.matchAll(/['"](\.{1,2}\/[^'"]+\.js)['"]/g)) {
+      const script = path.resolve(path.dirname(file), name);
+      if (!script.startsWith(engines + path.sep)) found.add(script);
+    }
+  }
+  return [...found];
+}
+
+async function sizes(files) {
+  const contents = await Promise.all(files.map((file) => readFile(file)));
+  const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+  return [sum(contents.map((bytes) => bytes.length)), sum(contents.map((bytes) => gzipSync(bytes, { level: 9 }).length))];
+}
+
+const row = (...cells) => console.log(cells.map((cell, i) => (i ? String(cell).padStart(12) : cell.padEnd(16))).join(''));
+const page = await sizes(await scriptsOfPage());
+const tooLarge = [];
+
+row('', 'raw', 'gzip', 'with page');
+row('page scripts', ...page);
+for (const flavour of flavours) {
+  const folder = path.join(repository, 'dist/wasm', flavour);
+  const engine = await sizes([path.join(folder, 'g_ghostnet.js'), path.join(folder, 'g_ghostnet_bg.wasm')]);
+  const total = engine[1] + page[1];
+  row(flavour, ...engine, total);
+  if (total > Number(budget)) tooLarge.push(flavour);
+}
+if (tooLarge.length) {
+  console.error(`sizes: larger than the budget of ${budget} bytes after gzip: ${tooLarge.join(', ')}`);
+  process.exitCode = 1;
+}
