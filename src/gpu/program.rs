@@ -48,10 +48,18 @@ pub struct Program {
     plan: Plan,
     batch: usize,
     slots: Vec<wgpu::Buffer>,
+    /// What only the bind groups name.
+    others: Vec<wgpu::Buffer>,
     recorded: Vec<Recorded>,
     /// Logits and taps, one after the other.
     readback: wgpu::Buffer,
-    size_bytes: usize,
+}
+
+/// A browser frees what nobody names whenever it likes; a new size must not wait for that.
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.buffers().for_each(wgpu::Buffer::destroy);
+    }
 }
 
 /// Time of one step on the device.
@@ -134,8 +142,9 @@ impl Program {
         }
         let outputs: usize = outputs(&plan).map(|view| view_elements(view, batch)).sum();
         let readback = gpu.buffer("outputs", 4 * outputs as u64, Usage::COPY_DST | Usage::MAP_READ)?;
-        let size_bytes = slots.iter().chain(&scratch).chain([&readback]).map(|b| b.size() as usize).sum();
-        Ok(Program { plan, batch, slots, recorded, readback, size_bytes })
+        let [inputs, products] = scratch;
+        let others = vec![inputs, products, nothing, uniforms];
+        Ok(Program { plan, batch, slots, others, recorded, readback })
     }
 
     /// Images of one run.
@@ -153,7 +162,11 @@ impl Program {
     /// Bytes of the buffers.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        self.size_bytes
+        self.buffers().map(|buffer| buffer.size() as usize).sum()
+    }
+
+    fn buffers(&self) -> impl Iterator<Item = &wgpu::Buffer> {
+        self.slots.iter().chain(&self.others).chain([&self.readback])
     }
 
     /// The buffer a view lies in, with the element of its first channel and its pitch.
