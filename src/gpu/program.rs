@@ -19,7 +19,7 @@ const MAX_WORKGROUPS: u64 = 65_535;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Memory {
     Slot(usize),
-    /// Winograd's transformed inputs (0) and products (1).
+    /// Unfolded patches (0), or Winograd's transformed inputs (0) and products (1).
     Scratch(usize),
     Nothing,
 }
@@ -361,6 +361,7 @@ fn scratch_elements(dispatches: &[Dispatch], index: usize) -> usize {
             let step = &dispatch.step;
             let channels = match dispatch.kernel {
                 Kernel::WinogradInput => 36 * step.groups * step.x_channels,
+                Kernel::Patches => step.kernel * step.kernel * step.x_channels,
                 _ => step.groups * step.y_channels,
             };
             (channels * step.y_pitch) as usize
@@ -431,6 +432,25 @@ fn lower_step(
             let add = conv.add.map_or(Memory::Nothing, slot);
             match weights.of(conv).packing {
                 Packing::Winograd => to.extend(winograd(shapes, x, add, y, of)),
+                Packing::Patches(weight_type) => {
+                    let patches = Step { y_first: 0, ..shapes };
+                    // What was unfolded is the input of a 1 x 1 convolution.
+                    let products = Step {
+                        x_first: 0,
+                        x_pitch: shapes.y_pitch,
+                        x_channels: shapes.x_channels * shapes.kernel * shapes.kernel,
+                        x_height: shapes.y_height,
+                        x_width: shapes.y_width,
+                        kernel: 1,
+                        stride: 1,
+                        ..shapes
+                    };
+                    let (nothing, unfolded) = (Memory::Nothing, Memory::Scratch(0));
+                    let kernel = Kernel::Patches;
+                    to.push(Dispatch { kernel, step: patches, x, add: nothing, y: unfolded, of });
+                    let kernel = direct(target, weight_type, &products);
+                    to.push(Dispatch { kernel, step: products, x: unfolded, add, y, of });
+                }
                 Packing::Blocks(weight_type) => {
                     let kernel = direct(target, weight_type, &shapes);
                     to.push(Dispatch { kernel, step: shapes, x, add, y, of });
