@@ -248,15 +248,14 @@ impl GpuSession {
         let [n, _, height, width] = dims;
         let gpu = self.gpu.clone();
         let program = self.plan(model, [height, width], n, taps).await?;
-        let mut outputs = Outputs::default();
-        outputs.taps = (program.plan().taps.iter())
+        let taps = (program.plan().taps.iter())
             .map(|(name, view)| TapOutput {
                 name: name.clone(),
                 dims: [n, view.channels, view.height, view.width],
                 data: Vec::with_capacity(n * view.len()),
             })
             .collect();
-        let image = 3 * height * width;
+        let mut outputs = Outputs { logits: Vec::new(), taps };
         for images in data.chunks(program.batch() * image) {
             gpu.guarded(|| {
                 program.submit(&gpu, images);

@@ -354,7 +354,7 @@ impl Checkpoint {
 
     /// Weight, and scale and shift of each output channel, in f64: the rounding of numbers that are made
     /// once would be in every number after.
-    fn parts(&self, conv: &Conv, channels_out: usize) -> Result<(Vec<f32>, Vec<(f64, f64)>)> {
+    fn parts(&self, conv: &Conv, channels_out: usize) -> Result<(Vec<f32>, Vec<ScaleShift>)> {
         let key = &conv.weights.conv;
         let weight = self.read(&format!("{key}.weight"))?;
         let bias = match conv.weights.bias {
@@ -380,6 +380,9 @@ impl Checkpoint {
         Ok((weight, scales))
     }
 }
+
+/// Scale and shift of a channel.
+type ScaleShift = (f64, f64);
 
 /// Every tensor a network needs, with its shape, in the order of the steps.
 #[must_use]
