@@ -15,6 +15,7 @@ pub const SHADERS: &[(&str, &str)] = shaders![
     "conv_registers",
     "conv_shared",
     "dense",
+    "draw",
     "elementwise",
     "finish",
     "finish_plain",
@@ -22,12 +23,17 @@ pub const SHADERS: &[(&str, &str)] = shaders![
     "load_spatial",
     "max_pool",
     "mean",
+    "picture",
+    "range",
     "step",
     "weights_f16",
     "weights_f32",
     "winograd_input",
     "winograd_output",
 ];
+
+/// The files that draw feature maps; `picture` begins the other two.
+pub const DRAWING: [&str; 3] = ["picture", "range", "draw"];
 
 /// Text of a shader file.
 ///

@@ -5,6 +5,7 @@
 //! hardware share tiles in workgroup memory, those for an emulating CPU keep larger ones in registers.
 //! It needs no optional feature and stays inside WebGPU's default limits.
 
+pub mod draw;
 pub mod kernels;
 mod program;
 pub mod step;
@@ -21,6 +22,9 @@ use std::sync::{Arc, Mutex};
 /// A device with its pipelines; clones share both.
 #[derive(Clone)]
 pub struct Gpu {
+    /// Where the device came from: only its own can make a canvas a target.
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "canvases are the browser's"))]
+    instance: Option<wgpu::Instance>,
     device: wgpu::Device,
     queue: wgpu::Queue,
     info: wgpu::AdapterInfo,
@@ -37,6 +41,14 @@ impl Gpu {
     /// # Errors
     /// [`Error::Unsupported`] where there is no adapter or it has less than WebGPU's default limits.
     pub async fn request() -> Result<Gpu> {
+        Gpu::request_within(u64::MAX).await
+    }
+
+    /// As [`Gpu::request`], with no storage buffer larger than `bytes`.
+    ///
+    /// # Errors
+    /// As [`Gpu::request`].
+    pub async fn request_within(bytes: u64) -> Result<Gpu> {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
         let options = wgpu::RequestAdapterOptions {
             power_preference: wgpu::PowerPreference::HighPerformance,
@@ -49,7 +61,7 @@ impl Gpu {
         // Larger bindings allow larger pictures and batches; nothing else is asked for.
         let limits = wgpu::Limits {
             max_buffer_size: available.max_buffer_size,
-            max_storage_buffer_binding_size: available.max_storage_buffer_binding_size,
+            max_storage_buffer_binding_size: available.max_storage_buffer_binding_size.min(bytes),
             ..wgpu::Limits::default()
         };
         let descriptor = wgpu::DeviceDescriptor {
@@ -61,7 +73,7 @@ impl Gpu {
         let (device, queue) = adapter.request_device(&descriptor).await.map_err(|error| {
             Error::Unsupported(format!("the WebGPU adapter gave no device ({error}): use the WASM engine"))
         })?;
-        Ok(Gpu::new(device, queue, adapter.get_info()))
+        Ok(Gpu { instance: Some(instance), ..Gpu::new(device, queue, adapter.get_info()) })
     }
 
     /// Wraps a device that the caller made.
@@ -93,7 +105,7 @@ impl Gpu {
             label: Some("step"),
             entries: &entries,
         });
-        Gpu { device, queue, info, target, layout, pipelines: Rc::default(), lost }
+        Gpu { instance: None, device, queue, info, target, layout, pipelines: Rc::default(), lost }
     }
 
     /// The same device with the kernels of another kind of adapter: to test them where there is none.
@@ -133,6 +145,37 @@ impl Gpu {
         &self.queue
     }
 
+    /// A canvas as a target of [`draw::Painter::draw`], of this format.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where the canvas already has another kind of context.
+    #[cfg(target_arch = "wasm32")]
+    pub fn surface(
+        &self,
+        canvas: wgpu::SurfaceTarget<'static>,
+        [width, height]: [u32; 2],
+        format: wgpu::TextureFormat,
+    ) -> Result<wgpu::Surface<'static>> {
+        let unsupported = |text: String| Error::Unsupported(format!("the canvas cannot be drawn on: {text}"));
+        let instance =
+            self.instance.as_ref().ok_or_else(|| unsupported("the device is not this library's".into()))?;
+        let surface = instance.create_surface(canvas).map_err(|error| unsupported(error.to_string()))?;
+        surface.configure(
+            &self.device,
+            &wgpu::SurfaceConfiguration {
+                usage: wgpu::TextureUsages::RENDER_ATTACHMENT,
+                format,
+                width,
+                height,
+                present_mode: wgpu::PresentMode::Fifo,
+                desired_maximum_frame_latency: 2,
+                alpha_mode: wgpu::CompositeAlphaMode::PreMultiplied,
+                view_formats: Vec::new(),
+            },
+        );
+        Ok(surface)
+    }
+
     /// An error where the device is lost.
     ///
     /// # Errors
@@ -157,6 +200,8 @@ impl Gpu {
         // Popped at once, the last first, before anything is awaited.
         let answers = (validation.pop(), internal.pop(), memory.pop());
         let errors = [answers.2.await, answers.1.await, answers.0.await];
+        // Natively this is when a loss is told; what else went wrong then follows from it.
+        let _ = self.device.poll(wgpu::PollType::Poll);
         self.check_alive()?;
         match errors.into_iter().flatten().next() {
             Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::OutOfMemory(
@@ -239,7 +284,8 @@ impl Gpu {
         polled.map_err(|error| Error::Gpu(error.to_string()))?;
         match mapped {
             Ok(Ok(())) => {}
-            _ => return Err(Error::Gpu("the results could not be read".into())),
+            // A browser may refuse the read before it tells the loss.
+            _ => return Err(Error::DeviceLost("its results could not be read".into())),
         }
         let bytes = match buffer.get_mapped_range(..) {
             Ok(view) => view.to_vec(),

@@ -2,9 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod arch;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod image;
 mod network;
 mod plan;
 mod pth;
+#[cfg(feature = "gpu")]
+mod shaders;
 mod support;
 mod weights;

@@ -1,0 +1,120 @@
+//! Every shader, reflected by naga and held against the Rust side.
+
+use g_ghostnet::gpu::draw::Uniform;
+use g_ghostnet::gpu::kernels::{DRAWING, Kernel, SHADERS, Target, shader};
+use g_ghostnet::gpu::step::Step;
+use naga::{AddressSpace, ShaderStage, StorageAccess, TypeInner};
+use std::collections::BTreeSet;
+use std::mem::offset_of;
+
+#[test]
+fn every_file_is_in_the_table_and_back() {
+    let files: BTreeSet<String> = std::fs::read_dir("shaders")
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    let table: BTreeSet<String> = SHADERS.iter().map(|shader| shader.0.to_owned()).collect();
+    assert_eq!(files, table);
+    for (name, text) in SHADERS {
+        assert_eq!(*text, std::fs::read_to_string(format!("shaders/{name}.wgsl")).unwrap());
+        assert!(text.starts_with("// "), "{name}: a shader begins with what it computes");
+    }
+}
+
+#[test]
+fn every_file_is_part_of_a_kernel() {
+    let used: BTreeSet<&str> =
+        kernels().into_iter().flat_map(|(_, kernel)| kernel.files()).chain(DRAWING.iter().copied()).collect();
+    let table: BTreeSet<&str> = SHADERS.iter().map(|shader| shader.0).collect();
+    assert_eq!(used, table);
+}
+
+#[test]
+fn kernels_are_valid_and_bind_what_the_engine_binds() {
+    for (target, kernel) in kernels() {
+        let module = parse(&kernel.source());
+        let entries: Vec<_> =
+            module.entry_points.iter().map(|entry| (entry.name.as_str(), entry.stage)).collect();
+        assert_eq!(entries, [("main", ShaderStage::Compute)], "{kernel:?}");
+        let mut uniform = false;
+        for (_, variable) in module.global_variables.iter() {
+            let Some(binding) = &variable.binding else { continue };
+            assert_eq!(binding.group, 0, "{kernel:?}");
+            let store = StorageAccess::STORE;
+            match (binding.binding, variable.space) {
+                (0, AddressSpace::Uniform) => uniform = true,
+                (1..=4, AddressSpace::Storage { access }) => assert!(!access.contains(store), "{kernel:?}"),
+                (5, AddressSpace::Storage { access }) => assert!(access.contains(store), "{kernel:?}"),
+                other => panic!("{kernel:?} binds {other:?}"),
+            }
+        }
+        assert!(uniform, "{kernel:?} has no uniform");
+        let overrides: BTreeSet<_> =
+            module.overrides.iter().filter_map(|(_, value)| value.name.clone()).collect();
+        let set: BTreeSet<_> =
+            kernel.constants(target).into_iter().map(|(name, _)| name.to_owned()).collect();
+        assert_eq!(overrides, set, "{kernel:?}");
+    }
+}
+
+#[test]
+fn the_uniform_has_the_same_layout_in_rust() {
+    macro_rules! fields {
+        ($($field:ident),* $(,)?) => { vec![$((stringify!($field), offset_of!(Step, $field) as u32)),*] };
+    }
+    let rust = fields![
+        x_first, x_pitch, x_channels, x_height, x_width, y_first, y_pitch, y_channels, y_height, y_width,
+        add_first, add_pitch, add_kind, activation, batch, groups, kernel, stride, tiles_x, tiles_y,
+    ];
+    let module = parse(shader("step"));
+    assert_eq!(members(&module, "Step"), (rust, size_of::<Step>() as u32));
+}
+
+#[test]
+fn shared_memory_is_within_the_default_limit() {
+    for rows in [2u32, 4, 8] {
+        let kernel = Kernel::PointwiseShared(g_ghostnet::gpu::kernels::WeightType::F32, rows);
+        let constants = kernel.constants(Target::Hardware);
+        let depth = constants.iter().find(|constant| constant.0 == "depth").unwrap().1 as u32;
+        let bytes = 2 * rows * depth * 64 + 4 * depth * 128 / rows * 16;
+        assert!(bytes <= 16_384, "{rows} rows take {bytes} bytes");
+    }
+}
+
+#[test]
+fn the_drawing_shaders_are_valid() {
+    macro_rules! fields {
+        ($($field:ident),* $(,)?) => { vec![$((stringify!($field), offset_of!(Uniform, $field) as u32)),*] };
+    }
+    let rust = fields![first, pitch, height, width, count, columns, cell, one_scale];
+    for name in ["range", "draw"] {
+        let module = parse(&format!("{}\n{}", shader("picture"), shader(name)));
+        assert_eq!(members(&module, "Picture"), (rust.clone(), size_of::<Uniform>() as u32));
+    }
+}
+
+/// Names and offsets of a struct's members, and its size.
+fn members<'a>(module: &'a naga::Module, name: &str) -> (Vec<(&'a str, u32)>, u32) {
+    let (_, found) =
+        module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some(name)).expect("the struct is declared");
+    let TypeInner::Struct { members, span } = &found.inner else { panic!("{name} is a struct") };
+    (members.iter().map(|member| (member.name.as_deref().unwrap_or(""), member.offset)).collect(), *span)
+}
+
+fn kernels() -> Vec<(Target, Kernel)> {
+    [Target::Hardware, Target::Software]
+        .into_iter()
+        .flat_map(|target| Kernel::all(target).into_iter().map(move |kernel| (target, kernel)))
+        .collect()
+}
+
+fn parse(source: &str) -> naga::Module {
+    let module = naga::front::wgsl::parse_str(source)
+        .unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));
+    // Core WGSL, which naga counts as a capability: unpack2x16float.
+    let capabilities = naga::valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities)
+        .validate(&module)
+        .unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));
+    module
+}
