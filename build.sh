@@ -4,14 +4,24 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source tools/setup.sh
 
-# Each flavour of the engine: name, and the CPU features it may use.
-# A browser refuses a module with an instruction that it does not know, so the page picks the flavour it can run.
+# The WebAssembly modules. Two flavours of the CPU engine, because a browser refuses a module with an instruction
+# that it does not know; and two that are fetched when they are needed: the WebGPU engine, and the reader of PyTorch
+# checkpoints.
 flavours="relaxed fixed"
+modules="$flavours webgpu pth"
 features_of() {
   case $1 in
     relaxed) echo "+simd128,+relaxed-simd" ;;
-    fixed) echo "+simd128" ;;
-    *) die "there is no flavour $1: expected one of $flavours" ;;
+    fixed | webgpu | pth) echo "+simd128" ;;
+    *) die "there is no module $1: expected one of $modules" ;;
+  esac
+}
+# The Cargo feature that a module is built with.
+part_of() {
+  case $1 in
+    relaxed | fixed) echo cpu ;;
+    webgpu) echo gpu ;;
+    *) echo "$1" ;;
   esac
 }
 
@@ -90,7 +100,7 @@ wasm_cargo() {
 # build_flavour FLAVOUR: dist/wasm/FLAVOUR/{g_ghostnet.js,g_ghostnet_bg.wasm}
 build_flavour() {
   local flavour=$1 out=dist/wasm/$1 module=target/$1/$target/release/g_ghostnet.wasm relaxed=
-  wasm_cargo "$flavour" build --lib
+  wasm_cargo "$flavour" build --lib --no-default-features --features "$(part_of "$flavour")"
   if [ "$out/g_ghostnet_bg.wasm" -nt "$module" ] && [ "$out/g_ghostnet_bg.wasm" -nt build.sh ] &&
     [ "$out/g_ghostnet_bg.wasm" -nt package-lock.json ]; then
     return 0
@@ -98,7 +108,7 @@ build_flavour() {
   rm -rf "$out.new"
   "$wasm_bindgen/wasm-bindgen" "$module" --target web --out-dir "$out.new" --out-name g_ghostnet \
     --remove-name-section --remove-producers-section
-  [ "$flavour" = fixed ] || relaxed=--enable-relaxed-simd
+  [ "$flavour" != relaxed ] || relaxed=--enable-relaxed-simd
   node_modules/.bin/wasm-opt "$out.new/g_ghostnet_bg.wasm" -o "$out.new/g_ghostnet_bg.wasm" -O3 --strip-debug \
     --enable-simd $relaxed --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext \
     --enable-mutable-globals --enable-reference-types --enable-multivalue
@@ -110,12 +120,12 @@ build_wasm() {
   local flavour
   need_packages
   need_wasm_bindgen
-  for flavour in $flavours; do
+  for flavour in $modules; do
     step "WebAssembly, $flavour" build_flavour "$flavour"
   done
 }
 
-hold_size_budget() { step "Sizes in bytes" node tools/sizes.mjs $size_budget $flavours; }
+hold_size_budget() { step "Sizes in bytes" node tools/sizes.mjs $size_budget $modules; }
 
 # --- Testing ---
 
