@@ -19,11 +19,12 @@ fn main(
   let quad = index / channels * lanes + lane;
   let window = window_of(group, quad);
   var sum = vec4(0.0);
-  for (var tap = 0u; tap < taps(); tap++) {
-    let block = weight_block((group * blocks_out() + channel / 4u) * taps() + tap);
+  let taps = step.kernel * step.kernel;
+  for (var tap = 0u; tap < taps; tap++) {
+    let block = weight_block((group * blocks_out() + channel / 4u) * taps + tap);
     // Row 0 is the only input.
     let row = vec4(block[0].x, block[1].x, block[2].x, block[3].x);
-    sum += row[channel % 4u] * load(under(window, tap), 0u);
+    sum += row[channel % 4u] * load(under(window, tap / step.kernel, tap % step.kernel), 0u);
   }
-  store(group, channel, quad, sum);
+  store(end_of(group, quad), channel, sum);
 }

@@ -26,8 +26,8 @@ fn main(
     return;
   }
   let channels = step.x_channels;
-  let all_taps = taps();
-  let next_output = all_taps * blocks_in();
+  let kernel = step.kernel;
+  let next_output = kernel * kernel * blocks_in();
   var weight = (group * blocks_out() + block) * next_output;
   let first = window_of(group, quad);
   let second = window_of(group, quad + 1u);
@@ -35,24 +35,30 @@ fn main(
   var sum_01 = mat4x4<f32>();
   var sum_10 = mat4x4<f32>();
   var sum_11 = mat4x4<f32>();
-  for (var tap = 0u; tap < all_taps; tap++) {
-    let a = under(first, tap);
-    let b = under(second, tap);
-    for (var c = 0u; c < channels; c += 4u) {
-      let w_0 = weight_block(weight);
-      let w_1 = weight_block(weight + next_output);
-      let x_0 = mat4x4(load(a, c), load(a, c + 1u), load(a, c + 2u), load(a, c + 3u));
-      let x_1 = mat4x4(load(b, c), load(b, c + 1u), load(b, c + 2u), load(b, c + 3u));
-      sum_00 += x_0 * w_0;
-      sum_01 += x_1 * w_0;
-      sum_10 += x_0 * w_1;
-      sum_11 += x_1 * w_1;
-      weight++;
+  for (var row = 0u; row < kernel; row++) {
+    for (var column = 0u; column < kernel; column++) {
+      let a = under(first, row, column);
+      let b = under(second, row, column);
+      for (var c = 0u; c < channels; c += 4u) {
+        let w_0 = weight_block(weight);
+        let w_1 = weight_block(weight + next_output);
+        let x_0 = mat4x4(load(a, c), load(a, c + 1u), load(a, c + 2u), load(a, c + 3u));
+        let x_1 = mat4x4(load(b, c), load(b, c + 1u), load(b, c + 2u), load(b, c + 3u));
+        sum_00 += x_0 * w_0;
+        sum_01 += x_1 * w_0;
+        sum_10 += x_0 * w_1;
+        sum_11 += x_1 * w_1;
+        weight++;
+      }
     }
   }
-  // A loop, because the end unrolled 16 times takes longer to compile than all the rest.
-  var sums = array<mat4x4<f32>, 4>(sum_00, sum_01, sum_10, sum_11);
-  for (var i = 0u; i < 16u; i++) {
-    store(group, 4u * block + i / 8u * 4u + i % 4u, quad + i / 4u % 2u, sums[i / 4u][i % 4u]);
+  // A loop, because the end unrolled for every channel takes longer to compile than all the rest.
+  var sums_0 = array<mat4x4<f32>, 2>(sum_00, sum_10);
+  var sums_1 = array<mat4x4<f32>, 2>(sum_01, sum_11);
+  let end_0 = end_of(group, quad);
+  let end_1 = end_of(group, quad + 1u);
+  for (var i = 0u; i < 8u; i++) {
+    store(end_0, 4u * block + i, sums_0[i / 4u][i % 4u]);
+    store(end_1, 4u * block + i, sums_1[i / 4u][i % 4u]);
   }
 }

@@ -41,15 +41,16 @@ fn main(
   var near_1 = mat4x4<f32>();
   var far_0 = mat4x4<f32>();
   var far_1 = mat4x4<f32>();
-  for (var tap = 0u; tap < taps(); tap++) {
-    let window = under(own_window, tap);
+  let taps = step.kernel * step.kernel;
+  for (var tap = 0u; tap < taps; tap++) {
+    let window = under(own_window, tap / step.kernel, tap % step.kernel);
     for (var first = 0u; first < blocks_in(); first += depth) {
       for (var i = lane; i < tile_blocks * depth; i += invocations) {
         let output = first_block + i / depth;
         let input = first + i % depth;
         var block = mat4x4<f32>();
         if output < blocks_out() && input < blocks_in() {
-          block = weight_block(((group * blocks_out() + output) * taps() + tap) * blocks_in() + input);
+          block = weight_block(((group * blocks_out() + output) * taps + tap) * blocks_in() + input);
         }
         shared_weights[i] = block;
       }
@@ -76,17 +77,18 @@ fn main(
       workgroupBarrier();
     }
   }
-  let quad = first_quad + column;
   let channel = 4u * (first_block + row);
-  store_block(group, channel, quad, near_0);
-  store_block(group, channel + 4u * rows, quad, near_1);
-  store_block(group, channel, quad + columns, far_0);
-  store_block(group, channel + 4u * rows, quad + columns, far_1);
+  let near = end_of(group, first_quad + column);
+  let far = end_of(group, first_quad + column + columns);
+  store_block(near, channel, near_0);
+  store_block(near, channel + 4u * rows, near_1);
+  store_block(far, channel, far_0);
+  store_block(far, channel + 4u * rows, far_1);
 }
 
-fn store_block(group: u32, channel: u32, quad: u32, sums: mat4x4<f32>) {
-  store(group, channel, quad, sums[0]);
-  store(group, channel + 1u, quad, sums[1]);
-  store(group, channel + 2u, quad, sums[2]);
-  store(group, channel + 3u, quad, sums[3]);
+fn store_block(end: End, channel: u32, sums: mat4x4<f32>) {
+  store(end, channel, sums[0]);
+  store(end, channel + 1u, sums[1]);
+  store(end, channel + 2u, sums[2]);
+  store(end, channel + 3u, sums[3]);
 }

@@ -48,6 +48,6 @@ fn main(
     if step.add_kind != ADD_NONE {
       value += add[step.add_first + channel * step.add_pitch + image];
     }
-    y[step.y_first + channel * step.y_pitch + image] = activate(vec4(value)).x;
+    y[step.y_first + channel * step.y_pitch + image] = activate(vec4(value), step.activation).x;
   }
 }

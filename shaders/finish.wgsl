@@ -5,19 +5,43 @@
 @group(0) @binding(4) var<storage, read> add: array<f32>;
 @group(0) @binding(5) var<storage, read_write> y: array<vec4<f32>>;
 
-fn addend(channel: u32, quad: u32) -> vec4<f32> {
-  let pixel = 4u * quad + vec4(0u, 1u, 2u, 3u);
-  let image = pixel / (step.y_height * step.y_width);
-  let at = step.add_first + channel * step.add_pitch + select(image, pixel, step.add_kind == ADD_VALUE);
-  let value = vec4(add[at.x], add[at.y], add[at.z], add[at.w]);
-  return select(value, vec4(0.0), step.add_kind == ADD_NONE);
+// The end of a quad's sums; it holds what every channel needs, for uniforms are slow to read.
+struct End {
+  inside: bool,
+  channels: u32, // of the group
+  first_channel: u32,
+  y_first: u32, // the quad in the group's first channel
+  y_pitch: u32, // quads
+  add_first: vec4<u32>,
+  add_pitch: u32,
+  adds: bool,
+  activation: u32,
 }
 
-// Writes a quad of a channel of the group.
-fn store(group: u32, channel: u32, quad: u32, sum: vec4<f32>) {
-  if channel < step.y_channels && quad < quads() {
-    let c = group * step.y_channels + channel;
-    let value = sum * norm[c].x + norm[c].y + addend(c, quad);
-    y[(step.y_first + c * step.y_pitch) / 4u + quad] = activate(value);
+fn end_of(group: u32, quad: u32) -> End {
+  let first_channel = group * step.y_channels;
+  let pixel = 4u * quad + vec4(0u, 1u, 2u, 3u);
+  let image = pixel / (step.y_height * step.y_width);
+  let add_first = step.add_first + first_channel * step.add_pitch;
+  return End(
+    quad < quads(),
+    step.y_channels,
+    first_channel,
+    (step.y_first + first_channel * step.y_pitch) / 4u + quad,
+    step.y_pitch / 4u,
+    add_first + select(image, pixel, step.add_kind == ADD_VALUE),
+    step.add_pitch,
+    step.add_kind != ADD_NONE,
+    step.activation,
+  );
+}
+
+// Writes the quad of a channel of the group.
+fn store(end: End, channel: u32, sum: vec4<f32>) {
+  if channel < end.channels && end.inside {
+    let scale_shift = norm[end.first_channel + channel];
+    let at = end.add_first + channel * end.add_pitch;
+    let added = select(vec4(0.0), vec4(add[at.x], add[at.y], add[at.z], add[at.w]), end.adds);
+    y[end.y_first + channel * end.y_pitch] = activate(sum * scale_shift.x + scale_shift.y + added, end.activation);
   }
 }

@@ -2,9 +2,21 @@
 
 @group(0) @binding(5) var<storage, read_write> y: array<vec4<f32>>;
 
-fn store(group: u32, channel: u32, quad: u32, sum: vec4<f32>) {
-  if channel < step.y_channels && quad < quads() {
-    let c = group * step.y_channels + channel;
-    y[(step.y_first + c * step.y_pitch) / 4u + quad] = sum;
+struct End {
+  inside: bool,
+  channels: u32, // of the group
+  first: u32, // the quad in the group's first channel
+  pitch: u32, // quads
+}
+
+fn end_of(group: u32, quad: u32) -> End {
+  let first = (step.y_first + group * step.y_channels * step.y_pitch) / 4u + quad;
+  return End(quad < quads(), step.y_channels, first, step.y_pitch / 4u);
+}
+
+// Writes the quad of a channel of the group.
+fn store(end: End, channel: u32, sum: vec4<f32>) {
+  if channel < end.channels && end.inside {
+    y[end.first + channel * end.pitch] = sum;
   }
 }

@@ -15,7 +15,7 @@ fn window_of(group: u32, quad: u32) -> Window {
 }
 
 // The window under one tap of the filter.
-fn under(window: Window, tap: u32) -> Window {
+fn under(window: Window, tap_row: u32, tap_column: u32) -> Window {
   return window;
 }
 

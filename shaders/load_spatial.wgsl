@@ -10,6 +10,8 @@ struct Window {
   column: vec4<u32>,
   at: vec4<u32>, // the group's first element under the current tap
   inside: vec4<bool>,
+  height: u32,
+  width: u32,
   pitch: u32,
   last: u32, // channel
 }
@@ -27,18 +29,21 @@ fn window_of(group: u32, quad: u32) -> Window {
     column * step.stride - step.kernel / 2u,
     vec4(first),
     vec4(false),
+    step.x_height,
+    step.x_width,
     step.x_pitch,
     step.x_channels - 1u,
   );
 }
 
-fn under(window: Window, tap: u32) -> Window {
-  let tap_row = tap / step.kernel;
+fn under(window: Window, tap_row: u32, tap_column: u32) -> Window {
   let row = window.row + tap_row;
-  let column = window.column + (tap - tap_row * step.kernel);
-  let inside = (row < vec4(step.x_height)) & (column < vec4(step.x_width));
-  let at = window.image + select(vec4(0u), row * step.x_width + column, inside);
-  return Window(window.image, window.row, window.column, at, inside, window.pitch, window.last);
+  let column = window.column + tap_column;
+  let inside = (row < vec4(window.height)) & (column < vec4(window.width));
+  var at_tap = window;
+  at_tap.at = window.image + select(vec4(0u), row * window.width + column, inside);
+  at_tap.inside = inside;
+  return at_tap;
 }
 
 fn load(window: Window, channel: u32) -> vec4<f32> {

@@ -41,24 +41,19 @@ const ACTIVATION_HARD_SIGMOID = 2u;
 
 @group(0) @binding(0) var<uniform> step: Step;
 
-fn activate(value: vec4<f32>) -> vec4<f32> {
+fn activate(value: vec4<f32>, activation: u32) -> vec4<f32> {
   let sigmoid = clamp(value + 3.0, vec4(0.0), vec4(6.0)) / 6.0;
   let relu = max(value, vec4(0.0));
   return select(
-    select(value, relu, step.activation == ACTIVATION_RELU),
+    select(value, relu, activation == ACTIVATION_RELU),
     sigmoid,
-    step.activation == ACTIVATION_HARD_SIGMOID,
+    activation == ACTIVATION_HARD_SIGMOID,
   );
 }
 
 // Quads of one channel of y.
 fn quads() -> u32 {
   return (step.batch * step.y_height * step.y_width + 3u) / 4u;
-}
-
-// Taps of a filter.
-fn taps() -> u32 {
-  return step.kernel * step.kernel;
 }
 
 fn blocks_in() -> u32 {

@@ -80,7 +80,7 @@ fn store_column(channel: u32, image: u32, row: u32, column: u32, sums: vec4<f32>
   if step.add_kind == ADD_CHANNEL {
     values += add[first + image];
   }
-  values = activate(values);
+  values = activate(values, step.activation);
   let to = step.y_first + channel * step.y_pitch + pixel;
   if row < step.y_height { y[to] = values.x; }
   if row + 1u < step.y_height { y[to + stride] = values.y; }

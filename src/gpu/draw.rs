@@ -5,10 +5,12 @@ use super::{Gpu, Program};
 use crate::arch::View;
 use crate::error::{Error, Result};
 use bytemuck::{Pod, Zeroable};
+use serde::Deserialize;
 use wgpu::BufferUsages as Usage;
 
 /// Feature maps in a grid of square cells, row by row.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Picture {
     /// Which image of the batch.
     pub image: usize,

@@ -23,6 +23,7 @@ pub const SHADERS: &[(&str, &str)] = shaders![
     "load_spatial",
     "max_pool",
     "mean",
+    "patches",
     "picture",
     "range",
     "step",
@@ -83,6 +84,8 @@ pub enum Kernel {
     WinogradInput,
     /// `winograd_output`
     WinogradOutput,
+    /// `patches`
+    Patches,
     /// `mean`
     Mean,
     /// `max_pool`
@@ -102,6 +105,7 @@ impl Kernel {
             Kernel::WinogradInput,
             Kernel::WinogradOutput,
             Kernel::Products,
+            Kernel::Patches,
             Kernel::Mean,
             Kernel::MaxPool,
             Kernel::Elementwise,
@@ -150,6 +154,7 @@ impl Kernel {
             Kernel::Dense(w) => vec!["step", weights(w), "dense"],
             Kernel::WinogradInput => vec!["step", "winograd_input"],
             Kernel::WinogradOutput => vec!["step", "winograd_output"],
+            Kernel::Patches => vec!["step", "load_spatial", "patches"],
             Kernel::Mean => vec!["step", "mean"],
             Kernel::MaxPool => vec!["step", "max_pool"],
             Kernel::Elementwise => vec!["step", "elementwise"],
@@ -202,6 +207,9 @@ impl Kernel {
             Kernel::Dense(_) => [step.batch, blocks_out, 1],
             Kernel::WinogradInput => [tiles.div_ceil(lanes), groups, step.x_channels],
             Kernel::WinogradOutput => [tiles.div_ceil(lanes), groups, step.y_channels],
+            Kernel::Patches => {
+                return (u64::from(quads) * u64::from(step.x_channels)).div_ceil(u64::from(lanes));
+            }
             Kernel::Mean => [step.batch, step.x_channels, 1],
             Kernel::MaxPool => [step.y_pitch.div_ceil(lanes), step.x_channels, 1],
             Kernel::Elementwise => [quads.div_ceil(lanes), step.x_channels, 1],

@@ -170,6 +170,7 @@ impl Gpu {
                 present_mode: wgpu::PresentMode::Fifo,
                 desired_maximum_frame_latency: 2,
                 alpha_mode: wgpu::CompositeAlphaMode::PreMultiplied,
+                color_space: wgpu::SurfaceColorSpace::Srgb,
                 view_formats: Vec::new(),
             },
         );

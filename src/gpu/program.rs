@@ -19,7 +19,7 @@ const MAX_WORKGROUPS: u64 = 65_535;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Memory {
     Slot(usize),
-    /// Winograd's transformed inputs (0) and products (1).
+    /// Unfolded patches (0), or Winograd's transformed inputs (0) and products (1).
     Scratch(usize),
     Nothing,
 }
@@ -48,10 +48,18 @@ pub struct Program {
     plan: Plan,
     batch: usize,
     slots: Vec<wgpu::Buffer>,
+    /// What only the bind groups name.
+    others: Vec<wgpu::Buffer>,
     recorded: Vec<Recorded>,
     /// Logits and taps, one after the other.
     readback: wgpu::Buffer,
-    size_bytes: usize,
+}
+
+/// A browser frees what nobody names whenever it likes; a new size must not wait for that.
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.buffers().for_each(wgpu::Buffer::destroy);
+    }
 }
 
 /// Time of one step on the device.
@@ -134,8 +142,9 @@ impl Program {
         }
         let outputs: usize = outputs(&plan).map(|view| view_elements(view, batch)).sum();
         let readback = gpu.buffer("outputs", 4 * outputs as u64, Usage::COPY_DST | Usage::MAP_READ)?;
-        let size_bytes = slots.iter().chain(&scratch).chain([&readback]).map(|b| b.size() as usize).sum();
-        Ok(Program { plan, batch, slots, recorded, readback, size_bytes })
+        let [inputs, products] = scratch;
+        let others = vec![inputs, products, nothing, uniforms];
+        Ok(Program { plan, batch, slots, others, recorded, readback })
     }
 
     /// Images of one run.
@@ -153,7 +162,11 @@ impl Program {
     /// Bytes of the buffers.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        self.size_bytes
+        self.buffers().map(|buffer| buffer.size() as usize).sum()
+    }
+
+    fn buffers(&self) -> impl Iterator<Item = &wgpu::Buffer> {
+        self.slots.iter().chain(&self.others).chain([&self.readback])
     }
 
     /// The buffer a view lies in, with the element of its first channel and its pitch.
@@ -348,6 +361,7 @@ fn scratch_elements(dispatches: &[Dispatch], index: usize) -> usize {
             let step = &dispatch.step;
             let channels = match dispatch.kernel {
                 Kernel::WinogradInput => 36 * step.groups * step.x_channels,
+                Kernel::Patches => step.kernel * step.kernel * step.x_channels,
                 _ => step.groups * step.y_channels,
             };
             (channels * step.y_pitch) as usize
@@ -418,6 +432,25 @@ fn lower_step(
             let add = conv.add.map_or(Memory::Nothing, slot);
             match weights.of(conv).packing {
                 Packing::Winograd => to.extend(winograd(shapes, x, add, y, of)),
+                Packing::Patches(weight_type) => {
+                    let patches = Step { y_first: 0, ..shapes };
+                    // What was unfolded is the input of a 1 x 1 convolution.
+                    let products = Step {
+                        x_first: 0,
+                        x_pitch: shapes.y_pitch,
+                        x_channels: shapes.x_channels * shapes.kernel * shapes.kernel,
+                        x_height: shapes.y_height,
+                        x_width: shapes.y_width,
+                        kernel: 1,
+                        stride: 1,
+                        ..shapes
+                    };
+                    let (nothing, unfolded) = (Memory::Nothing, Memory::Scratch(0));
+                    let kernel = Kernel::Patches;
+                    to.push(Dispatch { kernel, step: patches, x, add: nothing, y: unfolded, of });
+                    let kernel = direct(target, weight_type, &products);
+                    to.push(Dispatch { kernel, step: products, x: unfolded, add, y, of });
+                }
                 Packing::Blocks(weight_type) => {
                     let kernel = direct(target, weight_type, &shapes);
                     to.push(Dispatch { kernel, step: shapes, x, add, y, of });

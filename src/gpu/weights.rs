@@ -17,6 +17,8 @@ use std::collections::HashMap;
 pub enum Packing {
     /// Blocks of 4 x 4.
     Blocks(WeightType),
+    /// The same of a 1 x 1 convolution over unfolded patches.
+    Patches(WeightType),
     /// The same of each of Winograd's frequencies.
     Winograd,
 }
@@ -50,8 +52,12 @@ impl Weights {
                 let half = checkpoint.dtype(&format!("{key}.weight")) == Some(Dtype::F16);
                 let packing = packing(gpu.target(), conv, step, half);
                 let bytes = match packing {
-                    Packing::Blocks(weight_type) => {
-                        let taps = conv.kernel * conv.kernel;
+                    Packing::Blocks(weight_type) | Packing::Patches(weight_type) => {
+                        // Inputs and taps of an unfolded input are its channels.
+                        let taps = match packing {
+                            Packing::Patches(_) => 1,
+                            _ => conv.kernel * conv.kernel,
+                        };
                         let blocks = pack(&scaled.weight, step.y.channels, conv.groups, taps);
                         match weight_type {
                             WeightType::F32 => bytes_of(&blocks),
@@ -86,14 +92,18 @@ impl Weights {
     }
 }
 
-/// Winograd's method pays on a CPU, where arithmetic is the limit, down to few channels in a group; on
-/// a card its transforms would be limited by memory.
+/// Winograd's method pays on a CPU, where arithmetic is the limit, down to few channels in a group, and
+/// so do unfolded patches, where gathers are; on a card both would be limited by memory.
 fn packing(target: Target, conv: &Conv, step: &Step, half: bool) -> Packing {
     let dense = step.x.channels / conv.groups >= 8 && step.y.channels / conv.groups >= 8;
     if target == Target::Software && conv.kernel == 3 && conv.stride == 1 && dense {
         return Packing::Winograd;
     }
-    Packing::Blocks(if half { WeightType::F16 } else { WeightType::F32 })
+    let weight_type = if half { WeightType::F16 } else { WeightType::F32 };
+    if target == Target::Software && conv.groups == 1 && conv.kernel > 1 && step.y.channels >= 16 {
+        return Packing::Patches(weight_type);
+    }
+    Packing::Blocks(weight_type)
 }
 
 /// `[channels_out][channels_in of a group][taps]` to blocks of 4 x 4,

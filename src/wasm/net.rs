@@ -9,6 +9,8 @@ use crate::cpu::multiply_add_chains;
 use crate::error::Error;
 #[cfg(feature = "gpu")]
 use crate::gpu::Gpu;
+#[cfg(feature = "gpu")]
+use crate::gpu::draw::{Painter, Picture};
 use crate::image::{Preprocess, preprocess};
 use crate::model::{Model, Options, softmax};
 #[cfg(feature = "cpu")]
@@ -18,6 +20,8 @@ use crate::session::GpuSession;
 use crate::session::Outputs;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
+#[cfg(feature = "gpu")]
+use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 /// Options of [`Net::create`].
@@ -47,6 +51,16 @@ enum Engine {
     Gpu(GpuSession),
 }
 
+/// The device is the net's own: its memory is free at once.
+#[cfg(feature = "gpu")]
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Engine::Gpu(session) = self {
+            session.gpu().device().destroy();
+        }
+    }
+}
+
 /// What [`Net::info`] says.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -73,6 +87,9 @@ pub struct Net {
     network: Network,
     threads: usize,
     engine: RefCell<Engine>,
+    /// The palette and what draws with it, from the first picture on.
+    #[cfg(feature = "gpu")]
+    painter: RefCell<Option<(Vec<u8>, Rc<Painter>)>>,
 }
 
 #[wasm_bindgen]
@@ -117,7 +134,14 @@ impl Net {
         };
         // The engine has its own copy by now; the caller keeps the file.
         model.checkpoint.forget();
-        Ok(Net { model, network, threads, engine: RefCell::new(engine) })
+        Ok(Net {
+            model,
+            network,
+            threads,
+            engine: RefCell::new(engine),
+            #[cfg(feature = "gpu")]
+            painter: RefCell::default(),
+        })
     }
 
     /// What is loaded, as JSON: variant, labels, input rule, stages, taps, cost, engine, memory.
@@ -202,6 +226,68 @@ impl Net {
             }
         };
         Ok(serde_json::to_string(&profile).expect("numbers and strings are JSON"))
+    }
+}
+
+#[cfg(feature = "gpu")]
+#[wasm_bindgen]
+impl Net {
+    /// Draws maps of a tap of the last run on a canvas, without reading them back; `picture` is JSON:
+    /// `{ image, channels, columns, cell, oneScale }`, `palette` 256 colours of 4 bytes.
+    ///
+    /// # Errors
+    /// As [`Painter::draw`]; [`Error::Unsupported`] on the WASM engine and on a canvas of another kind.
+    #[wasm_bindgen(js_name = drawTap)]
+    pub async fn draw_tap(
+        &self,
+        canvas: JsValue,
+        tap: String,
+        picture: String,
+        palette: Vec<u8>,
+    ) -> Result<(), JsValue> {
+        let picture: Picture = serde_json::from_str(&picture)
+            .map_err(|error| Error::Unsupported(format!("the picture of drawTap: {error}")))?;
+        let Ok(engine) = self.engine.try_borrow() else {
+            return Err(Error::Unsupported("the net is busy: wait for the last call".into()).into());
+        };
+        let Engine::Gpu(session) = &*engine else {
+            return Err(Error::Unsupported("only WebGPU draws from its own memory".into()).into());
+        };
+        let Some(program) = session.program() else {
+            return Err(Error::Unsupported("nothing has been computed yet".into()).into());
+        };
+        let (target, size) = match canvas.dyn_into::<web_sys::OffscreenCanvas>() {
+            Ok(canvas) => {
+                let size = [canvas.width(), canvas.height()];
+                (wgpu::SurfaceTarget::OffscreenCanvas(canvas), size)
+            }
+            Err(other) => {
+                let canvas = other.dyn_into::<web_sys::HtmlCanvasElement>().map_err(|_| {
+                    Error::Unsupported("expected a canvas or an OffscreenCanvas to draw on".into())
+                })?;
+                let size = [canvas.width(), canvas.height()];
+                (wgpu::SurfaceTarget::Canvas(canvas), size)
+            }
+        };
+        let gpu = session.gpu();
+        let format = wgpu::TextureFormat::Rgba8Unorm;
+        let surface = gpu.surface(target, size, format)?;
+        let kept = self.painter.borrow().clone().filter(|(colours, _)| *colours == palette);
+        let painter = match kept {
+            Some((_, painter)) => painter,
+            None => {
+                let painter = Rc::new(Painter::new(gpu, format, &palette).await?);
+                self.painter.replace(Some((palette, Rc::clone(&painter))));
+                painter
+            }
+        };
+        let wgpu::CurrentSurfaceTexture::Success(texture) = surface.get_current_texture() else {
+            return Err(Error::Gpu("the canvas gave no texture".into()).into());
+        };
+        let view = texture.texture.create_view(&wgpu::TextureViewDescriptor::default());
+        painter.draw(gpu, program, &tap, &picture, &view).await?;
+        gpu.queue().present(texture);
+        Ok(())
     }
 }
 

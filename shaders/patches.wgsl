@@ -1,0 +1,34 @@
+// Unfolds an input, so that a convolution of any kernel and stride becomes a 1 x 1 convolution:
+//
+//   y[i * taps + t, p] = x[i, p under tap t], zero outside the image
+//
+// Worth it where many outputs read each patch: in software one gather for each costs more than this.
+// After step.wgsl and load_spatial. CPU twin: `run_patches` in src/cpu/conv.rs
+
+@group(0) @binding(5) var<storage, read_write> y: array<vec4<f32>>;
+
+override lanes = 64u;
+
+@compute @workgroup_size(lanes)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (workgroup.x + workgroup.y * workgroups.x) * lanes + lane;
+  let quad = index % quads();
+  let channel = index / quads();
+  if channel >= step.x_channels {
+    return;
+  }
+  let kernel = step.kernel;
+  let window = window_of(0u, quad);
+  let pitch = step.y_pitch / 4u;
+  var to = channel * kernel * kernel * pitch + quad;
+  for (var row = 0u; row < kernel; row++) {
+    for (var column = 0u; column < kernel; column++) {
+      y[to] = load(under(window, row, column), channel);
+      to += pitch;
+    }
+  }
+}
