@@ -16,7 +16,7 @@ const { values, positionals } = parseArgs({
   options: {
     variants: { type: 'string', default: '008,032' },
     runs: { type: 'string', default: '5' },
-    flavour: { type: 'string', default: 'relaxed' },
+    flavour: { type: 'string', default: 'webgpu' },
     hardware: { type: 'boolean', default: false },
     'no-peer': { type: 'boolean', default: false },
   },

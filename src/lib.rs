@@ -2,6 +2,7 @@
 
 pub mod arch;
 pub mod config;
+#[cfg(feature = "cpu")]
 pub mod cpu;
 mod error;
 #[cfg(feature = "gpu")]
@@ -9,8 +10,10 @@ pub mod gpu;
 pub mod image;
 pub mod model;
 pub mod plan;
+#[cfg(feature = "pth")]
 mod pth;
 pub mod recognise;
+#[cfg(any(feature = "cpu", feature = "gpu"))]
 pub mod session;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;

@@ -1,12 +1,15 @@
 //! A model on an engine: inputs in, logits and taps out; the whole Rust API.
 
+#[cfg(feature = "cpu")]
 use crate::arch::Step;
+#[cfg(feature = "cpu")]
 use crate::cpu;
 use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{self, Gpu};
 use crate::model::Model;
 use crate::plan::Plan;
+#[cfg(feature = "cpu")]
 use serde::Serialize;
 
 /// What one run returns.
@@ -29,6 +32,7 @@ pub struct TapOutput {
     pub data: Vec<f32>,
 }
 
+#[cfg(feature = "cpu")]
 /// How long a step takes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -67,6 +71,7 @@ pub fn check_input(data: &[f32], [n, channels, height, width]: [usize; 4]) -> Re
     Ok(())
 }
 
+#[cfg(feature = "cpu")]
 /// The CPU engine with a model's weights; it plans anew when the input's size or the taps change.
 pub struct CpuSession {
     weights: cpu::Weights,
@@ -74,6 +79,7 @@ pub struct CpuSession {
     planned: Option<Planned>,
 }
 
+#[cfg(feature = "cpu")]
 struct Planned {
     size: [usize; 2],
     tap_names: Vec<String>,
@@ -81,6 +87,7 @@ struct Planned {
     workspace: cpu::Workspace,
 }
 
+#[cfg(feature = "cpu")]
 impl CpuSession {
     /// Packs the model's weights.
     ///

@@ -7,6 +7,7 @@
 use crate::arch::{Conv, Network, Op, Step};
 use crate::config::{Config, METADATA_KEY};
 use crate::error::{Error, Result};
+#[cfg(feature = "pth")]
 use crate::pth;
 use half::{bf16, f16};
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,7 +124,11 @@ impl Checkpoint {
                     .into(),
             ));
         }
-        if pth::is_pth(&bytes) { pth::read(bytes) } else { Checkpoint::from_safetensors(bytes) }
+        #[cfg(feature = "pth")]
+        if pth::is_pth(&bytes) {
+            return pth::read(bytes);
+        }
+        Checkpoint::from_safetensors(bytes)
     }
 
     fn from_safetensors(bytes: Vec<u8>) -> Result<Checkpoint> {
@@ -220,6 +225,14 @@ impl Checkpoint {
     #[must_use]
     pub fn tensors(&self) -> &BTreeMap<String, Tensor> {
         &self.tensors
+    }
+
+    /// The same tensors as a safetensors file, row-major and in their own dtypes, without a config.
+    #[cfg(feature = "pth")]
+    #[must_use]
+    pub fn to_safetensors(&self) -> Vec<u8> {
+        let views = self.tensors.iter().map(|(name, tensor)| (name, Stored { bytes: &self.bytes, tensor }));
+        safetensors::serialize(views, None).expect("an index that was checked has shapes that fit its data")
     }
 
     /// Drops the bytes and the index, once an engine has its own copy of the weights.
@@ -383,6 +396,43 @@ impl Checkpoint {
 
 /// Scale and shift of a channel.
 type ScaleShift = (f64, f64);
+
+/// A tensor and the bytes it lies in.
+#[cfg(feature = "pth")]
+struct Stored<'a> {
+    bytes: &'a [u8],
+    tensor: &'a Tensor,
+}
+
+#[cfg(feature = "pth")]
+impl safetensors::View for Stored<'_> {
+    fn dtype(&self) -> safetensors::Dtype {
+        match self.tensor.dtype {
+            Dtype::F16 => safetensors::Dtype::F16,
+            Dtype::Bf16 => safetensors::Dtype::BF16,
+            Dtype::F32 => safetensors::Dtype::F32,
+            Dtype::F64 => safetensors::Dtype::F64,
+            Dtype::I64 => safetensors::Dtype::I64,
+        }
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.tensor.shape
+    }
+
+    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
+        let Tensor { dtype, shape, strides, offset } = self.tensor;
+        if *strides == contiguous_strides(shape) {
+            return self.bytes[*offset..offset + self.data_len()].into();
+        }
+        let element = |index: usize| &self.bytes[offset + index * dtype.size()..][..dtype.size()];
+        strided_indices(shape, strides).flat_map(|index| element(index).iter().copied()).collect()
+    }
+
+    fn data_len(&self) -> usize {
+        self.tensor.len() * self.tensor.dtype.size()
+    }
+}
 
 /// Every tensor a network needs, with its shape, in the order of the steps.
 #[must_use]

@@ -6,7 +6,7 @@ import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build, transform } from 'esbuild';
-import { flavours } from '../www/lib/flavours.js';
+import { flavours, parts } from '../www/lib/flavours.js';
 import { repository } from './serve.mjs';
 
 /** What a visitor downloads besides the model: every script for browsers and the largest engine, compressed. */
@@ -48,7 +48,7 @@ async function packScripts() {
 }
 
 async function packEngine() {
-  for (const { name: flavour } of flavours) {
+  for (const { name: flavour } of [...flavours, ...Object.values(parts)]) {
     await mkdir(inTarget('wasm', flavour), { recursive: true });
     await cp(path.join(wasm, flavour, 'g_ghostnet_bg.wasm'), inTarget('wasm', flavour, 'g_ghostnet_bg.wasm'));
     const glue = await readFile(path.join(wasm, flavour, 'g_ghostnet.js'), 'utf8');

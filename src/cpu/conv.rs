@@ -2,7 +2,7 @@
 
 use super::f32x4::F32x4;
 use super::gemm::{Packed, Rows, product};
-use super::winograd::{self, Winograd};
+use super::winograd::Winograd;
 use crate::arch::Conv;
 use crate::weights::Folded;
 
@@ -165,15 +165,6 @@ impl PackedConv {
     /// One number an output channel.
     pub fn bias(&self) -> &[f32] {
         &self.bias
-    }
-
-    /// Output rows that belong together: parts of a value handed to different threads start at a
-    /// multiple of it.
-    pub fn row_step(&self) -> usize {
-        match &self.kernel {
-            Kernel::Winograd(_) => winograd::T,
-            _ => 1,
-        }
     }
 
     /// Elements of scratch memory for outputs of `width` columns.

@@ -14,7 +14,7 @@ use super::gemm::{Packed, Rows, product};
 const SCRATCH_ELEMENTS: usize = 96 * 1024;
 
 /// Outputs of a tile's side.
-pub const T: usize = 4;
+const T: usize = 4;
 /// Inputs, and frequencies, of a tile's side.
 const N: usize = T + 2;
 

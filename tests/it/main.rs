@@ -5,6 +5,7 @@ mod arch;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod image;
+mod kernels;
 mod network;
 mod plan;
 mod pth;

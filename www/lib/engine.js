@@ -4,7 +4,7 @@
  */
 import { asError, GGhostError, throwIfAborted } from './errors.js';
 import { addUp, download } from './download.js';
-import { chooseFlavour } from './flavours.js';
+import { chooseFlavour, parts } from './flavours.js';
 import { toPixels } from './image.js';
 import { downloadShards, isManifest } from './shards.js';
 
@@ -27,7 +27,11 @@ let generation = 0;
 
 export class Engine {
   #options;
+  /** Of the CPU engine. */
   #glue;
+  /** Promises of the glue of the other parts, by name. */
+  #parts = {};
+  #fetch;
   #net;
   /** Where `#net` runs. @type {'webgpu' | 'wasm'} */
   #backend;
@@ -35,6 +39,7 @@ export class Engine {
   #generation;
   #reason;
   #flavour;
+  #alone;
   /** Whether the device was made anew and has not answered yet. */
   #rebuilt = false;
 
@@ -47,14 +52,17 @@ export class Engine {
   static async load(options, { signal, onProgress = () => {}, fetch, decode, flavour: given } = {}) {
     const engine = new Engine();
     engine.#options = options;
+    engine.#fetch = fetch;
     engine.decode = decode;
     try {
       const flavour = given ?? chooseFlavour(options.flavour);
       engine.#flavour = flavour.name;
+      // An inlined engine is one file and nothing else.
+      engine.#alone = Boolean(flavour.bytes);
       let last = { phase: 'download', loaded: 0, total: undefined };
       const report = (event) => onProgress((last = event));
       const part = addUp(report);
-      const [wasm, model] = await Promise.all([
+      const [wasm, file] = await Promise.all([
         options.kept?.module ?? fetchWasm(flavour, options.wasmUrl, { signal, fetch, onBytes: part() }),
         modelBytes(options.kept?.model ?? options.model, { signal, fetch, cache: options.cache, onBytes: part() }),
       ]);
@@ -62,9 +70,9 @@ export class Engine {
 
       report({ ...last, phase: 'compile' });
       const module = wasm instanceof WebAssembly.Module ? wasm : await compile(wasm);
-      engine.#glue = await loadGlue(flavour, options.wasmUrl);
-      await engine.#glue.default({ module_or_path: module });
+      engine.#glue = await start(flavour, module, options.wasmUrl);
       engine.#generation = generation;
+      const model = isPth(file) ? (await engine.#part('pth')).safetensorsFromPth(file) : file;
       engine.#kept = { module, model: options.kept?.model ?? new Blob([model]) };
       throwIfAborted(signal);
 
@@ -76,6 +84,20 @@ export class Engine {
       engine.dispose();
       throw engine.#failure(error);
     }
+  }
+
+  /** The glue of a part that is fetched when it is first needed; a failure is tried again. */
+  #part(name) {
+    if (this.#alone) throw new GGhostError('unsupported', 'The inlined engine is WebAssembly on the processor and reads safetensors only: for more, import g-ghostnet itself.');
+    this.#parts[name] ??= (async () => {
+      const { wasmUrl } = this.#options;
+      const bytes = await fetchWasm(parts[name], wasmUrl, { fetch: this.#fetch, onBytes() {} });
+      return start(parts[name], await compile(bytes), wasmUrl);
+    })().catch((error) => {
+      this.#parts[name] = undefined;
+      throw error;
+    });
+    return this.#parts[name];
   }
 
   /** What a fresh engine needs to take over without downloads. */
@@ -176,9 +198,10 @@ export class Engine {
     this.#net = undefined;
   }
 
-  #create(backend, model) {
+  async #create(backend, model) {
     const { variant, labels, threads, precision } = this.#options;
-    return this.#glue.Net.create(model, JSON.stringify({ backend, variant, labels, threads, precision }));
+    const glue = backend === 'webgpu' ? await this.#part('webgpu') : this.#glue;
+    return glue.Net.create(model, JSON.stringify({ backend, variant, labels, threads, precision }));
   }
 
   #use(backend, net) {
@@ -247,6 +270,7 @@ export class Engine {
     if (failure.code === 'crashed' && this.#generation === generation) {
       generation += 1;
       this.#glue.__wbg_reset_state?.();
+      for (const part of Object.values(this.#parts)) part?.then((glue) => glue.__wbg_reset_state?.(), () => {});
     }
     return failure;
   }
@@ -280,6 +304,17 @@ async function fetchWasm(flavour, folder, options) {
   const hint = 'The option wasmUrl names the folder of the engine.';
   return download(url, { what: 'The engine (WebAssembly)', hint, ...options });
 }
+
+/** Loads a module's script and makes an instance. */
+async function start(part, module, folder) {
+  const glue = await loadGlue(part, folder);
+  await glue.default({ module_or_path: module });
+  return glue;
+}
+
+/** Whether a file begins as PyTorch's do: a zip archive, or a pickle, where a safetensors header's length has zeros. */
+const isPth = (bytes) =>
+  (bytes[0] === 0x50 && bytes[1] === 0x4b) || (bytes[0] === 0x80 && bytes.subarray(3, 8).some((byte) => byte !== 0));
 
 async function compile(bytes) {
   try {

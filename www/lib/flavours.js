@@ -1,5 +1,6 @@
 /**
- * @file The engine's binaries, fastest first, and which of them this browser can run.
+ * @file The WebAssembly modules: the flavours of the CPU engine, fastest first, and which of them this browser can
+ * run; and the parts that are fetched when they are needed.
  * A browser refuses a whole module for one instruction that it does not know, so each flavour has a probe:
  * the smallest module with such an instruction.
  */
@@ -39,6 +40,23 @@ export const flavours = [
     url: () => new URL('../wasm/fixed/g_ghostnet_bg.wasm', import.meta.url),
   },
 ];
+
+/**
+ * @typedef {Omit<Flavour, 'probe'>} Part
+ * @type {{ webgpu: Part, pth: Part }} the WebGPU engine, and the reader of PyTorch checkpoints
+ */
+export const parts = {
+  webgpu: {
+    name: 'webgpu',
+    glue: () => import('../wasm/webgpu/g_ghostnet.js'),
+    url: () => new URL('../wasm/webgpu/g_ghostnet_bg.wasm', import.meta.url),
+  },
+  pth: {
+    name: 'pth',
+    glue: () => import('../wasm/pth/g_ghostnet.js'),
+    url: () => new URL('../wasm/pth/g_ghostnet_bg.wasm', import.meta.url),
+  },
+};
 
 /**
  * @param {string} [name] a flavour to insist on

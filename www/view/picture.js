@@ -15,8 +15,9 @@ export function pictureView({ choose }) {
     ({ picture, dragging, busy }) => {
       photo.classList.toggle('dragging', dragging);
       photo.classList.toggle('busy', busy);
-      if (!picture || image.getAttribute('src') === picture.url) return;
-      image.src = picture.url;
+      if (!picture) return;
+      // The first sample is in the document already.
+      if (image.getAttribute('src') !== picture.url) image.src = picture.url;
       image.alt = picture.title ?? picture.name;
       byId('photo-caption').replaceChildren(...caption(picture));
     },

@@ -1,3 +1,4 @@
 //! What several test modules use.
 
+pub mod naive;
 pub mod reference;

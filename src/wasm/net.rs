@@ -1,9 +1,10 @@
-//! The face towards JavaScript; the only file that names a `JsValue`.
+//! A model on an engine, as JavaScript sees it.
 //!
-//! Structured answers cross the border as JSON text, tensors as typed arrays; errors are JavaScript
-//! `Error`s with the `code` of [`Error::code`].
+//! Structured answers cross the border as JSON text, tensors as typed arrays.
 
+use super::now;
 use crate::arch::{Network, Stage};
+#[cfg(feature = "cpu")]
 use crate::cpu::multiply_add_chains;
 use crate::error::Error;
 #[cfg(feature = "gpu")]
@@ -12,23 +13,16 @@ use crate::gpu::Gpu;
 use crate::gpu::draw::{Painter, Picture};
 use crate::image::{Preprocess, preprocess};
 use crate::model::{Model, Options, softmax};
+#[cfg(feature = "cpu")]
+use crate::session::CpuSession;
 #[cfg(feature = "gpu")]
 use crate::session::GpuSession;
-use crate::session::{CpuSession, Outputs};
+use crate::session::Outputs;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 #[cfg(feature = "gpu")]
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-
-impl From<Error> for JsValue {
-    fn from(error: Error) -> JsValue {
-        let js = js_sys::Error::new(&error.to_string());
-        // Setting a property of a fresh object cannot fail.
-        let _ = js_sys::Reflect::set(&js, &"code".into(), &error.code().into());
-        js.into()
-    }
-}
 
 /// Options of [`Net::create`].
 #[derive(Deserialize)]
@@ -51,6 +45,7 @@ enum Backend {
 }
 
 enum Engine {
+    #[cfg(feature = "cpu")]
     Cpu(CpuSession),
     #[cfg(feature = "gpu")]
     Gpu(GpuSession),
@@ -103,7 +98,8 @@ impl Net {
     /// `progress` is called with the part of the loading that is done, 0 to 1.
     ///
     /// # Errors
-    /// As [`Model::from_bytes`].
+    /// As [`Model::from_bytes`]; [`Error::Unsupported`] for an engine that this module does not have.
+    #[cfg_attr(not(feature = "gpu"), allow(unused_variables, reason = "the CPU engine loads in one go"))]
     pub async fn create(
         model: Vec<u8>,
         options: String,
@@ -116,6 +112,7 @@ impl Net {
         let network = model.network(model.input.side, model.input.side)?;
         let threads = options.threads.unwrap_or(1);
         let engine = match options.backend {
+            #[cfg(feature = "cpu")]
             Backend::Wasm => Engine::Cpu(CpuSession::new(&model, threads)?),
             #[cfg(feature = "gpu")]
             Backend::Webgpu => {
@@ -128,9 +125,11 @@ impl Net {
                 });
                 Engine::Gpu(session.await?)
             }
-            #[cfg(not(feature = "gpu"))]
-            Backend::Webgpu => {
-                return Err(Error::Unsupported("this build has no WebGPU engine".into()).into());
+            #[cfg(not(all(feature = "cpu", feature = "gpu")))]
+            _ => {
+                return Err(
+                    Error::Unsupported("this module has not the engine that was asked for".into()).into()
+                );
             }
         };
         // The engine has its own copy by now; the caller keeps the file.
@@ -148,6 +147,7 @@ impl Net {
     /// What is loaded, as JSON: variant, labels, input rule, stages, taps, cost, engine, memory.
     pub fn info(&self) -> String {
         let (backend, adapter, memory_bytes) = match &*self.engine.borrow() {
+            #[cfg(feature = "cpu")]
             Engine::Cpu(session) => (Backend::Wasm, None, session.size_bytes()),
             #[cfg(feature = "gpu")]
             Engine::Gpu(session) => (Backend::Webgpu, Some(session.gpu().adapter()), session.size_bytes()),
@@ -195,6 +195,7 @@ impl Net {
             return Err(Error::Unsupported("the net is busy: wait for the last call".into()).into());
         };
         let outputs = match &mut *engine {
+            #[cfg(feature = "cpu")]
             Engine::Cpu(session) => session.run(&self.model, &data, [n, 3, height, width], &taps)?,
             #[cfg(feature = "gpu")]
             Engine::Gpu(session) => session.run(&self.model, &data, [n, 3, height, width], &taps).await?,
@@ -202,6 +203,7 @@ impl Net {
         Ok(Output { outputs, dims: [n, self.model.labels.len()], milliseconds: now() - start })
     }
 
+    #[cfg(feature = "cpu")]
     /// Times each step on one input, `[3, height, width]`: a JSON list of
     /// `{ name, kernel, dims, macs, milliseconds }`.
     ///
@@ -341,18 +343,11 @@ impl Output {
 
 /// GFLOP/s of `rounds` rounds of independent multiply-adds on one thread. The best of many calls is the
 /// processor's peak: calls, because the engine's optimising compiler takes over from call to call.
+#[cfg(feature = "cpu")]
 #[wasm_bindgen(js_name = multiplyAddRate)]
 pub fn multiply_add_rate(rounds: u32) -> f64 {
     let start = now();
     let (operations, alive) = multiply_add_chains(rounds);
     let elapsed = now() - start;
     if alive.is_finite() { operations / elapsed / 1e6 } else { 0.0 }
-}
-
-/// Milliseconds of the page's or worker's clock.
-fn now() -> f64 {
-    js_sys::Reflect::get(&js_sys::global(), &"performance".into())
-        .ok()
-        .and_then(|performance| performance.dyn_into::<web_sys::Performance>().ok())
-        .map_or(0.0, |performance| performance.now())
 }

@@ -1,0 +1,33 @@
+//! The face towards JavaScript; the only folder that names a `JsValue`.
+//!
+//! Each module that `build.sh` makes has one thing: the CPU engine, the WebGPU engine, or the reader of
+//! PyTorch checkpoints, so that a visitor downloads what is used. Errors are JavaScript `Error`s with the
+//! `code` of [`Error::code`].
+
+#[cfg(feature = "pth")]
+mod checkpoint;
+#[cfg(any(feature = "cpu", feature = "gpu"))]
+mod net;
+
+use crate::error::Error;
+#[cfg(any(feature = "cpu", feature = "gpu"))]
+pub use net::{Net, Output};
+use wasm_bindgen::prelude::*;
+
+impl From<Error> for JsValue {
+    fn from(error: Error) -> JsValue {
+        let js = js_sys::Error::new(&error.to_string());
+        // Setting a property of a fresh object cannot fail.
+        let _ = js_sys::Reflect::set(&js, &"code".into(), &error.code().into());
+        js.into()
+    }
+}
+
+/// Milliseconds of the page's or worker's clock.
+#[cfg(any(feature = "cpu", feature = "gpu"))]
+fn now() -> f64 {
+    js_sys::Reflect::get(&js_sys::global(), &"performance".into())
+        .ok()
+        .and_then(|performance| performance.dyn_into::<web_sys::Performance>().ok())
+        .map_or(0.0, |performance| performance.now())
+}

@@ -1,0 +1,192 @@
+//! The CPU engine's kernels, one step at a time, against the formula in f64: a table of shapes around
+//! every edge of the tiles, and every step of whole networks.
+
+use crate::support::naive;
+use crate::support::reference::{Reference, recipe_checkpoint, unit};
+use g_ghostnet::arch::{Activation, Conv, ConvWeights, Network, Op, Step, Value, View};
+use g_ghostnet::config::Config;
+use g_ghostnet::cpu::{Weights, Workspace};
+use g_ghostnet::plan::Plan;
+use g_ghostnet::weights::Checkpoint;
+
+/// Runs a plan step by step; each output is held against the formula on the inputs that the engine
+/// itself had, so that errors do not add up and the first wrong step is named.
+fn hold_steps(network: &Network, checkpoint: &Checkpoint, image: &[f32]) {
+    let plan = Plan::new(network, &[] as &[&str]).unwrap();
+    let weights = Weights::new(network, checkpoint).unwrap();
+    let mut workspace = Workspace::new(&plan, &weights, 1).unwrap();
+    workspace.set_image(&plan, image);
+    let read = |workspace: &Workspace, view: View| {
+        let mut values = Vec::new();
+        workspace.read(&plan, view, &mut values);
+        values
+    };
+    for step in &plan.steps {
+        let x = read(&workspace, step.x);
+        let second = step.reads().nth(1).map_or_else(Vec::new, |view| read(&workspace, view));
+        workspace.run_step(&plan, &weights, step);
+        let got = read(&workspace, step.y);
+        let want = naive::step(step, &x, &second, checkpoint).unwrap();
+        assert_eq!(got.len(), want.len(), "{}", step.name);
+        let allowed = rounding(step);
+        // Winograd's transforms mix a tile's pixels and channels, so its error follows the largest sum.
+        let largest = want.iter().fold(0f64, |max, exact| max.max(exact.magnitude));
+        for (i, (&got, want)) in got.iter().zip(&want).enumerate() {
+            let magnitude = if is_winograd(step) { largest } else { want.magnitude };
+            let error = (f64::from(got) - want.value).abs();
+            let place = [i / step.y.pixels(), i % step.y.pixels() / step.y.width, i % step.y.width];
+            assert!(
+                error <= allowed * magnitude,
+                "{} at channel, row, column {place:?}: {got}, expected {}; {step:?}",
+                step.name,
+                want.value
+            );
+        }
+    }
+}
+
+fn is_winograd(step: &Step) -> bool {
+    matches!(&step.op, Op::Conv(conv) if conv.kernel == 3 && conv.stride == 1 && conv.groups < step.x.channels)
+}
+
+/// Rounding error relative to the terms' magnitudes. A sum of n terms in any order is off by at most
+/// n half units in the last place, and a few operations follow. The three transforms of F(4x4, 3x3)
+/// have row sums of magnitudes up to 10, 1 and 19, each applied twice, of which errors of random signs
+/// reach a small part: 100 is allowed.
+fn rounding(step: &Step) -> f64 {
+    let half_unit = f64::from(f32::EPSILON) / 2.0;
+    match &step.op {
+        Op::Conv(conv) => {
+            let terms = step.x.channels / conv.groups * conv.kernel * conv.kernel + 6;
+            terms as f64 * half_unit * if is_winograd(step) { 100.0 } else { 1.0 }
+        }
+        Op::Mean => (step.x.pixels() + 2) as f64 * half_unit,
+        Op::Scale { .. } | Op::Add { .. } => 2.0 * half_unit,
+        Op::MaxPool | Op::Copy => 0.0,
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Add {
+    None,
+    Channel,
+    Residual,
+}
+
+/// A network of the steps that make a convolution's operands and the convolution.
+fn hold_conv(
+    channels: [usize; 2],
+    groups: usize,
+    kernel: usize,
+    stride: usize,
+    [height, width]: [usize; 2],
+    add: Add,
+    activation: Activation,
+) {
+    let conv = |name: &str, kernel, stride, groups, add, activation| {
+        let weights = ConvWeights { conv: name.into(), norm: None, bias: true, matrix: false };
+        Op::Conv(Conv { weights, kernel, stride, groups, add, activation })
+    };
+    let value =
+        |channels, [height, width]: [usize; 2]| Value { name: String::new(), channels, height, width };
+    let view = |value: usize, first, channels, [height, width]: [usize; 2]| View {
+        value,
+        first,
+        channels,
+        height,
+        width,
+    };
+    let (size, small) = ([height, width], [height.div_ceil(stride), width.div_ceil(stride)]);
+    // Operands are ranges inside wider values, as in a ghost stage.
+    let (before, after) = (5, 3);
+    let wide = |channels| before + channels + after;
+    let values = vec![
+        value(3, size),
+        value(wide(channels[0]), size),
+        value(wide(channels[1]), small),
+        value(wide(channels[1]), [1, 1]),
+        value(wide(channels[1]), small),
+    ];
+    let all =
+        |index: usize| view(index, 0, values[index].channels, [values[index].height, values[index].width]);
+    let part = |index: usize, channels| View { first: before, channels, ..all(index) };
+    let addend = match add {
+        Add::None => None,
+        Add::Channel => Some(part(3, channels[1])),
+        Add::Residual => Some(part(2, channels[1])),
+    };
+    let step = |name: &str, op, x, y| Step { name: name.into(), op, x, y };
+    let steps = vec![
+        step("x", conv("x", 1, 1, 1, None, Activation::None), all(0), all(1)),
+        step("residual", conv("residual", 3, stride, 1, None, Activation::None), all(0), all(2)),
+        step("mean", Op::Mean, all(2), all(3)),
+        step(
+            "main",
+            conv("main", kernel, stride, groups, addend, activation),
+            part(1, channels[0]),
+            part(4, channels[1]),
+        ),
+    ];
+    let network =
+        Network { name: "case".into(), classes: 1, values, steps, stages: Vec::new(), taps: Vec::new() };
+    let checkpoint = recipe_checkpoint(&network, "kernels", str::to_owned, Config::default()).unwrap();
+    hold_steps(&network, &checkpoint, &unit("image", 3 * height * width));
+}
+
+#[test]
+fn convolutions_agree_with_the_formula_around_every_tile_edge() {
+    let relu = Activation::Relu;
+    // Rows of a product: one to more than two tiles of four, and the five, three and three that end it.
+    for pixels in 1..=14 {
+        hold_conv([7, 9], 1, 1, 1, [1, pixels], Add::Residual, relu);
+        hold_conv([7, 9], 1, 3, 2, [3, pixels], Add::None, relu);
+    }
+    // Columns: below, at and above vectors of four and blocks of eight; depths likewise.
+    for channels in [1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 15, 16, 17, 20, 24, 25, 31, 33] {
+        for add in [Add::None, Add::Channel, Add::Residual] {
+            hold_conv([6, channels], 1, 1, 1, [3, 5], add, relu);
+        }
+        hold_conv([channels, 10], 1, 1, 1, [3, 5], Add::None, Activation::None);
+        hold_conv([channels, 10], 1, 1, 2, [5, 4], Add::Channel, Activation::HardSigmoid);
+        hold_conv([channels, channels], channels, 3, 1, [5, 4], Add::Residual, relu);
+        hold_conv([channels, channels], channels, 5, 2, [5, 4], Add::None, relu);
+    }
+    // More rows than pass a block of weights at once, and sums longer than the first-level cache.
+    hold_conv([16, 9], 1, 1, 1, [40, 41], Add::Residual, relu);
+    hold_conv([1100, 20], 1, 1, 1, [3, 3], Add::Residual, relu);
+    hold_conv([12, 12], 1, 7, 2, [19, 22], Add::None, relu);
+    hold_conv([12, 12], 1, 5, 1, [6, 7], Add::Channel, relu);
+}
+
+#[test]
+fn winograd_agrees_with_the_formula_for_every_group_width_and_partial_tile() {
+    for [width, groups] in
+        [[1, 2], [2, 3], [6, 2], [8, 1], [12, 2], [18, 2], [30, 1], [36, 1], [42, 1], [90, 1]]
+    {
+        for size in [[1, 1], [3, 4], [4, 4], [5, 9], [7, 7], [8, 8], [13, 6]] {
+            let channels = width * groups;
+            hold_conv([channels, channels], groups, 3, 1, size, Add::Residual, Activation::Relu);
+            hold_conv([channels, channels], groups, 3, 2, size, Add::None, Activation::Relu);
+        }
+    }
+    // As many tiles as are transformed in several goes.
+    hold_conv([32, 32], 1, 3, 1, [70, 61], Add::Channel, Activation::None);
+}
+
+#[test]
+fn every_step_of_every_family_agrees_with_the_formula() {
+    for file in [
+        "form_released_40x56_b2.json",
+        "form_paper_40x56_b2.json",
+        "ghostnet_050_47x65_b2.json",
+        "resnet18_64x96_b1.json",
+        "g_ghost_regnetx_002_224x224_b1.json",
+    ] {
+        let path = std::path::Path::new("tests/golden/reference").join(file);
+        let Ok(reference) = Reference::from_file(&path) else { panic!("{} is missing", path.display()) };
+        let model = reference.model().unwrap();
+        let [_, _, height, width] = [1, 3, 33, 47];
+        let network = model.network(height, width).unwrap();
+        hold_steps(&network, &model.checkpoint, &unit("image", 3 * height * width));
+    }
+}
