@@ -263,6 +263,7 @@ impl GpuSession {
             })
             .collect();
         let mut outputs = Outputs { logits: Vec::new(), taps };
+        let image = 3 * height * width;
         for images in data.chunks(program.batch() * image) {
             gpu.guarded(|| {
                 program.submit(&gpu, images);
