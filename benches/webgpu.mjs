@@ -1,10 +1,10 @@
 // Times the WebGPU engine against ONNX Runtime Web's, in turn in one headless Chromium, on the same weights
 // and input, and checks both logits.
 //
-//   node benches/webgpu.mjs MODELS [--variants 008,032] [--runs 5] [--flavour relaxed] [--hardware] [--no-peer]
+//   node benches/webgpu.mjs MODELS [--variants 008,032] [--runs 5] [--flavour webgpu] [--hardware] [--no-peer]
 //
-// MODELS is a folder written by benches/export.py; the peer needs `npm install --no-save onnxruntime-web`.
-// `first` is what a visitor waits for once the files are there: load, compile and the first answer.
+// MODELS is a folder written by benches/export.py; the peer needs `npm ci --prefix benches`.
+// Load and first run is what a visitor waits for once the files are there: weights, shaders and the first answer.
 import path from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
@@ -30,7 +30,7 @@ const server = await serve(path.join(repository, 'benches'), {
   mounts: {
     '/wasm/': path.join(repository, 'dist/wasm'),
     '/models/': models,
-    '/node_modules/': path.join(repository, 'node_modules'),
+    '/node_modules/': path.join(repository, 'benches/node_modules'),
   },
 });
 const browser = await launch({ webgpu: values.hardware ? 'hardware' : true });
