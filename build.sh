@@ -108,9 +108,9 @@ build_flavour() {
   fi
   rm -rf "$out.new"
   "$wasm_bindgen/wasm-bindgen" "$module" --target web --out-dir "$out.new" --out-name g_ghostnet \
-    --remove-name-section --remove-producers-section
+    --remove-name-section --remove-producers-section --experimental-reset-state-function
   [ "$flavour" != relaxed ] || relaxed=--enable-relaxed-simd
-  node_modules/.bin/wasm-opt "$out.new/g_ghostnet_bg.wasm" -o "$out.new/g_ghostnet_bg.wasm" -O3 --strip-debug \
+  node_modules/.bin/wasm-opt "$out.new/g_ghostnet_bg.wasm" -o "$out.new/g_ghostnet_bg.wasm" -Oz --converge --strip-debug \
     --enable-simd $relaxed --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext \
     --enable-mutable-globals --enable-reference-types --enable-multivalue
   rm -rf "$out"

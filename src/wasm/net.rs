@@ -48,7 +48,7 @@ enum Engine {
     #[cfg(feature = "cpu")]
     Cpu(CpuSession),
     #[cfg(feature = "gpu")]
-    Gpu(GpuSession),
+    Gpu(Box<GpuSession>),
 }
 
 /// The device is the net's own: its memory is free at once.
@@ -123,7 +123,7 @@ impl Net {
                         let _ = progress.call1(&JsValue::NULL, &part.into());
                     }
                 });
-                Engine::Gpu(session.await?)
+                Engine::Gpu(Box::new(session.await?))
             }
             #[cfg(not(all(feature = "cpu", feature = "gpu")))]
             _ => {
@@ -145,8 +145,12 @@ impl Net {
     }
 
     /// What is loaded, as JSON: variant, labels, input rule, stages, taps, cost, engine, memory.
-    pub fn info(&self) -> String {
-        let (backend, adapter, memory_bytes) = match &*self.engine.borrow() {
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] during a run.
+    pub fn info(&self) -> Result<String, JsValue> {
+        let engine = self.engine.try_borrow().map_err(|_| busy())?;
+        let (backend, adapter, memory_bytes) = match &*engine {
             #[cfg(feature = "cpu")]
             Engine::Cpu(session) => (Backend::Wasm, None, session.size_bytes()),
             #[cfg(feature = "gpu")]
@@ -167,7 +171,7 @@ impl Net {
             threads: self.threads,
             memory_bytes,
         };
-        serde_json::to_string(&info).expect("numbers, strings and lists are JSON")
+        Ok(serde_json::to_string(&info).expect("numbers, strings and lists are JSON"))
     }
 
     /// RGBA8 pixels to the network's input, `[3, side, side]`, by the model's rule.
@@ -182,6 +186,7 @@ impl Net {
     ///
     /// # Errors
     /// [`Error::WrongShape`], [`Error::UnknownTap`], [`Error::OutOfMemory`]; the net stays usable.
+    #[allow(clippy::await_holding_refcell_ref, reason = "a second call is told that the net is busy")]
     pub async fn forward(
         &self,
         data: Vec<f32>,
@@ -192,7 +197,7 @@ impl Net {
     ) -> Result<Output, JsValue> {
         let start = now();
         let Ok(mut engine) = self.engine.try_borrow_mut() else {
-            return Err(Error::Unsupported("the net is busy: wait for the last call".into()).into());
+            return Err(busy());
         };
         let outputs = match &mut *engine {
             #[cfg(feature = "cpu")]
@@ -216,7 +221,7 @@ impl Net {
         width: usize,
         runs: usize,
     ) -> Result<String, JsValue> {
-        let profile = match &mut *self.engine.borrow_mut() {
+        let profile = match &mut *self.engine.try_borrow_mut().map_err(|_| busy())? {
             Engine::Cpu(session) => session.profile(&self.model, image, [height, width], runs, now)?,
             #[cfg(feature = "gpu")]
             Engine::Gpu(_) => {
@@ -237,6 +242,7 @@ impl Net {
     ///
     /// # Errors
     /// As [`Painter::draw`]; [`Error::Unsupported`] on the WASM engine and on a canvas of another kind.
+    #[allow(clippy::await_holding_refcell_ref, reason = "a second call is told that the net is busy")]
     #[wasm_bindgen(js_name = drawTap)]
     pub async fn draw_tap(
         &self,
@@ -248,7 +254,7 @@ impl Net {
         let picture: Picture = serde_json::from_str(&picture)
             .map_err(|error| Error::Unsupported(format!("the picture of drawTap: {error}")))?;
         let Ok(engine) = self.engine.try_borrow() else {
-            return Err(Error::Unsupported("the net is busy: wait for the last call".into()).into());
+            return Err(busy());
         };
         let Engine::Gpu(session) = &*engine else {
             return Err(Error::Unsupported("only WebGPU draws from its own memory".into()).into());
@@ -350,4 +356,9 @@ pub fn multiply_add_rate(rounds: u32) -> f64 {
     let (operations, alive) = multiply_add_chains(rounds);
     let elapsed = now() - start;
     if alive.is_finite() { operations / elapsed / 1e6 } else { 0.0 }
+}
+
+/// What a second call gets while the first awaits the device.
+fn busy() -> JsValue {
+    Error::Unsupported("the net is busy: wait for the last call".into()).into()
 }
