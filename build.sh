@@ -25,7 +25,8 @@ part_of() {
   esac
 }
 
-# What a visitor downloads besides the model, in bytes after gzip: one flavour and the page's scripts.
+# What a visitor downloads besides the model, in bytes after gzip: one flavour and the page's scripts. The GPU engine
+# comes on top where there is a GPU.
 size_budget=150000
 
 target=wasm32-unknown-unknown
@@ -107,9 +108,9 @@ build_flavour() {
   fi
   rm -rf "$out.new"
   "$wasm_bindgen/wasm-bindgen" "$module" --target web --out-dir "$out.new" --out-name g_ghostnet \
-    --remove-name-section --remove-producers-section
+    --remove-name-section --remove-producers-section --experimental-reset-state-function
   [ "$flavour" != relaxed ] || relaxed=--enable-relaxed-simd
-  node_modules/.bin/wasm-opt "$out.new/g_ghostnet_bg.wasm" -o "$out.new/g_ghostnet_bg.wasm" -O3 --strip-debug \
+  node_modules/.bin/wasm-opt "$out.new/g_ghostnet_bg.wasm" -o "$out.new/g_ghostnet_bg.wasm" -Oz --converge --strip-debug \
     --enable-simd $relaxed --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext \
     --enable-mutable-globals --enable-reference-types --enable-multivalue
   rm -rf "$out"
@@ -123,6 +124,11 @@ build_wasm() {
   for flavour in $modules; do
     step "WebAssembly, $flavour" build_flavour "$flavour"
   done
+}
+
+build_page() {
+  build_wasm
+  step "The page as it is shipped" node tools/site.mjs
 }
 
 hold_size_budget() { step "Sizes in bytes" node tools/sizes.mjs $size_budget $modules; }
@@ -177,7 +183,7 @@ test_all() {
         ;;
       page)
         need_chromium
-        build_wasm
+        build_page
         hold_size_budget
         step "Page tests" page_tests
         ;;
@@ -187,31 +193,21 @@ test_all() {
   printf '\nAll %d steps of "test %s" passed in %d min %d s.\n' $steps "$*" $((SECONDS / 60)) $((SECONDS % 60))
 }
 
-# --- Deploying ---
-
-assemble_site() {
-  rm -rf dist/site
-  mkdir -p dist/site
-  cp -R www/. dist/site/
-  cp -R dist/wasm models dist/site/
-  echo "dist/site/ is ready; for WebAssembly threads its host must send Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp."
-}
-
 verb=${1-help}
 [ $# = 0 ] || shift
 case $verb in
   demo)
-    build_wasm
+    build_page
     exec node tools/serve.mjs "$@"
     ;;
   test) test_all "$@" ;;
   check) test_all check ;;
   wasm)
-    build_wasm
+    build_page
     hold_size_budget
     ;;
   classify | accuracy)
-    { need_chromium; build_wasm; } >&2 # standard output is the answer's alone
+    { need_chromium; build_page; } >&2 # standard output is the answer's alone
     [ "$verb" = classify ] || set -- --accuracy "$@"
     exec node tools/classify.mjs "$@"
     ;;
@@ -228,9 +224,7 @@ case $verb in
     need_packages
     exec node tools/document.mjs dist/docs
     ;;
-  site)
-    build_wasm
-    step "Site" assemble_site
+  site) build_page
     ;;
   help | -h | --help) help ;;
   *)

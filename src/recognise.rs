@@ -20,12 +20,12 @@ pub fn rename_keys(checkpoint: &mut Checkpoint) {
         let mut keys = checkpoint.tensors().keys();
         keys.len() > 0 && keys.all(|key| key.starts_with(**wrapper))
     }) {
-        checkpoint.rename(|key| key.strip_prefix(wrapper).map(str::to_owned));
+        checkpoint.rename(&|key| key.strip_prefix(wrapper).map(str::to_owned));
     }
     if checkpoint.shape("trunk_output.block1.block1-0.f.a.0.weight").is_some() {
-        checkpoint.rename(|key| Some(torchvision_regnet_key(key).unwrap_or_else(|| key.into())));
+        checkpoint.rename(&|key| Some(torchvision_regnet_key(key).unwrap_or_else(|| key.into())));
     } else if checkpoint.shape("s1.b1.conv1.conv.weight").is_some() {
-        checkpoint.rename(|key| Some(timm_regnet_key(key).unwrap_or_else(|| key.into())));
+        checkpoint.rename(&|key| Some(timm_regnet_key(key).unwrap_or_else(|| key.into())));
     }
 }
 

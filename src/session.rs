@@ -2,6 +2,7 @@
 
 #[cfg(feature = "cpu")]
 use crate::arch::Step;
+use crate::arch::View;
 #[cfg(feature = "cpu")]
 use crate::cpu;
 use crate::error::{Error, Result};
@@ -45,7 +46,7 @@ pub struct StepProfile {
     pub dims: [usize; 3],
     /// Multiply-accumulate operations of the direct form.
     pub macs: u64,
-    /// Median time.
+    /// Best time.
     pub milliseconds: f64,
 }
 
@@ -69,6 +70,16 @@ pub fn check_input(data: &[f32], [n, channels, height, width]: [usize; 4]) -> Re
         )));
     }
     Ok(())
+}
+
+/// Room for a batch of each tap.
+fn empty_taps(views: &[(String, View)], n: usize) -> Vec<TapOutput> {
+    let empty = |(name, view): &(String, View)| TapOutput {
+        name: name.clone(),
+        dims: [n, view.channels, view.height, view.width],
+        data: Vec::with_capacity(n * view.len()),
+    };
+    views.iter().map(empty).collect()
 }
 
 #[cfg(feature = "cpu")]
@@ -112,15 +123,8 @@ impl CpuSession {
         check_input(data, dims)?;
         let [n, _, height, width] = dims;
         let planned = self.plan(model, [height, width], taps)?;
-        let mut outputs = Outputs::default();
         let views: Vec<_> = planned.plan.taps.clone();
-        outputs.taps = (views.iter())
-            .map(|(name, view)| TapOutput {
-                name: name.clone(),
-                dims: [n, view.channels, view.height, view.width],
-                data: Vec::with_capacity(n * view.len()),
-            })
-            .collect();
+        let mut outputs = Outputs { logits: Vec::new(), taps: empty_taps(&views, n) };
         for image in data.chunks_exact(3 * height * width) {
             let Planned { plan, workspace, .. } = self.planned.as_mut().expect("planned above");
             workspace.set_image(plan, image);
@@ -146,7 +150,7 @@ impl CpuSession {
         Ok(self.planned.as_ref().expect("planned above"))
     }
 
-    /// Times each step: the median of `runs` runs of one input, `[3, height, width]`, with a clock in
+    /// Times each step: the best of `runs` runs of one input, `[3, height, width]`, with a clock in
     /// milliseconds.
     ///
     /// # Errors
@@ -160,28 +164,25 @@ impl CpuSession {
         clock: impl Fn() -> f64,
     ) -> Result<Vec<StepProfile>> {
         check_input(image, [1, 3, height, width])?;
-        self.plan::<&str>(model, [height, width], &[])?;
+        self.plan::<String>(model, [height, width], &[])?;
         let Planned { plan, workspace, .. } = self.planned.as_mut().expect("planned above");
-        let mut times = vec![Vec::with_capacity(runs); plan.steps.len()];
+        let mut times = vec![f64::INFINITY; plan.steps.len()];
         for _ in 0..runs.max(1) {
             workspace.set_image(plan, image);
-            for (step, times) in plan.steps.iter().zip(&mut times) {
+            for (step, best) in plan.steps.iter().zip(&mut times) {
                 let start = clock();
                 workspace.run_step(plan, &self.weights, step);
-                times.push(clock() - start);
+                *best = best.min(clock() - start);
             }
         }
-        let profile = |(step, times): (&Step, &mut Vec<f64>)| {
-            times.sort_by(f64::total_cmp);
-            StepProfile {
-                name: step.name.clone(),
-                kernel: self.weights.kernel_name(step),
-                dims: [step.y.channels, step.y.height, step.y.width],
-                macs: step.macs(),
-                milliseconds: times[times.len() / 2],
-            }
+        let profile = |(step, milliseconds): (&Step, f64)| StepProfile {
+            name: step.name.clone(),
+            kernel: self.weights.kernel_name(step),
+            dims: [step.y.channels, step.y.height, step.y.width],
+            macs: step.macs(),
+            milliseconds,
         };
-        Ok(plan.steps.iter().zip(&mut times).map(profile).collect())
+        Ok(plan.steps.iter().zip(times).map(profile).collect())
     }
 
     /// Bytes of weights, slots and scratch memory.
@@ -255,14 +256,7 @@ impl GpuSession {
         let [n, _, height, width] = dims;
         let gpu = self.gpu.clone();
         let program = self.plan(model, [height, width], n, taps).await?;
-        let taps = (program.plan().taps.iter())
-            .map(|(name, view)| TapOutput {
-                name: name.clone(),
-                dims: [n, view.channels, view.height, view.width],
-                data: Vec::with_capacity(n * view.len()),
-            })
-            .collect();
-        let mut outputs = Outputs { logits: Vec::new(), taps };
+        let mut outputs = Outputs { logits: Vec::new(), taps: empty_taps(&program.plan().taps, n) };
         let image = 3 * height * width;
         for images in data.chunks(program.batch() * image) {
             gpu.guarded(|| {

@@ -102,6 +102,9 @@ pub struct Scaled {
     pub shift: Vec<f32>,
 }
 
+/// What a batch norm does to a channel, the convolution's bias included.
+type ScaleAndShift = (f64, f64);
+
 /// A convolution's weight and bias with the batch norm folded in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Folded {
@@ -248,7 +251,7 @@ impl Checkpoint {
     }
 
     /// Renames keys; a key mapped to `None` is dropped.
-    pub fn rename(&mut self, name_of: impl Fn(&str) -> Option<String>) {
+    pub fn rename(&mut self, name_of: &dyn Fn(&str) -> Option<String>) {
         let tensors = std::mem::take(&mut self.tensors);
         self.tensors =
             tensors.into_iter().filter_map(|(key, tensor)| Some((name_of(&key)?, tensor))).collect();
@@ -367,7 +370,7 @@ impl Checkpoint {
 
     /// Weight, and scale and shift of each output channel, in f64: the rounding of numbers that are made
     /// once would be in every number after.
-    fn parts(&self, conv: &Conv, channels_out: usize) -> Result<(Vec<f32>, Vec<ScaleShift>)> {
+    fn parts(&self, conv: &Conv, channels_out: usize) -> Result<(Vec<f32>, Vec<ScaleAndShift>)> {
         let key = &conv.weights.conv;
         let weight = self.read(&format!("{key}.weight"))?;
         let bias = match conv.weights.bias {
@@ -393,9 +396,6 @@ impl Checkpoint {
         Ok((weight, scales))
     }
 }
-
-/// Scale and shift of a channel.
-type ScaleShift = (f64, f64);
 
 /// A tensor and the bytes it lies in.
 #[cfg(feature = "pth")]

@@ -5,8 +5,9 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { build, transform } from 'esbuild';
+import { build } from 'esbuild';
 import { flavours, parts } from '../www/lib/flavours.js';
+import { minify } from './minify.mjs';
 import { repository } from './serve.mjs';
 
 /** What a visitor downloads besides the model: every script for browsers and the largest engine, compressed. */
@@ -22,18 +23,6 @@ const manifest = JSON.parse(await readFile(path.join(source, 'package.json'), 'u
 const cargo = await readFile(path.join(repository, 'Cargo.toml'), 'utf8');
 const version = cargo.match(/^version = "(.+)"/m)[1];
 if (manifest.version !== version) throw new Error(`www/lib/package.json has version ${manifest.version}, Cargo.toml ${version}: make them the same`);
-
-/**
- * Comments and long names stay in the repository; the types carry the documentation.
- * Only the comments that tell bundlers to leave an import alone have to come back.
- */
-async function minify(code) {
-  const { code: small } = await transform(code, { format: 'esm', minify: true, target: 'es2022', legalComments: 'none' });
-  const given = code.split('@vite-ignore').length;
-  const kept = small.replaceAll('import(new URL', 'import(/* @vite-ignore */ /* webpackIgnore: true */ new URL');
-  if (kept.split('@vite-ignore').length !== given) throw new Error('an import of an address known only at run time was not found again');
-  return kept;
-}
 
 async function packScripts() {
   await mkdir(inTarget('lib'), { recursive: true });

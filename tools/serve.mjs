@@ -9,12 +9,8 @@ import { parseArgs } from 'node:util';
 
 export const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 
-/** Where the page finds what it loads: URL prefix -> folder, the longest prefix first. */
-export const pageMounts = {
-  '/': path.join(repository, 'www'),
-  '/wasm/': path.join(repository, 'dist/wasm'),
-  '/models/': path.join(repository, 'models'),
-};
+/** The page as it is shipped: `./build.sh site` makes the folder. */
+export const pageMounts = { '/': path.join(repository, 'dist/site') };
 
 const types = {
   '.css': 'text/css; charset=utf-8',

@@ -1,21 +1,23 @@
 // Prints what a visitor of the page downloads besides the model, and fails above a budget.
-//   node tools/sizes.mjs BUDGET FLAVOUR...   the budget in bytes after gzip
+//   node tools/sizes.mjs BUDGET MODULE...   the budget in bytes after gzip, for the page with a flavour of the CPU
+//                                           engine; the parts that are fetched when they are needed are listed
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
 import { gzipSync } from 'node:zlib';
+import { flavours } from '../www/lib/flavours.js';
 import { repository } from './serve.mjs';
 
-const [budget, ...flavours] = process.argv.slice(2);
-const www = path.join(repository, 'www');
-const engines = path.join(www, 'wasm'); // where the page's addresses put dist/wasm
+const [budget, ...modules] = process.argv.slice(2);
+const www = path.join(repository, 'dist/site');
+const engines = path.join(www, 'wasm');
 
 /** The scripts that the page loads: app.js and whatever it names, in turn; the engine's own are counted by flavour. */
 async function scriptsOfPage() {
   const found = new Set([path.join(www, 'app.js')]);
   for (const file of found) {
     const text = await readFile(file, 'utf8');
-    for (const [, name] of text.matchAll(/['"](\.{1,2}\/[^'"]+\.js)['"]/g)) {
+    for (const [, name] of text.matchAll(/['"`](\.{1,2}\/[^'"`]+\.js)['"`]/g)) {
       const script = path.resolve(path.dirname(file), name);
       if (!script.startsWith(engines + path.sep)) found.add(script);
     }
@@ -35,12 +37,13 @@ const tooLarge = [];
 
 row('', 'raw', 'gzip', 'with page');
 row('page scripts', ...page);
-for (const flavour of flavours) {
-  const folder = path.join(repository, 'dist/wasm', flavour);
+for (const name of modules) {
+  const folder = path.join(engines, name);
   const engine = await sizes([path.join(folder, 'g_ghostnet.js'), path.join(folder, 'g_ghostnet_bg.wasm')]);
   const total = engine[1] + page[1];
-  row(flavour, ...engine, total);
-  if (total > Number(budget)) tooLarge.push(flavour);
+  const isFlavour = flavours.some((flavour) => flavour.name === name);
+  row(name, ...engine, isFlavour ? total : '');
+  if (isFlavour && total > Number(budget)) tooLarge.push(name);
 }
 if (tooLarge.length) {
   console.error(`sizes: larger than the budget of ${budget} bytes after gzip: ${tooLarge.join(', ')}`);
