@@ -137,15 +137,12 @@ fn assign_slots(values: &[Value], steps: &[Step], kept: &[ValueId]) -> (Vec<Slot
     take(0, &mut slot_of, &mut free);
     for (index, step) in steps.iter().enumerate() {
         take(step.y.value, &mut slot_of, &mut free);
-        let mut ended: Vec<ValueId> = step
-            .reads()
-            .chain([step.y])
-            .map(|view| view.value)
-            .filter(|&value| last_use[value] == index)
-            .collect();
-        ended.sort_unstable();
-        ended.dedup();
-        free.extend(ended.iter().map(|&value| slot_of[value]));
+        for value in step.reads().chain([step.y]).map(|view| view.value) {
+            // A value that is read twice ends once.
+            if last_use[value] == index && !free.contains(&slot_of[value]) {
+                free.push(slot_of[value]);
+            }
+        }
     }
     (slot_of, slots)
 }

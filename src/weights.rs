@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 #[cfg(feature = "pth")]
 use crate::pth;
 use half::{bf16, f16};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Added to a batch norm's variance, as in PyTorch.
 const EPSILON: f32 = 1e-5;
@@ -252,9 +252,11 @@ impl Checkpoint {
 
     /// Renames keys; a key mapped to `None` is dropped.
     pub fn rename(&mut self, name_of: &dyn Fn(&str) -> Option<String>) {
-        let tensors = std::mem::take(&mut self.tensors);
-        self.tensors =
-            tensors.into_iter().filter_map(|(key, tensor)| Some((name_of(&key)?, tensor))).collect();
+        for (key, tensor) in std::mem::take(&mut self.tensors) {
+            if let Some(name) = name_of(&key) {
+                self.tensors.insert(name, tensor);
+            }
+        }
     }
 
     /// Shape of a tensor that exists.
@@ -270,7 +272,6 @@ impl Checkpoint {
     /// [`Error::BadModel`] for a dtype that is no float.
     pub fn check(&self, network: &Network) -> Result<()> {
         let expected = expected_tensors(network);
-        let names: BTreeSet<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
         let missing: Vec<_> = expected
             .iter()
             .map(|(name, _)| name)
@@ -278,7 +279,9 @@ impl Checkpoint {
             .cloned()
             .collect();
         let unknown: Vec<_> = (self.tensors.keys())
-            .filter(|name| !names.contains(name.as_str()) && !name.ends_with(".num_batches_tracked"))
+            .filter(|name| {
+                !expected.iter().any(|known| known.0 == **name) && !name.ends_with(".num_batches_tracked")
+            })
             .cloned()
             .collect();
         if !missing.is_empty() || !unknown.is_empty() {

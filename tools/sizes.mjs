@@ -12,11 +12,11 @@ const [budget, ...modules] = process.argv.slice(2);
 const www = path.join(repository, 'dist/site');
 const engines = path.join(www, 'wasm');
 
-/** The scripts that the page loads: app.js and whatever it names, in turn; the engine's own are counted by flavour. */
+/** The scripts that the page loads: app.js and whatever it names, in turn, but for what is imported when it is needed. */
 async function scriptsOfPage() {
   const found = new Set([path.join(www, 'app.js')]);
   for (const file of found) {
-    const text = await readFile(file, 'utf8');
+    const text = (await readFile(file, 'utf8')).replaceAll(/import\([^)]*\)/g, '');
     for (const [, name] of text.matchAll(/['"`](\.{1,2}\/[^'"`]+\.js)['"`]/g)) {
       const script = path.resolve(path.dirname(file), name);
       if (!script.startsWith(engines + path.sep)) found.add(script);

@@ -55,6 +55,7 @@ enum Engine {
 #[cfg(feature = "gpu")]
 impl Drop for Engine {
     fn drop(&mut self) {
+        #[allow(irrefutable_let_patterns, reason = "a module may have the one engine only")]
         if let Engine::Gpu(session) = self {
             session.gpu().device().destroy();
         }
@@ -256,6 +257,7 @@ impl Net {
         let Ok(engine) = self.engine.try_borrow() else {
             return Err(busy());
         };
+        #[allow(irrefutable_let_patterns, reason = "a module may have the one engine only")]
         let Engine::Gpu(session) = &*engine else {
             return Err(Error::Unsupported("only WebGPU draws from its own memory".into()).into());
         };

@@ -6,7 +6,6 @@ import { asError, GGhostError, throwIfAborted } from './errors.js';
 import { addUp, download } from './download.js';
 import { chooseFlavour, parts } from './flavours.js';
 import { toPixels } from './image.js';
-import { downloadShards, isManifest } from './shards.js';
 
 /** Instances that crashed in this realm: nets of an earlier one are dead. */
 let generation = 0;
@@ -336,8 +335,11 @@ async function loadGlue(flavour, folder) {
   }
 }
 
+/** Whether an address names a manifest of a model in several files. */
+const isManifest = (url) => /\.json([?#]|$)/i.test(url);
+
 async function modelBytes(model, options) {
-  if (typeof model === 'string' && isManifest(model)) return downloadShards(model, options);
+  if (typeof model === 'string' && isManifest(model)) return (await import('./shards.js')).downloadShards(model, options);
   if (typeof model === 'string') return download(model, { what: 'The model', ...options });
   const bytes = model instanceof Blob ? await model.arrayBuffer() : model;
   options.onBytes?.(bytes.byteLength, bytes.byteLength);

@@ -6,7 +6,6 @@ import { GGhostError, throwIfAborted, untilAborted } from './errors.js';
 import { openHost } from './host.js';
 import { baseUrl, snapshot } from './image.js';
 
-export { clearCache } from './shards.js';
 export { GGhostError };
 
 const backends = ['auto', 'webgpu', 'wasm'];
@@ -236,3 +235,6 @@ function mapsOf({ data, dims: [, ...dims] }, i) {
   const size = dims.reduce((a, b) => a * b);
   return { data: data.slice(i * size, (i + 1) * size), dims, layout: 'chw' };
 }
+
+/** Forgets every downloaded part of a model in several files. */
+export const clearCache = async () => (await import('./shards.js')).clearCache();

@@ -11,9 +11,6 @@ import { download } from './download.js';
 const STORE = 'g-ghostnet';
 const MAX_BYTES = 2 ** 30;
 
-/** Whether an address names a manifest. */
-export const isManifest = (url) => /\.json([?#]|$)/i.test(url);
-
 /**
  * @param {string} url of the manifest
  * @param {{ cache?: boolean, fetch?: typeof globalThis.fetch, signal?: AbortSignal, onBytes?: (loaded: number, total?: number) => void }} options
