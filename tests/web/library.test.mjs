@@ -288,6 +288,31 @@ test('a model in parts is checked, cached by its hashes, and loads without a cac
   }
 });
 
+test('PyTorch checkpoints are read by a part that is fetched for them', async () => {
+  const file = async (name) => (await readFile(path.join(repository, 'tests/golden/pth', name))).toString('base64');
+  const files = [await file('zip.pth'), await file('legacy.pth')];
+  const asked = [];
+  page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  const [zip, legacy, cut] = await inPage(async (load, codeOf, files) => {
+    const bytes = files.map((text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0)));
+    const data = Float32Array.from({ length: 3 * 64 * 64 }, (_, i) => Math.sin(i));
+    const answer = async (model) => {
+      const net = await load({ model, backend: 'wasm', worker: false });
+      const { logits } = await net.forward({ data, dims: [1, 3, 64, 64] });
+      const { variant } = net.info;
+      net.dispose();
+      return { variant, logits: Array.from(logits) };
+    };
+    return [await answer(bytes[0].buffer), await answer(new Blob([bytes[1]])), await codeOf(load({ model: bytes[0].slice(0, 9000) }))];
+  }, files);
+  assert.match(zip.variant, /^resnet/);
+  assert.ok(zip.logits.length > 1 && new Set(zip.logits).size === zip.logits.length, `${zip.logits}`);
+  assert.deepEqual(legacy, zip);
+  assert.equal(cut, 'bad-model');
+  assert.ok(asked.includes('/wasm/pth/g_ghostnet_bg.wasm'));
+  assert.ok(!asked.includes('/wasm/webgpu/g_ghostnet_bg.wasm'));
+});
+
 test('after a crash of the engine the next call runs on a fresh one', async () => {
   const crashing = `
     const { Net } = await import(URL);
