@@ -7,6 +7,7 @@ import { after, afterEach, before, test } from 'node:test';
 
 import { launch } from '../../tools/browser.mjs';
 import { repository, servePage } from '../../tools/serve.mjs';
+import { checkpoint } from './support/pth.mjs';
 
 const golden = JSON.parse(await readFile(path.join(repository, 'tests/golden/page.json'), 'utf8'));
 const inRepository = (file) => path.join(repository, file);
@@ -240,6 +241,26 @@ test('a model file takes the bundled one’s place; one that is no model does no
   await settled();
   assertTop(await shownTop(), goldenOf('pavilion.jpg').top.map((row) => ({ ...row, label: `my ${row.label}` })), 'pavilion.jpg');
   assert.equal(await page.locator('#error').isHidden(), true);
+});
+
+test('a PyTorch checkpoint of 1,000 classes takes the bundled one’s place, and its stages are shown', async () => {
+  await open();
+  await ready();
+  const keys = JSON.parse(await readFile(inRepository('tests/golden/keys/g_ghost_regnetx_032.json'), 'utf8'));
+  const labels = JSON.parse(await readFile(inRepository('models/imagenet-1k.json'), 'utf8'));
+  const file = path.join(folder, 'g_ghost_regnet_3.2g.pth');
+  await writeFile(file, checkpoint(keys));
+  await page.setInputFiles('#file', file);
+  await page.waitForFunction(
+    () => document.querySelector('#strip').textContent.includes('1000 classes') || !document.querySelector('#error').hidden,
+  );
+  await settled();
+  assert.equal(await page.locator('#error').isHidden(), true, await page.textContent('#error'));
+  const strip = await page.textContent('#strip');
+  for (const words of ['192 maps', '120 ghosts', '432 maps', '216 ghosts', '1008 maps']) assert.ok(strip.includes(words), strip);
+  const top = await shownTop();
+  assert.equal(top.length, 5);
+  for (const { label } of top) assert.ok(labels.includes(label), label);
 });
 
 test('a model that cannot be had is said in a sentence', async () => {
