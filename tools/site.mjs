@@ -1,5 +1,6 @@
 // Assembles the page as a folder for any static host, from any path below it: dist/site/.
 import { build } from 'esbuild';
+import { createHash } from 'node:crypto';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { minify } from './minify.mjs';
@@ -64,6 +65,18 @@ function titleOf(file) {
   return data ? `${name} · ${data[0].toUpperCase()}${data.slice(1)}` : name;
 }
 
+/** The service worker with the hash of every file that a visitor may need without a network. */
+async function listForOffline() {
+  const manifest = {};
+  for (const name of (await readdir(target, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => path.relative(target, path.join(entry.parentPath, entry.name))).sort()) {
+    if (/\.(md|LICENSE)$/.test(name)) continue;
+    manifest[name.split(path.sep).join('/')] = createHash('sha256').update(await readFile(path.join(target, name))).digest('hex');
+  }
+  const version = createHash('sha256').update(JSON.stringify(manifest)).digest('hex').slice(0, 16);
+  const code = await minify(await readFile(path.join(www, 'service.js'), 'utf8'));
+  await writeFile(path.join(target, 'service.js'), `const MANIFEST=${JSON.stringify(manifest)},VERSION="${version}";${code}`);
+}
+
 await rm(target, { recursive: true, force: true });
 await mkdir(target, { recursive: true });
 for (const name of ['index.html', 'style.css', 'samples']) await cp(path.join(www, name), path.join(target, name), { recursive: true });
@@ -72,4 +85,5 @@ await shipLibrary(library, path.join(target, 'lib'));
 await shipLibrary(path.join(repository, 'dist/wasm'), path.join(target, 'wasm'));
 await cp(path.join(repository, 'models'), path.join(target, 'models'), { recursive: true });
 await listModels();
+await listForOffline();
 console.log('dist/site/ is ready: any static host can serve it, from any path.');

@@ -1,5 +1,6 @@
 /** @file What can be taken away: a view as a picture, the numbers as CSV and JSON. */
 import { text } from '../view/language.js';
+import { numbersOf } from './numbers.js';
 import { rowsOf } from './panel.js';
 
 export function save(name, content, type) {
@@ -32,7 +33,8 @@ export function exportJson(state) {
     metric,
     threshold,
     maps: rows,
-    ...(state.study && { study: state.study.numbers }),
+    ...(state.alone?.maps === maps && { measures: numbersOf(state.alone, threshold) }),
+    ...(state.study?.own && { set: { name: state.study.name, pictures: state.study.own.images, taps: state.study.taps, measures: numbersOf(state.study, threshold) } }),
   };
   return JSON.stringify(document, null, 2);
 }

@@ -45,6 +45,7 @@ class Grid extends View {
       .blank { display: grid; place-items: center; font-size: 11px; color: var(--muted); }
       :host { --accent: var(--first); min-width: 0; }
       :host([side='last']) { --accent: var(--last); }
+      :host([side='ghost']) { --accent: var(--ghost); }
     `,
   ];
 
@@ -92,8 +93,17 @@ class Grid extends View {
     const { left, top, bottom } = pane.getBoundingClientRect();
     const y = top + box.y - pane.scrollTop + box.cell / 2;
     if (y < top - 1 || y > bottom + 1) return undefined;
-    const half = lensSide(box.cell) / 2;
-    return { x: left + box.x + box.cell / 2 + (edge === 'right' ? half : -half), y };
+    const side = lensSide(box.cell);
+    const [x, above] = this.#lensAt(box);
+    return { x: left + x + (edge === 'right' ? side : 0), y: top + above - pane.scrollTop + side / 2 };
+  }
+
+  /** The lens lies over its map, but not beyond the grid, where words are. */
+  #lensAt({ x, y, cell }) {
+    const side = lensSide(cell);
+    const { columns, rows } = this.layout;
+    const within = (at, length) => Math.max(-4, Math.min(at, length - side + 4));
+    return [within(x + (cell - side) / 2, columns * cell), within(y + (cell - side) / 2, rows * cell)];
   }
 
   render() {
@@ -145,7 +155,8 @@ class Grid extends View {
     if (!box) return nothing;
     const side = lensSide(box.cell);
     const lift = this.touching ? side * 0.5 + 28 : 0;
-    const style = { left: `${box.x + (box.cell - side) / 2}px`, top: `${box.y + (box.cell - side) / 2 - lift}px`, width: `${side}px`, height: `${side}px` };
+    const [left, top] = this.#lensAt(box);
+    const style = { left: `${left}px`, top: `${top - lift}px`, width: `${side}px`, height: `${side}px` };
     const blank = this.blank?.has(this.lit);
     return html`<div class="lens ${this.pinned ? 'pinned' : ''} ${blank ? 'blank' : ''}" ${styled(style)}>${blank ? '0' : html`<canvas></canvas>`}</div>`;
   }

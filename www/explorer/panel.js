@@ -2,9 +2,12 @@
 import { css, html, nothing } from 'lit';
 import { decimal, parts, text } from '../view/language.js';
 import { define, shared, View } from './base.js';
-import { blankOf, comparisonKey, comparisons, countAbove, isSingle, isWeak, orderOf, pairOf, rangeOf, stageNumber, stageOf } from './compare.js';
+import { blankOf, comparisonKey, comparisons, countAbove, isSingle, isWeak, orderOf, pairOf, rangeOf, readPin, stageNumber, stageOf } from './compare.js';
 import { statistics } from './paint.js';
+import './ghost.js';
+import './numbers.js';
 import './pair.js';
+import './similarity.js';
 import './twins.js';
 
 const tabs = ['twins', 'ghost', 'similarity', 'numbers'];
@@ -28,7 +31,7 @@ class Panel extends View {
       [role='tab'] { padding: 8px 12px; border: 0; border-bottom: 2px solid transparent; margin-bottom: -1px; background: none; cursor: pointer; color: var(--muted); white-space: nowrap; }
       [role='tab'][aria-selected='true'] { color: var(--text); border-color: var(--text); }
       kbd { font: inherit; font-size: 11px; color: var(--muted); margin-left: 4px; }
-      gg-pair { position: sticky; bottom: 0; z-index: 5; }
+      gg-pair { position: sticky; bottom: var(--dock, 0px); z-index: 5; }
       @media (max-width: 799px) {
         .body { padding: 16px; }
         .threshold input { height: 44px; }
@@ -48,7 +51,8 @@ class Panel extends View {
   willUpdate() {
     const { state } = this;
     if (!state?.maps) return;
-    this.pair = isSingle(state) ? single(state) : pairOf(state);
+    // Maps of a stage that is being left have no comparison yet.
+    this.pair = isSingle(state) ? single(state) : state.comparison?.maps === state.maps ? pairOf(state) : undefined;
     this.view = this.#memo(
       [state.maps, state.comparison, state.sort, state.palette, state.scale, state.width, state.language, state.theme, state.metric],
       () => viewOf(state, this.#room()),
@@ -114,8 +118,51 @@ class Panel extends View {
     switch (state.tab) {
       case 'twins':
         return html`<gg-twins .view=${view} .pair=${pair} .pinned=${Boolean(state.pin) && !state.pointed} .actions=${this.actions} .language=${this.language}></gg-twins>`;
+      case 'ghost':
+        return html`<gg-ghost-path
+          .path=${state.ghostPath?.of === state.maps ? state.ghostPath : undefined}
+          .stage=${stageOf(state)}
+          .number=${stageNumber(state)}
+          .palette=${state.palette}
+          .theme=${state.theme}
+          .ablation=${state.ablation}
+          .without=${state.without}
+          .pinned=${pinnedTap(state)}
+          .actions=${this.actions}
+          .language=${this.language}
+        ></gg-ghost-path>`;
+      case 'similarity':
+        return view.single
+          ? html`<p>${text('numbersSingle')}</p>`
+          : html`<gg-similarity
+              .comparison=${state.comparison?.maps === state.maps ? state.comparison : undefined}
+              .clusters=${state.clusters?.matrix === state.comparison?.matrix ? state.clusters : undefined}
+              .pair=${pair}
+              .names=${view.names}
+              .threshold=${state.threshold}
+              .taps=${state.maps.taps}
+              .choices=${view.choices}
+              .positions=${view.positions}
+              .theme=${state.theme}
+              .actions=${this.actions}
+              .language=${this.language}
+            ></gg-similarity>`;
+      case 'numbers':
+        return html`<gg-numbers
+          .alone=${state.alone?.maps === state.maps ? state.alone : undefined}
+          .study=${state.study?.info === state.info && state.study.taps.join() === state.maps.taps.join() ? state.study : undefined}
+          .info=${state.info}
+          .plain=${state.plain?.variant === state.info.variant ? state.plain : undefined}
+          .times=${state.bothTimes?.info === state.info ? state.bothTimes : undefined}
+          .dims=${view.dims}
+          .threshold=${state.threshold}
+          .single=${view.single}
+          .sampleCount=${state.samples.length}
+          .actions=${this.actions}
+          .language=${this.language}
+        ></gg-numbers>`;
       default:
-        return html`<p class="note">…</p>`;
+        throw new Error(`there is no tab ${state.tab}`);
     }
   }
 
@@ -173,6 +220,12 @@ class Panel extends View {
   }
 }
 
+/** The pinned map as a tap's channel. */
+function pinnedTap({ pin, maps }) {
+  const found = readPin(pin);
+  return found && { tap: maps.taps[found.side === 'first' ? 0 : 1], channel: found.channel };
+}
+
 /** A pointed map of a stage that has nothing to compare. */
 const single = ({ pointed }) => pointed && { side: 'first', first: pointed.channel, last: -1, next: [], asked: pointed };
 
@@ -208,6 +261,9 @@ function viewOf(state, room) {
     legend: stageRange ? (far ? [value(-far), value(far)] : stageRange.map(value)) : [text(palette === 'diverging' ? 'lowestSymmetric' : 'lowest'), text(scale === 'pair' ? 'highestPair' : 'highestLocal')],
     describe: both((side) => (channel) => describe(side, channel, shown)),
     rows: () => rowsOf(shown),
+    dims: [maps.first.dims, maps.last.dims],
+    positions: maps.first.dims[1] * maps.first.dims[2],
+    choices: state.info.taps.filter((tap) => tap.startsWith(`${maps.stage}.`) && !/\.(merge(\.\d)?|mean)$/.test(tap)),
   };
 }
 

@@ -65,7 +65,7 @@ class Status extends View {
   }
 }
 
-function rows({ info, result, times }, tested) {
+function rows({ info, result, times, offline, newer }, tested) {
   const { timings, backendReason = info.backendReason, backend = info.backend } = result ?? {};
   const rows = [
     ['engineUsed', `${engineNames[backend]}${backend === 'wasm' ? ` (${info.flavour})` : ''}${info.worker ? text('inWorker') : ''}`],
@@ -83,6 +83,7 @@ function rows({ info, result, times }, tested) {
     ['multiplications', millions(info.macs)],
     ['activations', millions(info.activations)],
     ['memory', megabytes(info.memoryBytes)],
+    ['offline', offline === undefined ? undefined : text(newer ? 'offlineNewer' : offline ? 'offlineReady' : 'offlineNot')],
   ];
   return rows.filter(([, value]) => value);
 }

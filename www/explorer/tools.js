@@ -38,6 +38,7 @@ export function tools({ state, actions, update, net, panel }) {
   menu.addEventListener('keydown', ({ key }) => {
     if (key === 'Escape') [menu.open] = [false, menu.querySelector('summary').focus()];
   });
+  offline(update);
   fetch('models/models.json')
     .then((response) => response.json())
     .then((models) => update({ models }), () => update({ models: [] }));
@@ -71,6 +72,26 @@ export function tools({ state, actions, update, net, panel }) {
     remember,
   ];
   return (now) => draws.forEach((draw) => draw(now));
+}
+
+/** Makes the page work without a network, and says when a newer version waits. */
+function offline(update) {
+  const { serviceWorker } = navigator;
+  if (!serviceWorker || !isSecureContext) return;
+  serviceWorker.register('service.js').then(
+    (registration) => {
+      registration.addEventListener('updatefound', () => {
+        const { installing } = registration;
+        const earlier = Boolean(serviceWorker.controller);
+        installing.addEventListener('statechange', () => {
+          if (installing.state === 'installed' && earlier) update({ newer: true });
+          if (installing.state === 'activated' && !earlier) update({ offline: true });
+        });
+      });
+      update({ offline: Boolean(registration.active), newer: Boolean(registration.waiting) });
+    },
+    () => update({ offline: false }), // a host without the file, a browser that forbids it: the page works all the same
+  );
 }
 
 let written;
