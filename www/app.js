@@ -88,7 +88,7 @@ async function open(change) {
   update({ busy: true, error: undefined });
   try {
     const next = await withLabels(await timed({ model: file ?? addressOf(model), backend }), { model: file ?? addressOf(model), backend });
-    const same = state.info && next.info.variant === state.info.variant;
+    const same = !state.info || next.info.variant === state.info.variant;
     net?.dispose();
     net = next;
     const stage = known(next.info, state.stage);

@@ -45,7 +45,7 @@ class Numbers extends View {
       .scroll { overflow-x: auto; }
       table { min-width: 720px; }
       th { vertical-align: bottom; }
-      thead tr:first-child th { border-bottom: 0; padding-bottom: 0; }
+      thead tr:first-child > * { border-bottom: 0; padding-bottom: 0; }
       td.number, .value { font-size: 18px; }
       .group + .group, .edge { padding-left: 20px; border-left: 1px solid var(--line); }
       .control { color: var(--muted); }
@@ -81,7 +81,7 @@ class Numbers extends View {
       <div class="scroll" role="region" tabindex="0" aria-label=${text('measuresTitle')}>
         <table id="measures">
           <thead>
-            <tr><th></th><th colspan="3" class="number group">${text('thisPicture')}</th><th colspan="4" class="number group">${study ? text('setTitle', { name: study.name, n: study.own?.images ?? study.total }) : text('noSet')}</th></tr>
+            <tr><td></td><th colspan="3" class="number group">${text('thisPicture')}</th><th colspan="4" class="number group">${study ? text('setTitle', { name: study.name, n: study.own?.images ?? study.total }) : text('noSet')}</th></tr>
             <tr><th>${text('measure')}</th>
               ${sets.slice(0, 3).map((name, i) => html`<th class="number ${i ? '' : 'edge'}">${text(`set_${name}`)}</th>`)}
               ${sets.map((name, i) => html`<th class="number ${i ? '' : 'edge'}">${text(`set_${name}`)}</th>`)}</tr>

@@ -48,14 +48,14 @@ export function stripView({ selectStage }) {
 
 function stageButton(stage, number, widest, selectStage) {
   const { depth, width, cheap, kind, size } = stage;
-  const made = cheap ? text('madeCheaply', { n: cheap, width }) : text('noneCheap');
   const button = element(
     'button',
-    { type: 'button', 'aria-label': text('stageLabel', { number, blocks: text('blocks', { n: depth }), width, size: size.join(' × '), made }) },
+    { type: 'button' },
     drawing(stage, widest),
     element('b', {}, text('stageName', { number })),
     element('span', {}, text('stageMaps', { width, size: size.join(' × ') })),
     element('span', { className: kind }, depth === 1 ? text('oneBlock') : cheap ? text('ghosts', { n: cheap }) : text('plain')),
+    element('span', { className: 'unseen' }, text('blocks', { n: depth })),
   );
   button.dataset.stage = stage.name;
   button.addEventListener('click', () => selectStage(stage.name));
