@@ -230,12 +230,27 @@ impl Checkpoint {
         &self.tensors
     }
 
-    /// The same tensors as a safetensors file, row-major and in their own dtypes, without a config.
-    #[cfg(feature = "pth")]
+    /// The same tensors as a safetensors file, row-major and in their own dtypes, with the config if there is
+    /// one.
+    #[cfg(any(feature = "pth", feature = "study"))]
     #[must_use]
     pub fn to_safetensors(&self) -> Vec<u8> {
         let views = self.tensors.iter().map(|(name, tensor)| (name, Stored { bytes: &self.bytes, tensor }));
-        safetensors::serialize(views, None).expect("an index that was checked has shapes that fit its data")
+        let config = (self.config != Config::default())
+            .then(|| [(METADATA_KEY.to_owned(), self.config.to_json())].into_iter().collect());
+        safetensors::serialize(views, config).expect("an index that was checked has shapes that fit its data")
+    }
+
+    /// Replaces or adds a tensor, row-major, stored as f32 or f16; the bytes it had are kept.
+    #[cfg(feature = "study")]
+    pub(crate) fn put(&mut self, name: String, shape: Vec<usize>, half: bool, values: &[f32]) {
+        let (dtype, offset) = (if half { Dtype::F16 } else { Dtype::F32 }, self.bytes.len());
+        match dtype {
+            Dtype::F16 => self.bytes.extend(values.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes())),
+            _ => self.bytes.extend(values.iter().flat_map(|v| v.to_le_bytes())),
+        }
+        let strides = contiguous_strides(&shape);
+        self.tensors.insert(name, Tensor { dtype, shape, strides, offset });
     }
 
     /// Drops the bytes and the index, once an engine has its own copy of the weights.
@@ -401,13 +416,13 @@ impl Checkpoint {
 }
 
 /// A tensor and the bytes it lies in.
-#[cfg(feature = "pth")]
+#[cfg(any(feature = "pth", feature = "study"))]
 struct Stored<'a> {
     bytes: &'a [u8],
     tensor: &'a Tensor,
 }
 
-#[cfg(feature = "pth")]
+#[cfg(any(feature = "pth", feature = "study"))]
 impl safetensors::View for Stored<'_> {
     fn dtype(&self) -> safetensors::Dtype {
         match self.tensor.dtype {
@@ -440,17 +455,12 @@ impl safetensors::View for Stored<'_> {
 /// Every tensor a network needs, with its shape, in the order of the steps.
 #[must_use]
 pub fn expected_tensors(network: &Network) -> Vec<(String, Vec<usize>)> {
-    network.steps.iter().filter_map(|step| Some((step, conv_of(step)?))).flat_map(expected_of_conv).collect()
+    network.steps.iter().flat_map(expected_of_step).collect()
 }
 
-fn conv_of(step: &Step) -> Option<&Conv> {
-    match &step.op {
-        Op::Conv(conv) => Some(conv),
-        _ => None,
-    }
-}
-
-fn expected_of_conv((step, conv): (&Step, &Conv)) -> Vec<(String, Vec<usize>)> {
+/// Those of one step.
+pub(crate) fn expected_of_step(step: &Step) -> Vec<(String, Vec<usize>)> {
+    let Op::Conv(conv) = &step.op else { return Vec::new() };
     let (channels_out, channels_in) = (step.y.channels, step.x.channels / conv.groups);
     let shape = match conv.weights.matrix {
         true => vec![channels_out, channels_in],
