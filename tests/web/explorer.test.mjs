@@ -45,7 +45,7 @@ async function open(hash = '', options = {}, from = browser) {
 }
 
 /** The control is there, and with it everything about the shown picture. */
-const compared = () => page.locator('#stage-note', { hasText: /By chance|single block|Open another/ }).waitFor();
+const compared = () => page.locator('#stage-note', { hasText: /By chance|Open another|偶然/ }).waitFor();
 const shownState = () => page.evaluate(() => Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
 const cellOf = (side) => page.locator(`#${side} [role="gridcell"]`);
 const addressSays = (name, value) => page.waitForFunction(([name, value]) => (new URLSearchParams(location.hash.slice(1)).get(name) ?? '') === value, [name, value]);
@@ -230,6 +230,69 @@ test('the ghost path is what the network computes: weights, sums, ReLU', async (
   assert.ok(worst < 1e-4, `off by ${worst}`);
 });
 
+test('a set is measured with its controls, and the numbers are the library’s own', async () => {
+  await open('tab=numbers&stage=layer2');
+  await page.click('#measure-samples');
+  await page.locator('progress[max="8"]').waitFor();
+  await page.locator('[data-value="set-random-cka"]', { hasText: /\d/ }).waitFor();
+  const shown = await page.$$eval('gg-panel', ([panel]) => {
+    const { study } = panel.renderRoot.querySelector('gg-numbers');
+    return { failures: study.failures, images: study.own.images };
+  });
+  assert.deepEqual(shown, { failures: [], images: 8 });
+  const cell = async (name) => Number((await page.textContent(`[data-value="${name}"]`)).replace('−', '-').replace(' %', ''));
+  const expected = await page.evaluate(async () => {
+    const { load } = await import('/lib/index.js');
+    const net = await load({ backend: 'wasm' });
+    const samples = await (await fetch('/samples/samples.json')).json();
+    const inputs = samples.map(({ file }) => `/samples/${file}`);
+    const found = {};
+    for (const metric of ['pearson', 'cosine', 'r2', 'cka']) {
+      const { score, control, above } = await net.redundancy(inputs, { stage: 2, metric, control: 'other-image' });
+      Object.assign(found, { [metric]: score, [`${metric}-chance`]: control.score, ...(metric === 'pearson' && { above: 100 * above }) });
+    }
+    found.random = (await net.redundancy(inputs, { stage: 2, metric: 'cka', control: 'random-weights' })).control.score;
+    net.dispose();
+    return found;
+  });
+  for (const [name, value, tolerance = 0.0051] of [
+    ['set-own-pearson', expected.pearson], ['set-own-cosine', expected.cosine], ['set-own-r2', expected.r2], ['set-own-cka', expected.cka],
+    ['set-other-pearson', expected['pearson-chance']], ['set-other-cosine', expected['cosine-chance']], ['set-other-r2', expected['r2-chance']], ['set-other-cka', expected['cka-chance']],
+    ['set-random-cka', expected.random], ['set-own-above', expected.above, 0.51],
+  ]) assert.ok(Math.abs((await cell(name)) - value) <= tolerance, `${name}: ${await cell(name)}, the library has ${value}`);
+  // One picture of 576 positions does not carry a fit of 96 channels, and the page says so.
+  assert.match(await page.getAttribute('[data-value="alone-own-r2"]', 'class'), /few/);
+  assert.match(await page.textContent('#reasons'), /fit/i);
+  await page.locator('#cost .amount').first().waitFor();
+  assert.deepEqual((await page.locator('#cost .amount').allTextContents()).slice(0, 2), ['3.51 M', '5.67 M']);
+  await page.click('#measure-samples');
+  await page.click('#cancel');
+  await page.locator('progress').waitFor({ state: 'detached' });
+});
+
+test('what if: the network runs again without its ghosts, as the library’s ablated net does', async () => {
+  await open('tab=ghost');
+  const expected = await page.evaluate(async () => {
+    const { load } = await import('/lib/index.js');
+    const net = await load({ backend: 'wasm' });
+    const answers = {};
+    for (const [kind, edit] of [['ghost', { stage: 3, ghost: 'off' }], ['merge', { stage: 3, merge: 'off' }], ['map', { channels: [{ tap: 'layer3.ghost', channel: 0 }] }]]) {
+      const other = await net.ablated(edit);
+      [answers[kind]] = (await other.classify('/samples/pavilion.jpg')).top;
+      other.dispose();
+    }
+    net.dispose();
+    return answers;
+  });
+  for (const [kind, { label, probability }] of Object.entries(expected)) {
+    await page.click(`input[name="ablation"][value="${kind}"]`);
+    await page.locator('#outcome tr', { hasText: label }).locator('td', { hasText: `${(100 * probability).toFixed(1)} %` }).first().waitFor();
+  }
+  await page.click('input[name="ablation"][value="fit"]');
+  await page.waitForFunction(() => document.querySelector('gg-panel').renderRoot.querySelector('gg-ghost-path').without?.after);
+  await page.locator('#outcome tbody tr').first().waitFor();
+});
+
 test('plain and one-block stages say so in every tab', async () => {
   await open('stage=layer1');
   for (const [tab, words] of [['twins', /single block/], ['ghost', /single block/], ['similarity', /one block/], ['numbers', /one block/]]) {
@@ -307,8 +370,8 @@ test('both languages have the same words with the same places', async () => {
 });
 
 test('the page speaks Chinese', async () => {
-  await open('', { locale: 'zh-CN' }).catch(() => {});
-  await page.locator('html[lang="zh"]').waitFor();
+  await open('', { locale: 'zh-CN' });
+  assert.equal(await page.getAttribute('html', 'lang'), 'zh');
   await page.locator('#headline', { hasText: /阶段/ }).waitFor();
   await page.selectOption('#language', 'en');
   await page.locator('#headline', { hasText: 'In stage 3' }).waitFor();

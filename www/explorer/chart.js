@@ -95,6 +95,7 @@ class Histogram extends View {
     ctx.font = `${12 * scale}px system-ui, sans-serif`;
     ctx.strokeStyle = colour('muted');
     ctx.lineWidth = scale;
+    ctx.setLineDash([]);
     ctx.beginPath();
     ctx.moveTo(at(this.threshold), bbox.top);
     ctx.lineTo(at(this.threshold), bbox.top + bbox.height);
@@ -111,6 +112,8 @@ class Histogram extends View {
       ctx.fillText(words, left, Math.max(bbox.top + 10 * scale, y - 6 * scale));
     };
     ctx.textBaseline = 'alphabetic';
+    ctx.textAlign = 'left';
+    ctx.setLineDash([]);
     name(this.names[0], peak(1), colour('last'));
     if (this.control) name(this.names[1], peak(2), colour('text'));
     ctx.restore();
