@@ -11,7 +11,7 @@ mod net;
 
 use crate::error::Error;
 #[cfg(any(feature = "cpu", feature = "gpu"))]
-pub use net::{Net, Output};
+pub use net::{ModelBytes, Net, Output};
 use wasm_bindgen::prelude::*;
 
 impl From<Error> for JsValue {
