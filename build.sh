@@ -47,6 +47,7 @@ usage: ./build.sh VERB
   pack [--smoke]                make the npm package; --smoke also tries it in fresh projects
   docs                          make the reference of the JavaScript API: dist/docs/
   site                          assemble the page as a folder for any static host: dist/site/
+  fuzz [SECONDS [TARGET...]]    run the fuzzers, each for so many seconds (default: 60)
   help                          this text
 
 Missing tools are installed on Debian and Ubuntu (as root or with sudo).
@@ -225,6 +226,11 @@ case $verb in
     exec node tools/document.mjs dist/docs
     ;;
   site) build_page
+    ;;
+  fuzz)
+    need_node
+    need_cargo_tool cargo-fuzz 0.13.2
+    CARGO_FUZZ=$cargo_tool exec node tools/fuzz.mjs "$@"
     ;;
   help | -h | --help) help ;;
   *)

@@ -6,7 +6,7 @@
 
 use crate::arch::{Conv, Network, Op, Step};
 use crate::config::{Config, METADATA_KEY};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortened};
 #[cfg(feature = "pth")]
 use crate::pth;
 use half::{bf16, f16};
@@ -17,6 +17,10 @@ const EPSILON: f32 = 1e-5;
 
 /// How many times a file's bytes its tensors may have together; more than once where they share some.
 const MAX_EXPANSION: usize = 4;
+
+/// Longest key and most dimensions of a tensor: far above those of networks, and short enough to be named.
+pub(crate) const MAX_KEY: usize = 256;
+const MAX_DIMENSIONS: usize = 8;
 
 /// Element type of a stored tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,8 +153,10 @@ impl Checkpoint {
                  models are .safetensors files or PyTorch .pth checkpoints"
             )));
         }
-        let (header, metadata) = safetensors::SafeTensors::read_metadata(&bytes)
-            .map_err(|error| Error::BadModel(format!("not a valid safetensors file: {error}")))?;
+        let (header, metadata) = safetensors::SafeTensors::read_metadata(&bytes).map_err(|error| {
+            let error = error.to_string();
+            Error::BadModel(format!("not a valid safetensors file: {}", shortened(&error)))
+        })?;
         let data = header + 8;
         let mut tensors = BTreeMap::new();
         for (name, info) in metadata.tensors() {
@@ -187,9 +193,18 @@ impl Checkpoint {
     /// A checkpoint from an index made by a format's reader.
     ///
     /// # Errors
-    /// [`Error::BadModel`] for a tensor that does not lie within the bytes.
+    /// [`Error::BadModel`] for a tensor that does not lie within the bytes, and for one whose name or
+    /// shape no network has.
     pub fn new(bytes: Vec<u8>, tensors: BTreeMap<String, Tensor>, config: Config) -> Result<Checkpoint> {
         for (name, tensor) in &tensors {
+            if name.len() > MAX_KEY || tensor.shape.len() > MAX_DIMENSIONS {
+                return Err(Error::BadModel(format!(
+                    "tensor `{}` has a name of {} bytes and {} dimensions, expected at most {MAX_KEY} and {MAX_DIMENSIONS}",
+                    shortened(name),
+                    name.len(),
+                    tensor.shape.len()
+                )));
+            }
             let last =
                 tensor.shape.iter().zip(&tensor.strides).try_fold(0usize, |last, (&extent, &stride)| {
                     extent.checked_sub(1)?.checked_mul(stride)?.checked_add(last)

@@ -9,8 +9,8 @@ mod pickle;
 mod zip;
 
 use crate::config::Config;
-use crate::error::{self, Error};
-use crate::weights::{Checkpoint, Tensor};
+use crate::error::{self, Error, shortened};
+use crate::weights::{Checkpoint, MAX_KEY, Tensor};
 use pickle::{Loaded, Pickle, StorageType, Value};
 use std::collections::BTreeMap;
 use std::fmt::Arguments;
@@ -105,7 +105,7 @@ fn read_legacy(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
             return Err(damaged(format_args!("the list of storages holds no names")));
         };
         let Some(storage) = loaded.storages.get(key) else {
-            return Err(damaged(format_args!("storage `{key}` belongs to no tensor")));
+            return Err(damaged(format_args!("storage `{}` belongs to no tensor", shortened(key))));
         };
         let found = bytes[at..].first_chunk().map(|count| i64::from_le_bytes(*count));
         if found.and_then(|found| usize::try_from(found).ok()) != Some(storage.elements) {
@@ -151,8 +151,13 @@ fn index(loaded: &Loaded, start: &dyn Fn(&str, usize) -> Result<usize>) -> Resul
     };
     let mut tensors = BTreeMap::new();
     for &(key, value) in items {
-        let Value::Text(name) = *loaded.value(key) else {
-            return Err(damaged(format_args!("the state dict has a key that is no text")));
+        let name = match *loaded.value(key) {
+            Value::Text(name) if name.len() <= MAX_KEY => name,
+            _ => {
+                return Err(damaged(format_args!(
+                    "the state dict has a key that is no text of at most {MAX_KEY} bytes"
+                )));
+            }
         };
         let Value::Tensor(tensor) = loaded.value(value) else {
             let known = STATE_DICT_KEYS.map(|key| format!("`{key}`")).join(", ");

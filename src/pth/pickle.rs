@@ -16,7 +16,7 @@ const MAX_PUSHES: usize = 1 << 18;
 const MAX_DEPTH: usize = 64;
 /// Most dimensions of a tensor.
 const MAX_DIMENSIONS: usize = 8;
-/// Longest `module.name`.
+/// Longest line of a `module.name`, and longest key of a storage.
 const MAX_NAME: usize = 256;
 
 /// Index of a value.
@@ -602,6 +602,9 @@ impl<'a> Pickle<'a> {
         else {
             return Err(refused(format_args!("a persistent id that is no storage")));
         };
+        if key.len() > MAX_NAME {
+            return Err(refused(format_args!("a storage whose key has {} bytes", key.len())));
+        }
         let elements = self.size(elements, "the number of a storage's elements")?;
         if elements.checked_mul(kind.size()).is_none() {
             return Err(refused(format_args!("storage `{key}` with {elements} elements")));

@@ -5,6 +5,7 @@
 //! told not to compute them (`torch.serialization.set_crc32_options`).
 
 use super::Result;
+use crate::error::shortened;
 use std::collections::BTreeMap;
 use std::fmt::Arguments;
 use std::ops::Range;
@@ -155,8 +156,7 @@ fn u64_at(record: &[u8], at: usize) -> u64 {
 #[cold]
 #[inline(never)]
 fn refused(name: &str, what: &str) -> String {
-    let name: String = name.chars().take(100).collect();
-    format!("entry `{name}` of the zip archive {what}")
+    format!("entry `{}` of the zip archive {what}", shortened(name))
 }
 
 #[cold]
