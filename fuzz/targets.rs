@@ -11,6 +11,7 @@ use g_ghostnet::config::Config;
 use g_ghostnet::image::{Interpolation, Preprocess, Resize, preprocess};
 use g_ghostnet::model::{Model, Options};
 use g_ghostnet::plan::Plan;
+use g_ghostnet::pth::{Progress, Reader};
 use g_ghostnet::session::{CpuSession, Outputs};
 use g_ghostnet::weights::{Checkpoint, Dtype, Tensor, contiguous_strides, expected_tensors};
 use std::collections::BTreeMap;
@@ -56,11 +57,45 @@ pub fn header(data: &[u8]) {
 /// A PyTorch checkpoint, zip or legacy.
 pub fn pth(data: &[u8]) {
     model(data);
+    read_in_parts(data);
 }
 
 /// A PyTorch checkpoint of the legacy format from its state dict's pickle and what follows.
 pub fn pickle(data: &[u8]) {
-    model(&[LEGACY, data].concat());
+    let file = [LEGACY, data].concat();
+    model(&file);
+    read_in_parts(&file);
+}
+
+/// The index of a checkpoint that is read piece by piece is that of the whole file.
+fn read_in_parts(file: &[u8]) {
+    let mut reader = Reader::new(file.len());
+    let mut read = 0;
+    let index = loop {
+        let mut step = None;
+        within_memory(|| step = accepted(reader.read()));
+        match step {
+            None => break None,
+            Some(Progress::Index(tensors)) => break Some(tensors),
+            Some(Progress::Wanted(ranges)) => {
+                assert!(!ranges.is_empty(), "it waits for nothing");
+                for range in ranges {
+                    assert!(
+                        !range.is_empty() && range.end <= file.len(),
+                        "it wants {range:?} of {}",
+                        file.len()
+                    );
+                    read += range.len();
+                    assert!(read <= 2 * file.len(), "it reads the file again and again");
+                    reader.add(range.start, file[range].to_vec());
+                }
+            }
+        }
+    };
+    if file.starts_with(b"PK\x03\x04") || file.starts_with(LEGACY) {
+        let whole = Checkpoint::from_bytes(file.to_vec()).ok().map(|checkpoint| checkpoint.tensors().clone());
+        assert_eq!(index, whole);
+    }
 }
 
 /// `torch.serialization.MAGIC_NUMBER`, the format's version 1001 and an empty dict for the system's sizes.

@@ -11,7 +11,7 @@ pub mod image;
 pub mod model;
 pub mod plan;
 #[cfg(feature = "pth")]
-mod pth;
+pub mod pth;
 pub mod recognise;
 #[cfg(any(feature = "cpu", feature = "gpu"))]
 pub mod session;

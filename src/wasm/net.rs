@@ -81,6 +81,54 @@ struct Info<'a> {
     memory_bytes: usize,
 }
 
+/// A model file in the memory of the module, filled piece by piece: whoever has it need not hold it whole.
+#[wasm_bindgen]
+pub struct ModelBytes {
+    bytes: Vec<u8>,
+    filled: usize,
+}
+
+#[wasm_bindgen]
+impl ModelBytes {
+    /// Room for a file of so many bytes.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]
+    #[wasm_bindgen(constructor)]
+    pub fn new(length: usize) -> Result<ModelBytes, JsValue> {
+        let mut bytes = Vec::new();
+        let failed = |_| Error::OutOfMemory(format!("the model's file has {length} bytes"));
+        bytes.try_reserve_exact(length).map_err(failed)?;
+        bytes.resize(length, 0);
+        Ok(ModelBytes { bytes, filled: 0 })
+    }
+
+    /// Appends a piece.
+    ///
+    /// # Errors
+    /// [`Error::BadModel`] for more bytes than there is room for.
+    pub fn write(&mut self, piece: &js_sys::Uint8Array) -> Result<(), JsValue> {
+        let length = piece.length() as usize;
+        let room = self.bytes.get_mut(self.filled..).and_then(|rest| rest.get_mut(..length));
+        let room =
+            room.ok_or_else(|| Error::BadModel("the model's file became longer while it was read".into()))?;
+        piece.copy_to(room);
+        self.filled += length;
+        Ok(())
+    }
+}
+
+impl ModelBytes {
+    /// The file, once it is filled.
+    fn whole(self) -> Result<Vec<u8>, Error> {
+        if self.filled < self.bytes.len() {
+            let (found, expected) = (self.filled, self.bytes.len());
+            return Err(Error::BadModel(format!("the model's file ended after {found} of {expected} bytes")));
+        }
+        Ok(self.bytes)
+    }
+}
+
 /// A model on an engine.
 #[wasm_bindgen]
 pub struct Net {
@@ -102,14 +150,14 @@ impl Net {
     /// As [`Model::from_bytes`]; [`Error::Unsupported`] for an engine that this module does not have.
     #[cfg_attr(not(feature = "gpu"), allow(unused_variables, reason = "the CPU engine loads in one go"))]
     pub async fn create(
-        model: Vec<u8>,
+        model: ModelBytes,
         options: String,
         progress: Option<js_sys::Function>,
     ) -> Result<Net, JsValue> {
         let options: CreateOptions = serde_json::from_str(&options)
             .map_err(|error| Error::Unsupported(format!("options of create: {error}")))?;
         let model_options = Options { variant: options.variant, labels: options.labels };
-        let mut model = Model::from_bytes(model, &model_options)?;
+        let mut model = Model::from_bytes(model.whole()?, &model_options)?;
         let network = model.network(model.input.side, model.input.side)?;
         let threads = options.threads.unwrap_or(1);
         let engine = match options.backend {
