@@ -48,6 +48,8 @@ usage: ./build.sh VERB
   docs                          make the reference of the JavaScript API: dist/docs/
   site                          assemble the page as a folder for any static host: dist/site/
   fuzz [SECONDS [TARGET...]]    run the fuzzers, each for so many seconds (default: 60)
+  audit [--strict]              licences, bans, sources and advisories of everything the project is built from
+  soak [N]                      classify N times on both engines with lost devices (default: 10000)
   help                          this text
 
 Missing tools are installed on Debian and Ubuntu (as root or with sudo).
@@ -231,6 +233,15 @@ case $verb in
     need_node
     need_cargo_tool cargo-fuzz 0.13.2
     CARGO_FUZZ=$cargo_tool exec node tools/fuzz.mjs "$@"
+    ;;
+  audit)
+    need_node
+    need_cargo_tool cargo-deny 0.20.2
+    CARGO_DENY=$cargo_tool exec node tools/audit.mjs "$@"
+    ;;
+  soak)
+    { need_chromium; build_page; } >&2
+    exec node tools/soak.mjs "$@"
     ;;
   help | -h | --help) help ;;
   *)

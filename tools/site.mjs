@@ -3,6 +3,7 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { minify } from './minify.mjs';
 import { repository } from './serve.mjs';
+import { writeThirdParty } from './third-party.mjs';
 
 const target = path.join(repository, 'dist/site');
 
@@ -21,4 +22,5 @@ await rm(target, { recursive: true, force: true });
 await ship(path.join(repository, 'www'), target);
 await ship(path.join(repository, 'dist/wasm'), path.join(target, 'wasm'));
 await cp(path.join(repository, 'models'), path.join(target, 'models'), { recursive: true });
+await writeThirdParty(target);
 console.log('dist/site/ is ready: any static host can serve it, from any path.');
