@@ -5,6 +5,7 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { minify } from './minify.mjs';
 import { repository } from './serve.mjs';
+import { writeThirdParty } from './third-party.mjs';
 
 const www = path.join(repository, 'www');
 const library = path.join(www, 'lib');
@@ -85,5 +86,6 @@ await shipLibrary(library, path.join(target, 'lib'));
 await shipLibrary(path.join(repository, 'dist/wasm'), path.join(target, 'wasm'));
 await cp(path.join(repository, 'models'), path.join(target, 'models'), { recursive: true });
 await listModels();
+await writeThirdParty(target);
 await listForOffline();
 console.log('dist/site/ is ready: any static host can serve it, from any path.');

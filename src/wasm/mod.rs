@@ -15,7 +15,7 @@ mod similarity;
 
 use crate::error::Error;
 #[cfg(any(feature = "cpu", feature = "gpu"))]
-pub use net::{Net, Output};
+pub use net::{ModelBytes, Net, Output};
 use wasm_bindgen::prelude::*;
 
 impl From<Error> for JsValue {

@@ -4,6 +4,7 @@
 mod arch;
 #[cfg(feature = "gpu")]
 mod gpu;
+mod hostile;
 mod image;
 mod kernels;
 mod network;
