@@ -12,7 +12,7 @@ const [budget, ...modules] = process.argv.slice(2);
 const www = path.join(repository, 'dist/site');
 const engines = path.join(www, 'wasm');
 
-/** What the explorer adds after the first answer, in bytes after gzip: its scripts and packages, in one language. */
+/** What the explorer adds after the first answer, in bytes after gzip: its scripts, packages and English words. */
 const explorerBudget = 100000;
 
 const statically = (text) => [...text.replaceAll(/import\([^)]*\)/g, '').matchAll(/['"`](\.{1,2}\/[^'"`]+\.js)['"`]/g)].map(([, name]) => name);
@@ -40,8 +40,8 @@ const row = (...cells) => console.log(cells.map((cell, i) => (i ? String(cell).p
 const app = path.join(www, 'app.js');
 const first = await scriptsFrom(app);
 const page = await sizes(first);
-const [explorer] = whenNeeded(await readFile(app, 'utf8')).filter((name) => name.includes('explorer'));
-const later = await sizes((await scriptsFrom(path.join(www, explorer))).filter((file) => !first.includes(file)));
+const afterwards = [...new Set((await Promise.all(first.map((file) => readFile(file, 'utf8')))).flatMap(whenNeeded))].filter((name) => /^\.\/(en\.)?explorer-/.test(name));
+const later = await sizes((await scriptsFrom(...afterwards.map((name) => path.join(www, name)))).filter((file) => !first.includes(file)));
 const tooLarge = later[1] > explorerBudget ? [`the explorer (its budget is ${explorerBudget})`] : [];
 
 row('', 'raw', 'gzip', 'with page');

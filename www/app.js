@@ -148,7 +148,7 @@ async function start() {
     update({ loadError: error, busy: false, error: text('notLoaded', { reason: error.message }) });
     return;
   }
-  const { explore } = await import('./explorer/explorer.js');
+  const [{ explore }] = await Promise.all([import('./explorer/explorer.js'), speak(state.language, true)]);
   views.push(explore({ state, actions, update, look, net: () => net }));
   update({});
 }

@@ -233,7 +233,7 @@ test('the ghost path is what the network computes: weights, sums, ReLU', async (
 test('a set is measured with its controls, and the numbers are the library’s own', async () => {
   await open('tab=numbers&stage=layer2');
   await page.click('#measure-samples');
-  await page.locator('progress[max="8"]').waitFor();
+  await page.locator('gg-numbers progress').waitFor();
   await page.locator('[data-value="set-random-cka"]', { hasText: /\d/ }).waitFor();
   const shown = await page.$$eval('gg-panel', ([panel]) => {
     const { study } = panel.renderRoot.querySelector('gg-numbers');
@@ -267,7 +267,7 @@ test('a set is measured with its controls, and the numbers are the library’s o
   assert.deepEqual((await page.locator('#cost .amount').allTextContents()).slice(0, 2), ['3.51 M', '5.67 M']);
   await page.click('#measure-samples');
   await page.click('#cancel');
-  await page.locator('progress').waitFor({ state: 'detached' });
+  await page.locator('gg-numbers progress').waitFor({ state: 'detached' });
 });
 
 test('what if: the network runs again without its ghosts, as the library’s ablated net does', async () => {
@@ -358,7 +358,9 @@ test('the status panel tells the engine and why, and another one can be chosen',
 });
 
 test('both languages have the same words with the same places', async () => {
-  const [en, zh] = await Promise.all(['en', 'zh'].map(async (name) => (await import(`../../www/language/${name}.js`)).default));
+  const [en, zh] = await Promise.all(
+    ['en', 'zh'].map(async (name) => Object.assign({}, ...(await Promise.all(['page', 'explorer'].map((part) => import(`../../www/language/${name}.${part}.js`)))).map((file) => file.default))),
+  );
   assert.deepEqual(Object.keys(zh).sort(), Object.keys(en).sort());
   const places = (phrase) => [...new Set((typeof phrase === 'string' ? phrase : Object.values(phrase).join(' ')).match(/\{\w+\}/g) ?? [])].sort();
   for (const key of Object.keys(en)) assert.deepEqual(places(zh[key]), places(en[key]), key);
