@@ -19,14 +19,14 @@ class Panel extends View {
     shared,
     css`
       :host { display: flex; flex-direction: column; min-height: inherit; font-variant-numeric: tabular-nums; }
-      .body { flex: 1; padding: 20px 24px 16px; }
+      .body { flex: 1; padding: 16px 24px 14px; }
       h2 { font-size: clamp(20px, 1.9vw, 28px); font-weight: 400; line-height: 1.3; letter-spacing: -0.01em; max-width: 44em; text-wrap: pretty; }
       h2 b { font-weight: 650; }
       h2.weak b:not(.ghost) { color: var(--muted); font-weight: inherit; }
       .threshold { white-space: nowrap; }
       .threshold input { width: 110px; vertical-align: middle; accent-color: var(--text); margin: 0 2px 0 8px; }
       .sub { font-size: 15px; color: var(--muted); margin: 4px 0 0; min-height: 1.45em; }
-      .bar { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 4px 20px; margin: 14px 0; border-bottom: 1px solid var(--line); }
+      .bar { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 4px 20px; margin: 10px 0 12px; border-bottom: 1px solid var(--line); }
       [role='tablist'] { display: flex; gap: 4px; overflow-x: auto; scrollbar-width: none; }
       [role='tab'] { padding: 8px 12px; border: 0; border-bottom: 2px solid transparent; margin-bottom: -1px; background: none; cursor: pointer; color: var(--muted); white-space: nowrap; }
       [role='tab'][aria-selected='true'] { color: var(--text); border-color: var(--text); }
@@ -70,7 +70,7 @@ class Panel extends View {
   #room() {
     if (innerWidth < 800) return 400;
     const top = this.getBoundingClientRect().top + scrollY;
-    return Math.min(640, Math.max(300, innerHeight - top - 400));
+    return Math.min(640, Math.max(316, innerHeight - top - 440));
   }
 
   render() {
