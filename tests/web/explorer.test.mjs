@@ -1,7 +1,10 @@
 // The explorer in Chromium: what is shown, said and exported against the library's own numbers; keyboard, touch,
 // assistive technology, links, languages, and life without a network.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import http from 'node:http';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 
@@ -424,4 +427,86 @@ test('after the first visit the page works without a network, from a folder belo
   await page.locator('#headline', { hasText: 'In stage 3' }).waitFor();
   await page.click('.samples button[data-file="dahlia.jpg"]');
   await page.locator('#photo-caption', { hasText: 'Dahlia' }).waitFor();
+});
+
+test('on WebGPU: the same twins and the same numbers, and the engine is named', async () => {
+  const gpu = await launch({ webgpu: true });
+  try {
+    await open('stage=layer2&backend=webgpu', {}, gpu);
+    assert.match(await page.textContent('#engine-badge'), /^WebGPU · \d+\.\d ms$/);
+    const lines = (await download('csv')).bytes.toString().trim().split('\r\n').slice(1);
+    const { own } = await libraryNumbers('/samples/pavilion.jpg', 'layer2', '/samples/cat.jpg');
+    lines.forEach((line, channel) => {
+      const score = Number(line.split(',')[2]);
+      if (own[channel].match >= 0) assert.ok(Math.abs(score - own[channel].r) < 1e-3, `map ${channel}: ${score}, on WASM ${own[channel].r}`);
+    });
+    await page.click('#strip button[data-stage="layer3"]');
+    await page.locator('#headline', { hasText: 'In stage 3' }).waitFor();
+    await page.keyboard.press('2');
+    await page.locator('#path-ghost [role="grid"]').waitFor();
+    await page.click('#engine summary');
+    await page.click('[data-backend="wasm"]');
+    await page.locator('#engine-badge', { hasText: /^WASM/ }).waitFor();
+    await addressSays('backend', 'wasm');
+    await page.context().close();
+    page = undefined;
+  } finally {
+    await gpu.close();
+  }
+});
+
+test('Firefox: the page answers on WebAssembly, compares, and lights twins', async () => {
+  // No driver: a script beside the page's own looks and reports, by asking for an address.
+  const probe = `
+    const say = (text) => fetch('/report?' + encodeURIComponent(text));
+    const until = async (find) => { for (;;) { const found = find(); if (found) return found; await new Promise((go) => setTimeout(go, 50)); } };
+    addEventListener('securitypolicyviolation', (event) => say('refused: ' + event.violatedDirective + ' ' + event.blockedURI));
+    addEventListener('error', (event) => say('error: ' + event.message));
+    const panel = await until(() => document.querySelector('gg-panel'));
+    await until(() => /By chance/.test(panel.renderRoot.querySelector('#stage-note')?.textContent ?? ''));
+    const grid = panel.renderRoot.querySelector('gg-twins').renderRoot.querySelector('#last');
+    grid.renderRoot.querySelector('[role="grid"]').dispatchEvent(new KeyboardEvent('keydown', { key: 'Home', ctrlKey: true, bubbles: true, composed: true }));
+    const cell = await until(() => /^Map 0,/.test(grid.renderRoot.querySelector('#cell').textContent) && grid.renderRoot.querySelector('#cell').textContent);
+    document.querySelector('gg-panel').renderRoot.querySelector('#tab-similarity').click();
+    await until(() => panel.renderRoot.querySelector('gg-similarity')?.clusters);
+    await say(['done', document.querySelector('#engine-badge').textContent, panel.renderRoot.querySelector('#headline').textContent, cell, navigator.userAgent].join('\\n'));`;
+  const folder = await mkdtemp(path.join(tmpdir(), 'firefox-'));
+  await mkdir(path.join(folder, 'profile'));
+  const types = { '.js': 'text/javascript', '.wasm': 'application/wasm', '.css': 'text/css', '.json': 'application/json', '.html': 'text/html' };
+  let firefox;
+  let site;
+  try {
+    const answer = await new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('Firefox did not report within two minutes')), 120e3);
+      site = http.createServer(async (request, response) => {
+        const [address, query = ''] = request.url.split('?');
+        if (address === '/report') {
+          response.end();
+          clearTimeout(timer);
+          resolve(decodeURIComponent(query));
+          return;
+        }
+        const name = address === '/' ? '/index.html' : address;
+        let body = name === '/probe.js' ? probe : await readFile(inRepository(`dist/site${name}`)).catch(() => undefined);
+        if (name === '/index.html') body = body.toString().replace('</head>', '<script type="module" src="probe.js"></script></head>');
+        response.writeHead(body === undefined ? 404 : 200, { 'Content-Type': types[path.extname(name)] ?? 'application/octet-stream' });
+        response.end(body);
+      });
+      site.listen(0, '127.0.0.1', () => {
+        firefox = execFile(process.env.FIREFOX ?? 'firefox-esr', ['--headless', '--no-remote', '--profile', path.join(folder, 'profile'), `http://127.0.0.1:${site.address().port}/`], { env: { ...process.env, HOME: folder } });
+        firefox.on('error', reject);
+      });
+    });
+    const [state, badge, headline, cell, agent] = answer.split('\n');
+    assert.equal(state, 'done', answer);
+    assert.match(badge, /^WASM · /);
+    assert.match(headline.replaceAll(/\s+/g, ' '), /In stage 3, \d+ of 240 maps/);
+    assert.match(cell, /^Map 0, its twin is \d+, r = /);
+    assert.match(agent, /Firefox/);
+  } finally {
+    firefox?.kill();
+    site?.close();
+    site?.closeAllConnections();
+    await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
 });

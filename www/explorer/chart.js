@@ -2,7 +2,7 @@
 import { css, html, unsafeCSS } from 'lit';
 import uPlot from 'uplot';
 import sheet from 'uplot/dist/uPlot.min.css';
-import { define, shared, View } from './base.js';
+import { define, shared, View, Width } from './base.js';
 
 const BINS = 25;
 
@@ -37,15 +37,13 @@ class Histogram extends View {
     `,
   ];
 
-  connectedCallback() {
-    super.connectedCallback();
-    this.watcher = new ResizeObserver(([{ contentRect }]) => (this.wide = Math.floor(contentRect.width)));
-    this.watcher.observe(this);
+  constructor() {
+    super();
+    new Width(this);
   }
 
   disconnectedCallback() {
     super.disconnectedCallback();
-    this.watcher.disconnect();
     this.plot?.destroy();
     this.plot = undefined;
   }
