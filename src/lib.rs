@@ -13,7 +13,7 @@ pub mod image;
 pub mod model;
 pub mod plan;
 #[cfg(feature = "pth")]
-mod pth;
+pub mod pth;
 #[cfg(feature = "study")]
 mod random;
 pub mod recognise;

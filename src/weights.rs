@@ -10,7 +10,10 @@ use crate::error::{Error, Result};
 #[cfg(feature = "pth")]
 use crate::pth;
 use half::{bf16, f16};
+#[cfg(any(feature = "pth", feature = "study"))]
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Added to a batch norm's variance, as in PyTorch.
 const EPSILON: f32 = 1e-5;
@@ -43,6 +46,23 @@ impl Dtype {
             Dtype::F64 | Dtype::I64 => 8,
         }
     }
+
+    /// Its name in safetensors files.
+    const fn stored(self) -> safetensors::Dtype {
+        match self {
+            Dtype::F16 => safetensors::Dtype::F16,
+            Dtype::Bf16 => safetensors::Dtype::BF16,
+            Dtype::F32 => safetensors::Dtype::F32,
+            Dtype::F64 => safetensors::Dtype::F64,
+            Dtype::I64 => safetensors::Dtype::I64,
+        }
+    }
+
+    fn from_stored(stored: safetensors::Dtype) -> Option<Dtype> {
+        [Dtype::F16, Dtype::Bf16, Dtype::F32, Dtype::F64, Dtype::I64]
+            .into_iter()
+            .find(|dtype| dtype.stored() == stored)
+    }
 }
 
 /// Where a tensor lies in the file.
@@ -69,6 +89,34 @@ impl Tensor {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether its elements lie one after the other, row-major.
+    #[must_use]
+    pub fn is_contiguous(&self) -> bool {
+        self.strides == contiguous_strides(&self.shape)
+    }
+
+    /// The bytes of the file from its first to its last element; `None` beyond the numbers of this machine.
+    #[must_use]
+    pub fn place(&self) -> Option<Range<usize>> {
+        let elements = match self.shape.contains(&0) {
+            true => 0,
+            false => (self.shape.iter().zip(&self.strides))
+                .try_fold(0usize, |last, (&extent, &stride)| {
+                    (extent - 1).checked_mul(stride)?.checked_add(last)
+                })?
+                .checked_add(1)?,
+        };
+        Some(self.offset..elements.checked_mul(self.dtype.size())?.checked_add(self.offset)?)
+    }
+
+    /// Its elements' bytes, row-major, from those of its place.
+    #[must_use]
+    pub fn row_major(&self, place: &[u8]) -> Vec<u8> {
+        let size = self.dtype.size();
+        let element = |index: usize| &place[index * size..][..size];
+        strided_indices(&self.shape, &self.strides).flat_map(element).copied().collect()
     }
 }
 
@@ -154,18 +202,12 @@ impl Checkpoint {
         let data = header + 8;
         let mut tensors = BTreeMap::new();
         for (name, info) in metadata.tensors() {
-            let dtype = match info.dtype {
-                safetensors::Dtype::F16 => Dtype::F16,
-                safetensors::Dtype::BF16 => Dtype::Bf16,
-                safetensors::Dtype::F32 => Dtype::F32,
-                safetensors::Dtype::F64 => Dtype::F64,
-                safetensors::Dtype::I64 => Dtype::I64,
-                other => {
-                    return Err(Error::BadModel(format!(
-                        "tensor `{name}` has dtype {other:?}, expected F16, BF16, F32 or F64"
-                    )));
-                }
-            };
+            let dtype = Dtype::from_stored(info.dtype).ok_or_else(|| {
+                Error::BadModel(format!(
+                    "tensor `{name}` has dtype {:?}, expected F16, BF16, F32 or F64",
+                    info.dtype
+                ))
+            })?;
             let offset = data + info.data_offsets.0;
             let strides = contiguous_strides(&info.shape);
             tensors.insert(name, Tensor { dtype, shape: info.shape.clone(), strides, offset });
@@ -189,38 +231,7 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::BadModel`] for a tensor that does not lie within the bytes.
     pub fn new(bytes: Vec<u8>, tensors: BTreeMap<String, Tensor>, config: Config) -> Result<Checkpoint> {
-        for (name, tensor) in &tensors {
-            let last =
-                tensor.shape.iter().zip(&tensor.strides).try_fold(0usize, |last, (&extent, &stride)| {
-                    extent.checked_sub(1)?.checked_mul(stride)?.checked_add(last)
-                });
-            let end = match last {
-                _ if tensor.shape.contains(&0) => Some(tensor.offset),
-                Some(last) => {
-                    (|| last.checked_add(1)?.checked_mul(tensor.dtype.size())?.checked_add(tensor.offset))()
-                }
-                None => None,
-            };
-            if end.is_none_or(|end| end > bytes.len()) || tensor.shape.len() != tensor.strides.len() {
-                return Err(Error::BadModel(format!(
-                    "tensor `{name}` lies outside the file: the checkpoint is damaged"
-                )));
-            }
-        }
-        // A stride of 0 makes a few bytes look like any number of elements, and executors copy them all.
-        let total = (tensors.values())
-            .try_fold(0usize, |total, tensor| {
-                let len = tensor.shape.iter().try_fold(1usize, |len, &extent| len.checked_mul(extent))?;
-                total.checked_add(len.checked_mul(tensor.dtype.size())?)
-            })
-            .unwrap_or(usize::MAX);
-        if total > bytes.len().saturating_mul(MAX_EXPANSION) {
-            return Err(Error::BadModel(format!(
-                "the checkpoint's tensors have {total} bytes if each is stored for itself, expected at most \
-                 {MAX_EXPANSION} times the file's {}",
-                bytes.len()
-            )));
-        }
+        check_places(&tensors, bytes.len())?;
         Ok(Checkpoint { bytes, tensors, config })
     }
 
@@ -228,17 +239,6 @@ impl Checkpoint {
     #[must_use]
     pub fn tensors(&self) -> &BTreeMap<String, Tensor> {
         &self.tensors
-    }
-
-    /// The same tensors as a safetensors file, row-major and in their own dtypes, with the config if there is
-    /// one.
-    #[cfg(any(feature = "pth", feature = "study"))]
-    #[must_use]
-    pub fn to_safetensors(&self) -> Vec<u8> {
-        let views = self.tensors.iter().map(|(name, tensor)| (name, Stored { bytes: &self.bytes, tensor }));
-        let config = (self.config != Config::default())
-            .then(|| [(METADATA_KEY.to_owned(), self.config.to_json())].into_iter().collect());
-        safetensors::serialize(views, config).expect("an index that was checked has shapes that fit its data")
     }
 
     /// Replaces or adds a tensor, row-major, stored as f32 or f16; the bytes it had are kept.
@@ -251,6 +251,13 @@ impl Checkpoint {
         }
         let strides = contiguous_strides(&shape);
         self.tensors.insert(name, Tensor { dtype, shape, strides, offset });
+    }
+
+    /// The bytes of a place in the file.
+    #[cfg(feature = "study")]
+    #[must_use]
+    pub fn bytes(&self, place: Range<usize>) -> &[u8] {
+        &self.bytes[place]
     }
 
     /// Drops the bytes and the index, once an engine has its own copy of the weights.
@@ -340,7 +347,7 @@ impl Checkpoint {
                 Dtype::I64 => i64::from_le_bytes(bytes.try_into().expect("eight bytes were taken")) as f32,
             }
         };
-        let values: Vec<f32> = if tensor.strides == contiguous_strides(&tensor.shape) {
+        let values: Vec<f32> = if tensor.is_contiguous() {
             (0..tensor.len()).map(element).collect()
         } else {
             strided_indices(&tensor.shape, &tensor.strides).map(element).collect()
@@ -415,41 +422,69 @@ impl Checkpoint {
     }
 }
 
-/// A tensor and the bytes it lies in.
-#[cfg(any(feature = "pth", feature = "study"))]
-struct Stored<'a> {
-    bytes: &'a [u8],
-    tensor: &'a Tensor,
+/// Holds an index against the length of its file.
+///
+/// # Errors
+/// [`Error::BadModel`] for a tensor that does not lie within the file, and for tensors that share its
+/// bytes so much that they would not fit the memory.
+pub(crate) fn check_places(tensors: &BTreeMap<String, Tensor>, length: usize) -> Result<()> {
+    for (name, tensor) in tensors {
+        let end = tensor.place().map(|place| place.end);
+        if end.is_none_or(|end| end > length) || tensor.shape.len() != tensor.strides.len() {
+            return Err(Error::BadModel(format!(
+                "tensor `{name}` lies outside the file: the checkpoint is damaged"
+            )));
+        }
+    }
+    // A stride of 0 makes a few bytes look like any number of elements, and executors copy them all.
+    let total = (tensors.values())
+        .try_fold(0usize, |total, tensor| {
+            let len = tensor.shape.iter().try_fold(1usize, |len, &extent| len.checked_mul(extent))?;
+            total.checked_add(len.checked_mul(tensor.dtype.size())?)
+        })
+        .unwrap_or(usize::MAX);
+    if total > length.saturating_mul(MAX_EXPANSION) {
+        return Err(Error::BadModel(format!(
+            "the checkpoint's tensors have {total} bytes if each is stored for itself, expected at most \
+             {MAX_EXPANSION} times the file's {length}"
+        )));
+    }
+    Ok(())
 }
 
+/// The beginning of a safetensors file with a config, if there is one, and the tensors of an index; and the
+/// tensors in the order in which their row-major elements follow it.
+///
+/// # Panics
+/// For an index that [`check_places`] refuses.
 #[cfg(any(feature = "pth", feature = "study"))]
-impl safetensors::View for Stored<'_> {
-    fn dtype(&self) -> safetensors::Dtype {
-        match self.tensor.dtype {
-            Dtype::F16 => safetensors::Dtype::F16,
-            Dtype::Bf16 => safetensors::Dtype::BF16,
-            Dtype::F32 => safetensors::Dtype::F32,
-            Dtype::F64 => safetensors::Dtype::F64,
-            Dtype::I64 => safetensors::Dtype::I64,
-        }
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.tensor.shape
-    }
-
-    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
-        let Tensor { dtype, shape, strides, offset } = self.tensor;
-        if *strides == contiguous_strides(shape) {
-            return self.bytes[*offset..offset + self.data_len()].into();
-        }
-        let element = |index: usize| &self.bytes[offset + index * dtype.size()..][..dtype.size()];
-        strided_indices(shape, strides).flat_map(|index| element(index).iter().copied()).collect()
-    }
-
-    fn data_len(&self) -> usize {
-        self.tensor.len() * self.tensor.dtype.size()
-    }
+#[must_use]
+pub fn safetensors_layout<'a>(
+    tensors: &'a BTreeMap<String, Tensor>,
+    config: &Config,
+) -> (Vec<u8>, Vec<&'a Tensor>) {
+    // Wide elements first: then all are aligned.
+    let mut order: Vec<_> = tensors.iter().collect();
+    order.sort_by_key(|(_, tensor)| Reverse(tensor.dtype.size()));
+    let mut end = 0;
+    let infos = order.iter().map(|(name, tensor)| {
+        let begin = end;
+        end += tensor.len() * tensor.dtype.size();
+        let info = safetensors::tensor::TensorInfo {
+            dtype: tensor.dtype.stored(),
+            shape: tensor.shape.clone(),
+            data_offsets: (begin, end),
+        };
+        ((*name).clone(), info)
+    });
+    let metadata = (*config != Config::default())
+        .then(|| [(METADATA_KEY.to_owned(), config.to_json())].into_iter().collect());
+    let metadata = safetensors::tensor::Metadata::new(metadata, infos.collect())
+        .expect("the tensors follow each other and have the sizes of their shapes");
+    let mut json = serde_json::to_vec(&metadata).expect("names and numbers are JSON");
+    json.resize(json.len().next_multiple_of(8), b' ');
+    let header = [&(json.len() as u64).to_le_bytes(), json.as_slice()].concat();
+    (header, order.into_iter().map(|(_, tensor)| tensor).collect())
 }
 
 /// Every tensor a network needs, with its shape, in the order of the steps.

@@ -8,12 +8,16 @@
 mod checkpoint;
 #[cfg(feature = "study")]
 mod editor;
+#[cfg(any(feature = "cpu", feature = "gpu", feature = "study"))]
+mod file;
 #[cfg(any(feature = "cpu", feature = "gpu"))]
 mod net;
 #[cfg(feature = "study")]
 mod similarity;
 
 use crate::error::Error;
+#[cfg(any(feature = "cpu", feature = "gpu"))]
+pub use file::ModelBytes;
 #[cfg(any(feature = "cpu", feature = "gpu"))]
 pub use net::{Net, Output};
 use wasm_bindgen::prelude::*;

@@ -2,6 +2,7 @@
 //!
 //! Structured answers cross the border as JSON text, tensors as typed arrays.
 
+use super::file::ModelBytes;
 use super::now;
 use crate::arch::{Network, Stage};
 #[cfg(feature = "cpu")]
@@ -102,14 +103,14 @@ impl Net {
     /// As [`Model::from_bytes`]; [`Error::Unsupported`] for an engine that this module does not have.
     #[cfg_attr(not(feature = "gpu"), allow(unused_variables, reason = "the CPU engine loads in one go"))]
     pub async fn create(
-        model: Vec<u8>,
+        model: ModelBytes,
         options: String,
         progress: Option<js_sys::Function>,
     ) -> Result<Net, JsValue> {
         let options: CreateOptions = serde_json::from_str(&options)
             .map_err(|error| Error::Unsupported(format!("options of create: {error}")))?;
         let model_options = Options { variant: options.variant, labels: options.labels };
-        let mut model = Model::from_bytes(model, &model_options)?;
+        let mut model = Model::from_bytes(model.whole()?, &model_options)?;
         let network = model.network(model.input.side, model.input.side)?;
         let threads = options.threads.unwrap_or(1);
         let engine = match options.backend {

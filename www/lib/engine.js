@@ -37,6 +37,10 @@ export class Engine {
   /** Where `#net` runs. @type {'webgpu' | 'wasm'} */
   #backend;
   #kept;
+  /** Where the model does not name its classes but they are known. @type {string[] | undefined} */
+  #labels;
+  /** The model's file, in safetensors. @type {Blob | Uint8Array} */
+  #model;
   #generation;
   #reason;
   #flavour;
@@ -65,7 +69,7 @@ export class Engine {
       const part = addUp(report);
       const [wasm, file] = await Promise.all([
         options.kept?.module ?? fetchWasm(flavour, options.wasmUrl, { signal, fetch, onBytes: part() }),
-        modelBytes(options.kept?.model ?? options.model, { signal, fetch, cache: options.cache, onBytes: part() }),
+        modelFile(options.kept?.model ?? options.model, { signal, fetch, cache: options.cache, onBytes: part() }),
       ]);
       throwIfAborted(signal);
 
@@ -73,12 +77,16 @@ export class Engine {
       const module = wasm instanceof WebAssembly.Module ? wasm : await compile(wasm);
       engine.#glue = await start(flavour, module, options.wasmUrl);
       engine.#generation = generation;
-      const model = await engine.#edited(isPth(file) ? (await engine.#part('pth')).safetensorsFromPth(file) : file);
-      engine.#kept = { module, model: options.kept?.model ?? new Blob([model]) };
+      engine.#model = (await isPth(file)) ? await engine.#safetensorsOf(file) : file;
+      if (options.edit && !options.kept?.model) engine.#model = await engine.#edited(options.edit);
+      engine.#kept = { module, model: options.kept?.model ?? asBlob(engine.#model) };
       throwIfAborted(signal);
 
       report({ ...last, phase: 'warm-up' });
-      await engine.#choose(model);
+      await engine.#choose();
+      engine.#labels = await engine.#knownLabels();
+      // What was downloaded is not held twice.
+      engine.#model = engine.#kept.model;
       throwIfAborted(signal);
       return engine;
     } catch (error) {
@@ -97,12 +105,24 @@ export class Engine {
     return this.#parts[name];
   }
 
-  /** The model, or another one made of it: once, because what is kept is edited already. */
-  async #edited(model) {
-    const { edit, kept } = this.#options;
-    if (!edit || kept?.model) return model;
-    const { edited } = await import('./edit.js');
-    return edited(await this.#part('study'), model, edit);
+  async #safetensorsOf(pth) {
+    const [{ safetensorsOf }, { PthReader }] = await Promise.all([import('./pth.js'), this.#part('pth')]);
+    return safetensorsOf(asBlob(pth), PthReader);
+  }
+
+  /** The model without a part, or another one of its form: once, because what is kept is edited already. */
+  async #edited(edit) {
+    const [{ edited }, study] = await Promise.all([import('./edit.js'), this.#part('study')]);
+    return edited(study, await this.#bytesIn(study), asBlob(this.#model), edit);
+  }
+
+  /** Published checkpoints of 1,000 classes are ImageNet's, and do not name them. */
+  async #knownLabels() {
+    const { classes, labels } = JSON.parse(this.#net.info());
+    if (classes !== 1000 || labels[0] !== 'class 0' || this.#alone) return undefined;
+    const url = new URL('../models/imagenet-1k.json', import.meta.url);
+    const bytes = await download(url, { what: 'The list of ImageNet’s labels', fetch: this.#fetch });
+    return JSON.parse(new TextDecoder().decode(bytes));
   }
 
   /** What a fresh engine needs to take over without downloads. */
@@ -112,6 +132,7 @@ export class Engine {
 
   get info() {
     const info = JSON.parse(this.#net.info());
+    if (this.#labels) info.labels = this.#labels;
     return { ...info, backendReason: this.#reason, flavour: this.#flavour };
   }
 
@@ -183,14 +204,14 @@ export class Engine {
       if (this.#backend === 'wasm') {
         throw new GGhostError('unsupported', 'The self-test compares the graphics card with WebAssembly, which is what runs here already.');
       }
-      return await this.#compareWithWasm(this.#net, await modelBytes(this.#kept.model, {}));
+      return await this.#compareWithWasm(this.#net);
     } catch (error) {
       throw this.#failure(error);
     }
   }
 
-  async #compareWithWasm(gpu, model) {
-    const wasm = await this.#create('wasm', model);
+  async #compareWithWasm(gpu) {
+    const wasm = await this.#create('wasm');
     try {
       return await compare(gpu, wasm);
     } finally {
@@ -203,10 +224,17 @@ export class Engine {
     this.#net = undefined;
   }
 
-  async #create(backend, model) {
+  async #create(backend) {
     const { variant, labels, threads, precision } = this.#options;
     const glue = backend === 'webgpu' ? await this.#part('webgpu') : this.#glue;
-    return glue.Net.create(model, JSON.stringify({ backend, variant, labels, threads, precision }));
+    return glue.Net.create(await this.#bytesIn(glue), JSON.stringify({ backend, variant, labels, threads, precision }));
+  }
+
+  /** The model in the memory of a module. */
+  async #bytesIn(glue) {
+    const bytes = new glue.ModelBytes(this.#model.size ?? this.#model.length);
+    for await (const piece of this.#model instanceof Blob ? piecesOf(this.#model) : [this.#model]) bytes.write(piece);
+    return bytes;
   }
 
   #use(backend, net) {
@@ -215,14 +243,14 @@ export class Engine {
   }
 
   /** WebGPU where it exists, is right and is faster; else WASM, and why. */
-  async #choose(model) {
+  async #choose() {
     const { backend } = this.#options;
     if (backend === 'webgpu') {
-      this.#use('webgpu', await this.#create('webgpu', model));
-      refuseWrong(await this.#compareWithWasm(this.#net, model));
+      this.#use('webgpu', await this.#create('webgpu'));
+      refuseWrong(await this.#compareWithWasm(this.#net));
       return;
     }
-    this.#use('wasm', await this.#create('wasm', model));
+    this.#use('wasm', await this.#create('wasm'));
     if (backend === 'auto') this.#reason = await noGpu();
     if (backend === 'wasm' || this.#reason) {
       await milliseconds(this.#net, 1);
@@ -231,7 +259,7 @@ export class Engine {
     let gpu;
     try {
       const wasm = await milliseconds(this.#net, 4);
-      gpu = await this.#create('webgpu', model);
+      gpu = await this.#create('webgpu');
       refuseWrong(await compare(gpu, this.#net));
       const webgpu = await milliseconds(gpu, 4);
       if (webgpu < wasm) {
@@ -251,13 +279,12 @@ export class Engine {
   async #recover(lost) {
     this.#net?.free();
     this.#net = undefined;
-    const model = await modelBytes(this.#kept.model, {});
     const insisted = this.#options.backend === 'webgpu';
     if (!this.#rebuilt || insisted) {
       this.#rebuilt = true;
       try {
-        const gpu = await this.#create('webgpu', model);
-        refuseWrong(await this.#compareWithWasm(gpu, model));
+        const gpu = await this.#create('webgpu');
+        refuseWrong(await this.#compareWithWasm(gpu));
         this.#use('webgpu', gpu);
         return;
       } catch (error) {
@@ -265,7 +292,7 @@ export class Engine {
         lost = error;
       }
     }
-    this.#use('wasm', await this.#create('wasm', model));
+    this.#use('wasm', await this.#create('wasm'));
     this.#reason = `The graphics card was lost${lost ? `: ${lost.message}` : '.'}`;
   }
 
@@ -300,18 +327,32 @@ export function engineMethods(hooks) {
 }
 
 /** Whether a file begins as PyTorch's do: a zip archive, or a pickle, where a safetensors header's length has zeros. */
-const isPth = (bytes) =>
-  (bytes[0] === 0x50 && bytes[1] === 0x4b) || (bytes[0] === 0x80 && bytes.subarray(3, 8).some((byte) => byte !== 0));
+async function isPth(file) {
+  const bytes = file instanceof Blob ? new Uint8Array(await file.slice(0, 8).arrayBuffer()) : file;
+  return (bytes[0] === 0x50 && bytes[1] === 0x4b) || (bytes[0] === 0x80 && bytes.subarray(3, 8).some((byte) => byte !== 0));
+}
+
+const asBlob = (file) => (file instanceof Blob ? file : new Blob([file]));
+
+/** A file's bytes one piece after the other, so that it is never in memory whole. */
+async function* piecesOf(blob) {
+  for (const reader = blob.stream().getReader(); ; ) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    yield value;
+  }
+}
 
 /** Whether an address names a manifest of a model in several files. */
 const isManifest = (url) => /\.json([?#]|$)/i.test(url);
 
-async function modelBytes(model, options) {
+/** A model's file: a Blob stays one. @returns {Promise<Uint8Array | Blob>} */
+async function modelFile(model, options) {
   if (typeof model === 'string' && isManifest(model)) return (await import('./shards.js')).downloadShards(model, options);
-  if (typeof model === 'string') return download(model, { what: 'The model', ...options });
-  const bytes = model instanceof Blob ? await model.arrayBuffer() : model;
-  options.onBytes?.(bytes.byteLength, bytes.byteLength);
-  return new Uint8Array(bytes.buffer ?? bytes, bytes.byteOffset ?? 0, bytes.byteLength);
+  if (typeof model === 'string') return download(model, { what: 'The model', large: true, ...options });
+  const size = model.size ?? model.byteLength;
+  options.onBytes(size, size);
+  return model instanceof Blob ? model : new Uint8Array(model.buffer ?? model, model.byteOffset ?? 0, size);
 }
 
 /** A trap in a task of its own never answers the call that waits for it, but the realm is told. */
