@@ -47,6 +47,9 @@ usage: ./build.sh VERB
   pack [--smoke]                make the npm package; --smoke also tries it in fresh projects
   docs                          make the reference of the JavaScript API: dist/docs/
   site                          assemble the page as a folder for any static host: dist/site/
+  fuzz [SECONDS [TARGET...]]    run the fuzzers, each for so many seconds (default: 60)
+  audit [--strict]              licences, bans, sources and advisories of everything the project is built from
+  soak [N]                      classify N times on both engines with lost devices (default: 10000)
   help                          this text
 
 Missing tools are installed on Debian and Ubuntu (as root or with sudo).
@@ -226,6 +229,20 @@ case $verb in
     exec node tools/document.mjs dist/docs
     ;;
   site) build_page
+    ;;
+  fuzz)
+    need_node
+    need_cargo_tool cargo-fuzz 0.13.2
+    CARGO_FUZZ=$cargo_tool exec node tools/fuzz.mjs "$@"
+    ;;
+  audit)
+    need_node
+    need_cargo_tool cargo-deny 0.20.2
+    CARGO_DENY=$cargo_tool exec node tools/audit.mjs "$@"
+    ;;
+  soak)
+    { need_chromium; build_page; } >&2
+    exec node tools/soak.mjs "$@"
     ;;
   help | -h | --help) help ;;
   *)

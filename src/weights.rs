@@ -6,7 +6,7 @@
 
 use crate::arch::{Conv, Network, Op, Step};
 use crate::config::{Config, METADATA_KEY};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortened};
 #[cfg(feature = "pth")]
 use crate::pth;
 use half::{bf16, f16};
@@ -20,6 +20,10 @@ const EPSILON: f32 = 1e-5;
 
 /// How many times a file's bytes its tensors may have together; more than once where they share some.
 const MAX_EXPANSION: usize = 4;
+
+/// Longest key and most dimensions of a tensor: far above those of networks, and short enough to be named.
+pub(crate) const MAX_KEY: usize = 256;
+const MAX_DIMENSIONS: usize = 8;
 
 /// Element type of a stored tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,8 +201,10 @@ impl Checkpoint {
                  models are .safetensors files or PyTorch .pth checkpoints"
             )));
         }
-        let (header, metadata) = safetensors::SafeTensors::read_metadata(&bytes)
-            .map_err(|error| Error::BadModel(format!("not a valid safetensors file: {error}")))?;
+        let (header, metadata) = safetensors::SafeTensors::read_metadata(&bytes).map_err(|error| {
+            let error = error.to_string();
+            Error::BadModel(format!("not a valid safetensors file: {}", shortened(&error)))
+        })?;
         let data = header + 8;
         let mut tensors = BTreeMap::new();
         for (name, info) in metadata.tensors() {
@@ -229,7 +235,8 @@ impl Checkpoint {
     /// A checkpoint from an index made by a format's reader.
     ///
     /// # Errors
-    /// [`Error::BadModel`] for a tensor that does not lie within the bytes.
+    /// [`Error::BadModel`] for a tensor that does not lie within the bytes, and for one whose name or
+    /// shape no network has.
     pub fn new(bytes: Vec<u8>, tensors: BTreeMap<String, Tensor>, config: Config) -> Result<Checkpoint> {
         check_places(&tensors, bytes.len())?;
         Ok(Checkpoint { bytes, tensors, config })
@@ -429,6 +436,14 @@ impl Checkpoint {
 /// bytes so much that they would not fit the memory.
 pub(crate) fn check_places(tensors: &BTreeMap<String, Tensor>, length: usize) -> Result<()> {
     for (name, tensor) in tensors {
+        if name.len() > MAX_KEY || tensor.shape.len() > MAX_DIMENSIONS {
+            return Err(Error::BadModel(format!(
+                "tensor `{}` has a name of {} bytes and {} dimensions, expected at most {MAX_KEY} and {MAX_DIMENSIONS}",
+                shortened(name),
+                name.len(),
+                tensor.shape.len()
+            )));
+        }
         let end = tensor.place().map(|place| place.end);
         if end.is_none_or(|end| end > length) || tensor.shape.len() != tensor.strides.len() {
             return Err(Error::BadModel(format!(

@@ -27,9 +27,8 @@ impl ModelEditor {
         variant: Option<String>,
         labels: Option<Vec<String>>,
     ) -> Result<ModelEditor, JsValue> {
-        let bytes = model.whole()?;
-        let length = bytes.len();
-        let model = Model::from_bytes(bytes, &Options { variant, labels })?;
+        let length = model.0.len();
+        let model = Model::from_bytes(model.0, &Options { variant, labels })?;
         Ok(ModelEditor { model, length, ablations: Vec::new() })
     }
 

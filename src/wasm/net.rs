@@ -70,6 +70,7 @@ struct Info<'a> {
     variant: &'a str,
     classes: usize,
     labels: &'a [String],
+    golden: Option<&'a [f32]>,
     input: Preprocess,
     stages: &'a [Stage],
     params: u64,
@@ -110,7 +111,7 @@ impl Net {
         let options: CreateOptions = serde_json::from_str(&options)
             .map_err(|error| Error::Unsupported(format!("options of create: {error}")))?;
         let model_options = Options { variant: options.variant, labels: options.labels };
-        let mut model = Model::from_bytes(model.whole()?, &model_options)?;
+        let mut model = Model::from_bytes(model.0, &model_options)?;
         let network = model.network(model.input.side, model.input.side)?;
         let threads = options.threads.unwrap_or(1);
         let engine = match options.backend {
@@ -162,6 +163,7 @@ impl Net {
             variant: &self.network.name,
             classes: self.network.classes,
             labels: &self.model.labels,
+            golden: self.model.checkpoint.config.golden.as_deref(),
             input: self.model.input,
             stages: &self.network.stages,
             params: self.network.params(),

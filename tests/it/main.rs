@@ -6,6 +6,7 @@ mod ablation;
 mod arch;
 #[cfg(feature = "gpu")]
 mod gpu;
+mod hostile;
 mod image;
 mod kernels;
 mod network;
