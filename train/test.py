@@ -11,7 +11,7 @@ import torch
 from evaluate import logits, top, wilson
 from export import config_of, export, labels_of
 from network import VARIANTS, blocks, build, start_from
-from pictures import at_side, augment, load, mix, sharpen
+from pictures import DEVIATION, MEAN, at_side, augment, jitter, load, mix, sharpen
 from PIL import Image
 from regularise import add_dropout, add_stochastic_depth
 from torch.nn import functional as F
@@ -134,6 +134,22 @@ class Pictures(unittest.TestCase):
         self.assertGreater(out[2].std(), x[2].std())
         flat = torch.full((2, 3, 8, 8), 0.3)
         self.assertLess((sharpen(flat, torch.tensor((-1.0, 1.5))) - 0.3).abs().max(), 1e-6)
+
+    def test_jitter_is_its_four_steps(self):
+        torch.manual_seed(0)
+        pixels = torch.rand(4, 3, 6, 6) * 255
+        torch.manual_seed(1)
+        found = jitter(pixels)
+        torch.manual_seed(1)
+        brightness, cast = torch.empty(4).uniform_(0.65, 1.35), torch.empty(4, 3).uniform_(0.9, 1.1)
+        contrast, saturation = torch.empty(4).uniform_(0.6, 1.4), torch.empty(4).uniform_(0.4, 1.6)
+        x = pixels / 255 * brightness.view(4, 1, 1, 1) * cast.view(4, 3, 1, 1)
+        middle = x.mean((1, 2, 3), keepdim=True)
+        x = middle + (x - middle) * contrast.view(4, 1, 1, 1)
+        grey = x.mean(1, keepdim=True)
+        x = (grey + (x - grey) * saturation.view(4, 1, 1, 1)).clamp(0, 1)
+        expected = (x - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(DEVIATION).view(3, 1, 1)
+        self.assertLess((found - expected).abs().max(), 1e-5)
 
     def test_mixed_targets_are_the_share_of_the_pixels(self):
         labels = torch.arange(8)
