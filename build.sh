@@ -5,14 +5,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 source tools/setup.sh
 
 # The WebAssembly modules. Two flavours of the CPU engine, because a browser refuses a module with an instruction
-# that it does not know; and two that are fetched when they are needed: the WebGPU engine, and the reader of PyTorch
-# checkpoints.
+# that it does not know; and three that are fetched when they are needed: the WebGPU engine, the reader of PyTorch
+# checkpoints, and the study of feature maps.
 flavours="relaxed fixed"
-modules="$flavours webgpu pth"
+modules="$flavours webgpu pth study"
 features_of() {
   case $1 in
     relaxed) echo "+simd128,+relaxed-simd" ;;
-    fixed | webgpu | pth) echo "+simd128" ;;
+    fixed | webgpu | pth | study) echo "+simd128" ;;
     *) die "there is no module $1: expected one of $modules" ;;
   esac
 }
@@ -47,6 +47,9 @@ usage: ./build.sh VERB
   pack [--smoke]                make the npm package; --smoke also tries it in fresh projects
   docs                          make the reference of the JavaScript API: dist/docs/
   site                          assemble the page as a folder for any static host: dist/site/
+  fuzz [SECONDS [TARGET...]]    run the fuzzers, each for so many seconds (default: 60)
+  audit [--strict]              licences, bans, sources and advisories of everything the project is built from
+  soak [N]                      classify N times on both engines with lost devices (default: 10000)
   help                          this text
 
 Missing tools are installed on Debian and Ubuntu (as root or with sudo).
@@ -81,7 +84,7 @@ trap report_failure EXIT
 # --- Compiling ---
 
 # Kernels are vectorised by hand and inlined by attribute; what the compiler would unroll, vectorise and inline
-# beside that is a tenth of the download and no measurable time.
+# beside that is a tenth of the download and no measurable time. The study's loops are left to the compiler.
 small="-C llvm-args=-inline-threshold=20 -C no-vectorize-loops -C no-vectorize-slp -Z location-detail=none"
 
 # wasm_cargo FLAVOUR SUBCOMMAND ARGUMENT...
@@ -90,10 +93,11 @@ small="-C llvm-args=-inline-threshold=20 -C no-vectorize-loops -C no-vectorize-s
 # -Ztrim-paths keeps this machine's paths out of the binary.
 # Each flavour has a target folder of its own, because all would write the same g_ghostnet.wasm.
 wasm_cargo() {
-  local flavour=$1 subcommand=$2 program=$rust/cargo
+  local flavour=$1 subcommand=$2 program=$rust/cargo flags=$small
   shift 2
+  [ "$flavour" != study ] || flags="-Z location-detail=none"
   [ "$subcommand" != clippy ] || program=$rust/cargo-clippy
-  CARGO="$rust/cargo" RUSTC_BOOTSTRAP=1 RUSTFLAGS="-C target-feature=$(features_of "$flavour") -C linker=rust-lld $small" \
+  CARGO="$rust/cargo" RUSTC_BOOTSTRAP=1 RUSTFLAGS="-C target-feature=$(features_of "$flavour") -C linker=rust-lld $flags" \
     "$program" "$subcommand" --locked --release --target $target --target-dir "target/$flavour" \
     -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size -Zpanic-abort-tests -Ztrim-paths --config 'profile.release.trim-paths="all"' "$@"
 }
@@ -225,6 +229,20 @@ case $verb in
     exec node tools/document.mjs dist/docs
     ;;
   site) build_page
+    ;;
+  fuzz)
+    need_node
+    need_cargo_tool cargo-fuzz 0.13.2
+    CARGO_FUZZ=$cargo_tool exec node tools/fuzz.mjs "$@"
+    ;;
+  audit)
+    need_node
+    need_cargo_tool cargo-deny 0.20.2
+    CARGO_DENY=$cargo_tool exec node tools/audit.mjs "$@"
+    ;;
+  soak)
+    { need_chromium; build_page; } >&2
+    exec node tools/soak.mjs "$@"
     ;;
   help | -h | --help) help ;;
   *)

@@ -1,6 +1,8 @@
 //! A loaded model: architecture, labels, pre-processing and checkpoint, checked against each other.
 
 use crate::arch::{Architecture, Network};
+#[cfg(feature = "study")]
+use crate::config::Config;
 use crate::config::{Preprocess, architecture_of_variant};
 use crate::error::{Error, Result};
 use crate::recognise;
@@ -68,6 +70,12 @@ impl Model {
             )));
         }
         Ok(Model { architecture, labels, input, checkpoint })
+    }
+
+    /// The config of another network with this model's labels and pre-processing.
+    #[cfg(feature = "study")]
+    pub(crate) fn config_for(&self, architecture: &Architecture) -> Config {
+        Config { classes: Some(self.labels.clone()), input: Some(self.input), ..Config::of(architecture) }
     }
 
     /// The network for inputs of `height` x `width`.

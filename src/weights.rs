@@ -6,17 +6,24 @@
 
 use crate::arch::{Conv, Network, Op, Step};
 use crate::config::{Config, METADATA_KEY};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortened};
 #[cfg(feature = "pth")]
 use crate::pth;
 use half::{bf16, f16};
+#[cfg(any(feature = "pth", feature = "study"))]
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Added to a batch norm's variance, as in PyTorch.
 const EPSILON: f32 = 1e-5;
 
 /// How many times a file's bytes its tensors may have together; more than once where they share some.
 const MAX_EXPANSION: usize = 4;
+
+/// Longest key and most dimensions of a tensor: far above those of networks, and short enough to be named.
+pub(crate) const MAX_KEY: usize = 256;
+const MAX_DIMENSIONS: usize = 8;
 
 /// Element type of a stored tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +49,23 @@ impl Dtype {
             Dtype::F32 => 4,
             Dtype::F64 | Dtype::I64 => 8,
         }
+    }
+
+    /// Its name in safetensors files.
+    const fn stored(self) -> safetensors::Dtype {
+        match self {
+            Dtype::F16 => safetensors::Dtype::F16,
+            Dtype::Bf16 => safetensors::Dtype::BF16,
+            Dtype::F32 => safetensors::Dtype::F32,
+            Dtype::F64 => safetensors::Dtype::F64,
+            Dtype::I64 => safetensors::Dtype::I64,
+        }
+    }
+
+    fn from_stored(stored: safetensors::Dtype) -> Option<Dtype> {
+        [Dtype::F16, Dtype::Bf16, Dtype::F32, Dtype::F64, Dtype::I64]
+            .into_iter()
+            .find(|dtype| dtype.stored() == stored)
     }
 }
 
@@ -69,6 +93,34 @@ impl Tensor {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether its elements lie one after the other, row-major.
+    #[must_use]
+    pub fn is_contiguous(&self) -> bool {
+        self.strides == contiguous_strides(&self.shape)
+    }
+
+    /// The bytes of the file from its first to its last element; `None` beyond the numbers of this machine.
+    #[must_use]
+    pub fn place(&self) -> Option<Range<usize>> {
+        let elements = match self.shape.contains(&0) {
+            true => 0,
+            false => (self.shape.iter().zip(&self.strides))
+                .try_fold(0usize, |last, (&extent, &stride)| {
+                    (extent - 1).checked_mul(stride)?.checked_add(last)
+                })?
+                .checked_add(1)?,
+        };
+        Some(self.offset..elements.checked_mul(self.dtype.size())?.checked_add(self.offset)?)
+    }
+
+    /// Its elements' bytes, row-major, from those of its place.
+    #[must_use]
+    pub fn row_major(&self, place: &[u8]) -> Vec<u8> {
+        let size = self.dtype.size();
+        let element = |index: usize| &place[index * size..][..size];
+        strided_indices(&self.shape, &self.strides).flat_map(element).copied().collect()
     }
 }
 
@@ -149,23 +201,19 @@ impl Checkpoint {
                  models are .safetensors files or PyTorch .pth checkpoints"
             )));
         }
-        let (header, metadata) = safetensors::SafeTensors::read_metadata(&bytes)
-            .map_err(|error| Error::BadModel(format!("not a valid safetensors file: {error}")))?;
+        let (header, metadata) = safetensors::SafeTensors::read_metadata(&bytes).map_err(|error| {
+            let error = error.to_string();
+            Error::BadModel(format!("not a valid safetensors file: {}", shortened(&error)))
+        })?;
         let data = header + 8;
         let mut tensors = BTreeMap::new();
         for (name, info) in metadata.tensors() {
-            let dtype = match info.dtype {
-                safetensors::Dtype::F16 => Dtype::F16,
-                safetensors::Dtype::BF16 => Dtype::Bf16,
-                safetensors::Dtype::F32 => Dtype::F32,
-                safetensors::Dtype::F64 => Dtype::F64,
-                safetensors::Dtype::I64 => Dtype::I64,
-                other => {
-                    return Err(Error::BadModel(format!(
-                        "tensor `{name}` has dtype {other:?}, expected F16, BF16, F32 or F64"
-                    )));
-                }
-            };
+            let dtype = Dtype::from_stored(info.dtype).ok_or_else(|| {
+                Error::BadModel(format!(
+                    "tensor `{name}` has dtype {:?}, expected F16, BF16, F32 or F64",
+                    info.dtype
+                ))
+            })?;
             let offset = data + info.data_offsets.0;
             let strides = contiguous_strides(&info.shape);
             tensors.insert(name, Tensor { dtype, shape: info.shape.clone(), strides, offset });
@@ -187,40 +235,10 @@ impl Checkpoint {
     /// A checkpoint from an index made by a format's reader.
     ///
     /// # Errors
-    /// [`Error::BadModel`] for a tensor that does not lie within the bytes.
+    /// [`Error::BadModel`] for a tensor that does not lie within the bytes, and for one whose name or
+    /// shape no network has.
     pub fn new(bytes: Vec<u8>, tensors: BTreeMap<String, Tensor>, config: Config) -> Result<Checkpoint> {
-        for (name, tensor) in &tensors {
-            let last =
-                tensor.shape.iter().zip(&tensor.strides).try_fold(0usize, |last, (&extent, &stride)| {
-                    extent.checked_sub(1)?.checked_mul(stride)?.checked_add(last)
-                });
-            let end = match last {
-                _ if tensor.shape.contains(&0) => Some(tensor.offset),
-                Some(last) => {
-                    (|| last.checked_add(1)?.checked_mul(tensor.dtype.size())?.checked_add(tensor.offset))()
-                }
-                None => None,
-            };
-            if end.is_none_or(|end| end > bytes.len()) || tensor.shape.len() != tensor.strides.len() {
-                return Err(Error::BadModel(format!(
-                    "tensor `{name}` lies outside the file: the checkpoint is damaged"
-                )));
-            }
-        }
-        // A stride of 0 makes a few bytes look like any number of elements, and executors copy them all.
-        let total = (tensors.values())
-            .try_fold(0usize, |total, tensor| {
-                let len = tensor.shape.iter().try_fold(1usize, |len, &extent| len.checked_mul(extent))?;
-                total.checked_add(len.checked_mul(tensor.dtype.size())?)
-            })
-            .unwrap_or(usize::MAX);
-        if total > bytes.len().saturating_mul(MAX_EXPANSION) {
-            return Err(Error::BadModel(format!(
-                "the checkpoint's tensors have {total} bytes if each is stored for itself, expected at most \
-                 {MAX_EXPANSION} times the file's {}",
-                bytes.len()
-            )));
-        }
+        check_places(&tensors, bytes.len())?;
         Ok(Checkpoint { bytes, tensors, config })
     }
 
@@ -230,12 +248,29 @@ impl Checkpoint {
         &self.tensors
     }
 
-    /// The same tensors as a safetensors file, row-major and in their own dtypes, without a config.
-    #[cfg(feature = "pth")]
+    /// The same tensors as a safetensors file, row-major and in their own dtypes, with the config if there is
+    /// one.
+    #[cfg(feature = "study")]
     #[must_use]
     pub fn to_safetensors(&self) -> Vec<u8> {
-        let views = self.tensors.iter().map(|(name, tensor)| (name, Stored { bytes: &self.bytes, tensor }));
-        safetensors::serialize(views, None).expect("an index that was checked has shapes that fit its data")
+        let (mut file, tensors) = safetensors_layout(&self.tensors, &self.config);
+        for tensor in tensors {
+            let place = tensor.place().expect("places were checked when the index was made");
+            file.extend(tensor.row_major(&self.bytes[place]));
+        }
+        file
+    }
+
+    /// Replaces or adds a tensor, row-major, stored as f32 or f16; the bytes it had are kept.
+    #[cfg(feature = "study")]
+    pub(crate) fn put(&mut self, name: String, shape: Vec<usize>, half: bool, values: &[f32]) {
+        let (dtype, offset) = (if half { Dtype::F16 } else { Dtype::F32 }, self.bytes.len());
+        match dtype {
+            Dtype::F16 => self.bytes.extend(values.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes())),
+            _ => self.bytes.extend(values.iter().flat_map(|v| v.to_le_bytes())),
+        }
+        let strides = contiguous_strides(&shape);
+        self.tensors.insert(name, Tensor { dtype, shape, strides, offset });
     }
 
     /// Drops the bytes and the index, once an engine has its own copy of the weights.
@@ -325,7 +360,7 @@ impl Checkpoint {
                 Dtype::I64 => i64::from_le_bytes(bytes.try_into().expect("eight bytes were taken")) as f32,
             }
         };
-        let values: Vec<f32> = if tensor.strides == contiguous_strides(&tensor.shape) {
+        let values: Vec<f32> = if tensor.is_contiguous() {
             (0..tensor.len()).map(element).collect()
         } else {
             strided_indices(&tensor.shape, &tensor.strides).map(element).collect()
@@ -400,57 +435,88 @@ impl Checkpoint {
     }
 }
 
-/// A tensor and the bytes it lies in.
-#[cfg(feature = "pth")]
-struct Stored<'a> {
-    bytes: &'a [u8],
-    tensor: &'a Tensor,
+/// Holds an index against the length of its file.
+///
+/// # Errors
+/// [`Error::BadModel`] for a tensor that does not lie within the file, and for tensors that share its
+/// bytes so much that they would not fit the memory.
+pub(crate) fn check_places(tensors: &BTreeMap<String, Tensor>, length: usize) -> Result<()> {
+    for (name, tensor) in tensors {
+        if name.len() > MAX_KEY || tensor.shape.len() > MAX_DIMENSIONS {
+            return Err(Error::BadModel(format!(
+                "tensor `{}` has a name of {} bytes and {} dimensions, expected at most {MAX_KEY} and {MAX_DIMENSIONS}",
+                shortened(name),
+                name.len(),
+                tensor.shape.len()
+            )));
+        }
+        let end = tensor.place().map(|place| place.end);
+        if end.is_none_or(|end| end > length) || tensor.shape.len() != tensor.strides.len() {
+            return Err(Error::BadModel(format!(
+                "tensor `{name}` lies outside the file: the checkpoint is damaged"
+            )));
+        }
+    }
+    // A stride of 0 makes a few bytes look like any number of elements, and executors copy them all.
+    let total = (tensors.values())
+        .try_fold(0usize, |total, tensor| {
+            let len = tensor.shape.iter().try_fold(1usize, |len, &extent| len.checked_mul(extent))?;
+            total.checked_add(len.checked_mul(tensor.dtype.size())?)
+        })
+        .unwrap_or(usize::MAX);
+    if total > length.saturating_mul(MAX_EXPANSION) {
+        return Err(Error::BadModel(format!(
+            "the checkpoint's tensors have {total} bytes if each is stored for itself, expected at most \
+             {MAX_EXPANSION} times the file's {length}"
+        )));
+    }
+    Ok(())
 }
 
-#[cfg(feature = "pth")]
-impl safetensors::View for Stored<'_> {
-    fn dtype(&self) -> safetensors::Dtype {
-        match self.tensor.dtype {
-            Dtype::F16 => safetensors::Dtype::F16,
-            Dtype::Bf16 => safetensors::Dtype::BF16,
-            Dtype::F32 => safetensors::Dtype::F32,
-            Dtype::F64 => safetensors::Dtype::F64,
-            Dtype::I64 => safetensors::Dtype::I64,
-        }
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.tensor.shape
-    }
-
-    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
-        let Tensor { dtype, shape, strides, offset } = self.tensor;
-        if *strides == contiguous_strides(shape) {
-            return self.bytes[*offset..offset + self.data_len()].into();
-        }
-        let element = |index: usize| &self.bytes[offset + index * dtype.size()..][..dtype.size()];
-        strided_indices(shape, strides).flat_map(|index| element(index).iter().copied()).collect()
-    }
-
-    fn data_len(&self) -> usize {
-        self.tensor.len() * self.tensor.dtype.size()
-    }
+/// The beginning of a safetensors file with the tensors of an index and, if there is one, a config; and the
+/// tensors in the order in which their row-major elements follow it.
+///
+/// # Panics
+/// For an index whose places do not fit a file.
+#[cfg(any(feature = "pth", feature = "study"))]
+#[must_use]
+pub fn safetensors_layout<'a>(
+    tensors: &'a BTreeMap<String, Tensor>,
+    config: &Config,
+) -> (Vec<u8>, Vec<&'a Tensor>) {
+    // Wide elements first: then all are aligned.
+    let mut order: Vec<_> = tensors.iter().collect();
+    order.sort_by_key(|(_, tensor)| Reverse(tensor.dtype.size()));
+    let mut end = 0;
+    let infos = order.iter().map(|(name, tensor)| {
+        let begin = end;
+        end += tensor.len() * tensor.dtype.size();
+        let info = safetensors::tensor::TensorInfo {
+            dtype: tensor.dtype.stored(),
+            shape: tensor.shape.clone(),
+            data_offsets: (begin, end),
+        };
+        ((*name).clone(), info)
+    });
+    let config = (*config != Config::default())
+        .then(|| [(METADATA_KEY.to_owned(), config.to_json())].into_iter().collect());
+    let metadata = safetensors::tensor::Metadata::new(config, infos.collect())
+        .expect("the tensors follow each other and have the sizes of their shapes");
+    let mut json = serde_json::to_vec(&metadata).expect("names and numbers are JSON");
+    json.resize(json.len().next_multiple_of(8), b' ');
+    let header = [&(json.len() as u64).to_le_bytes(), json.as_slice()].concat();
+    (header, order.into_iter().map(|(_, tensor)| tensor).collect())
 }
 
 /// Every tensor a network needs, with its shape, in the order of the steps.
 #[must_use]
 pub fn expected_tensors(network: &Network) -> Vec<(String, Vec<usize>)> {
-    network.steps.iter().filter_map(|step| Some((step, conv_of(step)?))).flat_map(expected_of_conv).collect()
+    network.steps.iter().flat_map(expected_of_step).collect()
 }
 
-fn conv_of(step: &Step) -> Option<&Conv> {
-    match &step.op {
-        Op::Conv(conv) => Some(conv),
-        _ => None,
-    }
-}
-
-fn expected_of_conv((step, conv): (&Step, &Conv)) -> Vec<(String, Vec<usize>)> {
+/// Those of one step.
+pub(crate) fn expected_of_step(step: &Step) -> Vec<(String, Vec<usize>)> {
+    let Op::Conv(conv) = &step.op else { return Vec::new() };
     let (channels_out, channels_in) = (step.y.channels, step.x.channels / conv.groups);
     let shape = match conv.weights.matrix {
         true => vec![channels_out, channels_in],

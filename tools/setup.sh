@@ -98,6 +98,15 @@ need_wasm_bindgen() {
   "$rust/cargo" install wasm-bindgen-cli --version "=$version" --no-default-features --quiet --root "$tools/wasm-bindgen-$version"
 }
 
+# need_cargo_tool NAME VERSION: a program of crates.io that a verb of its own needs; its path is $cargo_tool.
+need_cargo_tool() {
+  need_rust
+  cargo_tool=$PWD/$tools/$1-$2/bin/$1
+  [ ! -x "$cargo_tool" ] || return 0
+  echo "Building $1 $2 (minutes, once)"
+  "$rust/cargo" install "$1" --version "=$2" --locked --quiet --root "$tools/$1-$2"
+}
+
 # --- Node and browsers ---
 
 need_node() {

@@ -3,14 +3,17 @@
 //! Both formats of `torch.save` end in the same index: a pickle that names tensors, each a strided
 //! window on a storage, and the storages' bytes. In the zip format (since PyTorch 1.6) the pickle is
 //! the entry `data.pkl` and storage `k` the stored entry `data/k`; in the legacy format both lie in
-//! one stream. Only the index is built: the numbers stay where they are in the file's bytes.
+//! one stream. Only the index is built: the numbers stay where they are in the file, most of which
+//! need not even be in memory (see [`Reader`]).
 
+mod file;
 mod pickle;
 mod zip;
 
 use crate::config::Config;
-use crate::error::{self, Error};
-use crate::weights::{Checkpoint, Tensor};
+use crate::error::{self, Error, shortened};
+use crate::weights::{Checkpoint, MAX_KEY, Tensor, check_places};
+use file::PartialFile;
 use pickle::{Loaded, Pickle, StorageType, Value};
 use std::collections::BTreeMap;
 use std::fmt::Arguments;
@@ -32,29 +35,99 @@ pub(crate) fn is_pth(bytes: &[u8]) -> bool {
     bytes.starts_with(zip::LOCAL_HEADER) || pickle
 }
 
-/// What is refused, damaged or missing, in a sentence; [`read`] makes it an [`Error::BadModel`].
-type Result<T> = std::result::Result<T, String>;
+/// Largest pickle: that of the largest network here has 200 kB, and one is held in memory.
+const MAX_PICKLE: usize = 16 << 20;
+
+/// Why reading ended before there was an index.
+enum Stop {
+    /// Parts of the file are not there yet; the file has noted which.
+    Wanted,
+    /// What is refused, damaged or missing, in a sentence, which becomes an [`Error::BadModel`].
+    Refused(String),
+}
+
+impl From<&str> for Stop {
+    fn from(sentence: &str) -> Stop {
+        Stop::Refused(sentence.into())
+    }
+}
+
+type Result<T> = std::result::Result<T, Stop>;
 
 /// Reads the index of a PyTorch checkpoint.
 ///
 /// # Errors
 /// [`Error::BadModel`] with the name of what is refused, damaged or missing.
 pub(crate) fn read(bytes: Vec<u8>) -> error::Result<Checkpoint> {
-    let read = if bytes.starts_with(zip::LOCAL_HEADER) { read_zip } else { read_legacy };
-    let tensors = read(&bytes).map_err(Error::BadModel)?;
+    let tensors = match tensors_of(&PartialFile::whole(&bytes)) {
+        Ok(tensors) => tensors,
+        Err(Stop::Refused(why)) => return Err(Error::BadModel(why)),
+        Err(Stop::Wanted) => unreachable!("the whole file is there"),
+    };
     Checkpoint::new(bytes, tensors, Config::default())
 }
 
-fn read_zip(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
-    let entries = zip::entries(bytes)?;
+/// Reads the index of a checkpoint from those parts of its file that the index needs: some hundred
+/// kilobytes, however large the file is.
+pub struct Reader {
+    file: PartialFile<'static>,
+}
+
+/// What [`Reader::read`] finds.
+#[derive(Debug)]
+pub enum Progress {
+    /// Ranges of the file, in order and apart from each other, to be added first.
+    Wanted(Vec<Range<usize>>),
+    /// The index.
+    Index(BTreeMap<String, Tensor>),
+}
+
+impl Reader {
+    /// A reader of a file with a number of bytes.
+    #[must_use]
+    pub fn new(length: usize) -> Reader {
+        Reader { file: PartialFile::new(length) }
+    }
+
+    /// Adds the bytes of a range.
+    pub fn add(&mut self, begin: usize, bytes: Vec<u8>) {
+        self.file.add(begin, bytes);
+    }
+
+    /// Reads as far as the file is there.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::from_bytes`].
+    pub fn read(&self) -> error::Result<Progress> {
+        match tensors_of(&self.file) {
+            Ok(tensors) => {
+                check_places(&tensors, self.file.len())?;
+                Ok(Progress::Index(tensors))
+            }
+            Err(Stop::Wanted) => Ok(Progress::Wanted(self.file.take_wanted())),
+            Err(Stop::Refused(why)) => Err(Error::BadModel(why)),
+        }
+    }
+}
+
+fn tensors_of(file: &PartialFile) -> Result<BTreeMap<String, Tensor>> {
+    let length = zip::LOCAL_HEADER.len().min(file.len());
+    match file.get(0..length)? {
+        Some(zip::LOCAL_HEADER) => read_zip(file),
+        _ => read_legacy(file),
+    }
+}
+
+fn read_zip(file: &PartialFile) -> Result<BTreeMap<String, Tensor>> {
+    let entries = zip::entries(file)?;
     let roots: Vec<&str> = (entries.keys())
         .filter_map(|name| name.strip_suffix("/data.pkl").filter(|root| !root.contains('/')))
         .collect();
     let &[root] = roots.as_slice() else {
-        return Err(format!(
+        return Err(Stop::Refused(format!(
             "the zip archive has {} entries `NAME/data.pkl`, expected one: is it a checkpoint written by torch.save?",
             roots.len()
-        ));
+        )));
     };
     let entry = |name: &str| entries.get(format!("{root}/{name}").as_str()).cloned();
     if entry("constants.pkl").is_some() {
@@ -62,29 +135,33 @@ fn read_zip(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
              torch.save(model.state_dict(), path)"
             .into());
     }
-    if entry("byteorder").is_some_and(|order| &bytes[order] != b"little") {
+    let order = entry("byteorder").filter(|order| order.len() <= 16);
+    if let Some(order) = order
+        && file.get(order)? != Some(b"little")
+    {
         return Err(BIG_ENDIAN.into());
     }
-    let data = entry("data.pkl").unwrap_or_default();
-    let loaded = Pickle::new(&bytes[data]).load()?;
+    let loaded = Pickle::new(file, entry("data.pkl").unwrap_or_default()).load()?;
     index(&loaded, &|key, expected| {
         let range = entry(&format!("data/{key}")).ok_or_else(|| {
-            format!("the checkpoint has no entry `data/{key}` for a storage that it names: is it complete?")
+            Stop::Refused(format!(
+                "the checkpoint has no entry `data/{key}` for a storage that it names: is it complete?"
+            ))
         })?;
         same_size(key, expected, range.len())?;
         Ok(range.start)
     })
 }
 
-fn read_legacy(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
-    if !bytes.starts_with(LEGACY_MAGIC) {
+fn read_legacy(file: &PartialFile) -> Result<BTreeMap<String, Tensor>> {
+    if file.get(0..LEGACY_MAGIC.len())? != Some(LEGACY_MAGIC) {
         return Err("the file is a pickle, but not one of PyTorch's checkpoints: save the weights with \
              torch.save(model.state_dict(), path)"
             .into());
     }
     let mut at = LEGACY_MAGIC.len();
     let mut next = || -> Result<Loaded> {
-        let loaded = Pickle::new(&bytes[at..]).load()?;
+        let loaded = Pickle::new(file, at..file.len()).load()?;
         at += loaded.length;
         Ok(loaded)
     };
@@ -100,14 +177,24 @@ fn read_legacy(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
     let (loaded, keys) = (next()?, next()?);
     // After the pickles: for each key the number of elements (i64), then the elements.
     let mut starts = BTreeMap::new();
+    let mut wanted = false;
     for key in keys.list(keys.root()) {
         let Value::Text(key) = *key else {
             return Err(damaged(format_args!("the list of storages holds no names")));
         };
         let Some(storage) = loaded.storages.get(key) else {
-            return Err(damaged(format_args!("storage `{key}` belongs to no tensor")));
+            return Err(damaged(format_args!("storage `{}` belongs to no tensor", shortened(key))));
         };
-        let found = bytes[at..].first_chunk().map(|count| i64::from_le_bytes(*count));
+        let count = match file.get(at..at.saturating_add(8)) {
+            Ok(count) => count,
+            // The pickle alone says where the next one is: all are noted before the reading ends.
+            Err(_) => {
+                wanted = true;
+                at = (at + 8).saturating_add(storage.bytes());
+                continue;
+            }
+        };
+        let found = count.and_then(<[u8]>::first_chunk).map(|count| i64::from_le_bytes(*count));
         if found.and_then(|found| usize::try_from(found).ok()) != Some(storage.elements) {
             return Err(damaged(format_args!(
                 "storage `{key}` does not have the {} elements that its tensors say",
@@ -115,17 +202,20 @@ fn read_legacy(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
             )));
         }
         let data = at + 8..(at + 8).saturating_add(storage.bytes());
-        if data.end > bytes.len() {
+        if data.end > file.len() {
             return Err(damaged(format_args!(
                 "storage `{key}` has {} bytes, the file only {} more: was it downloaded whole?",
                 data.len(),
-                bytes.len() - data.start
+                file.len() - data.start
             )));
         }
         at = data.end;
         if starts.insert(key, data.clone()).is_some() {
             return Err(damaged(format_args!("storage `{key}` is stored twice")));
         }
+    }
+    if wanted {
+        return Err(Stop::Wanted);
     }
     index(&loaded, &|key, expected| {
         let range: &Range<usize> =
@@ -144,29 +234,34 @@ fn index(loaded: &Loaded, start: &dyn Fn(&str, usize) -> Result<usize>) -> Resul
         _ => None,
     });
     let Value::Dict(items) = nested.unwrap_or(root) else {
-        return Err(format!(
+        return Err(Stop::Refused(format!(
             "the checkpoint holds {}, expected a state dict: save it with torch.save(model.state_dict(), path)",
             root.kind()
-        ));
+        )));
     };
     let mut tensors = BTreeMap::new();
     for &(key, value) in items {
-        let Value::Text(name) = *loaded.value(key) else {
-            return Err(damaged(format_args!("the state dict has a key that is no text")));
+        let name = match *loaded.value(key) {
+            Value::Text(name) if name.len() <= MAX_KEY => name,
+            _ => {
+                return Err(damaged(format_args!(
+                    "the state dict has a key that is no text of at most {MAX_KEY} bytes"
+                )));
+            }
         };
         let Value::Tensor(tensor) = loaded.value(value) else {
             let known = STATE_DICT_KEYS.map(|key| format!("`{key}`")).join(", ");
-            return Err(format!(
+            return Err(Stop::Refused(format!(
                 "`{name}` in the checkpoint is {}, expected a tensor: weights are looked for at the top or under {known}",
                 loaded.value(value).kind()
-            ));
+            )));
         };
         let storage = &loaded.storages[tensor.storage];
         let StorageType::Read(dtype) = storage.kind else {
-            return Err(format!(
+            return Err(Stop::Refused(format!(
                 "tensor `{name}` has a storage of type {}, expected Float, Half, BFloat16, Double or Long",
                 storage.kind.name()
-            ));
+            )));
         };
         let offset = start(tensor.storage, storage.bytes())? + tensor.first * dtype.size();
         let (shape, strides) = (tensor.shape.clone(), tensor.strides.clone());
@@ -184,6 +279,6 @@ fn same_size(key: &str, expected: usize, found: usize) -> Result<()> {
 
 #[cold]
 #[inline(never)]
-fn damaged(what: Arguments) -> String {
-    format!("the checkpoint is damaged: {what}")
+fn damaged(what: Arguments) -> Stop {
+    Stop::Refused(format!("the checkpoint is damaged: {what}"))
 }

@@ -5,10 +5,12 @@
 //! nothing and no depth of nesting can exhaust the stack. Text is borrowed from the pickle. What one
 //! pickle can make is bounded by [`MAX_PUSHES`].
 
-use super::Result;
+use super::file::PartialFile;
+use super::{MAX_PICKLE, Result, Stop};
 use crate::weights::Dtype;
 use std::collections::BTreeMap;
 use std::fmt::Arguments;
+use std::ops::Range;
 
 /// Most values that are pushed: a tensor takes about 30, the largest networks here have a few thousand.
 const MAX_PUSHES: usize = 1 << 18;
@@ -16,7 +18,9 @@ const MAX_PUSHES: usize = 1 << 18;
 const MAX_DEPTH: usize = 64;
 /// Most dimensions of a tensor.
 const MAX_DIMENSIONS: usize = 8;
-/// Longest `module.name`.
+/// Bytes of a pickle that are read before its length is known.
+const FIRST_READ: usize = 64 << 10;
+/// Longest line of a `module.name`, and longest key of a storage.
 const MAX_NAME: usize = 256;
 
 /// Index of a value.
@@ -186,6 +190,10 @@ impl<'a> Loaded<'a> {
 
 /// A pickle being read.
 pub struct Pickle<'a> {
+    file: &'a PartialFile<'a>,
+    /// Where in the file it lies; it may end before.
+    range: Range<usize>,
+    /// What is there of the range.
     bytes: &'a [u8],
     at: usize,
     values: Vec<Value<'a>>,
@@ -199,10 +207,13 @@ pub struct Pickle<'a> {
 }
 
 impl<'a> Pickle<'a> {
-    /// A pickle that begins with the bytes; they may go on after its end.
-    pub fn new(bytes: &'a [u8]) -> Pickle<'a> {
+    /// A pickle that begins with a range of a file; the range may go on after its end.
+    pub fn new(file: &'a PartialFile, range: Range<usize>) -> Pickle<'a> {
+        let there = file.from(range.start);
         Pickle {
-            bytes,
+            file,
+            bytes: &there[..there.len().min(range.len()).min(MAX_PICKLE)],
+            range,
             at: 0,
             values: Vec::new(),
             stack: Vec::new(),
@@ -354,11 +365,29 @@ impl<'a> Pickle<'a> {
 
     fn take(&mut self, length: usize) -> Result<&'a [u8]> {
         let bytes = self.at.checked_add(length).and_then(|end| self.bytes.get(self.at..end));
-        let bytes = bytes.ok_or_else(|| {
-            damaged(format_args!("it ends in the middle of a value: was it downloaded whole?"))
-        })?;
+        let Some(bytes) = bytes else {
+            return Err(self.end(length));
+        };
         self.at += length;
         Ok(bytes)
+    }
+
+    /// What a value of some bytes means that goes on after what is there: more of the file is wanted, or
+    /// there is no more.
+    #[cold]
+    fn end(&self, length: usize) -> Stop {
+        let Some(end) = self.at.checked_add(length).filter(|&end| end <= self.range.len()) else {
+            return damaged(format_args!("it ends in the middle of a value: was it downloaded whole?"));
+        };
+        if end > MAX_PICKLE {
+            return refused(format_args!("more than {MAX_PICKLE} bytes"));
+        }
+        // Its length is not known before its end: twice as much as is there, and it is read in few goes.
+        let enough = (2 * self.bytes.len()).max(FIRST_READ).max(end).min(self.range.len()).min(MAX_PICKLE);
+        match self.file.get(self.range.start..self.range.start + enough) {
+            Err(stop) => stop,
+            Ok(_) => unreachable!("what is there of a range was taken whole"),
+        }
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
@@ -395,8 +424,12 @@ impl<'a> Pickle<'a> {
     /// A line of a global's two.
     fn line(&mut self) -> Result<&'a str> {
         let rest = &self.bytes[self.at..];
-        let length = (rest.iter().take(MAX_NAME).position(|&byte| byte == b'\n'))
-            .ok_or_else(|| damaged(format_args!("the name of a class or function has no end")))?;
+        let Some(length) = rest.iter().take(MAX_NAME).position(|&byte| byte == b'\n') else {
+            if rest.len() < MAX_NAME && self.bytes.len() < self.range.len() {
+                return Err(self.end(rest.len() + 1));
+            }
+            return Err(damaged(format_args!("the name of a class or function has no end")));
+        };
         let line = self.take(length)?;
         let line = (std::str::from_utf8(line).ok().filter(|_| line.iter().all(u8::is_ascii_graphic)))
             .ok_or_else(|| refused(format_args!("a class or function whose name is not ASCII")))?;
@@ -602,6 +635,9 @@ impl<'a> Pickle<'a> {
         else {
             return Err(refused(format_args!("a persistent id that is no storage")));
         };
+        if key.len() > MAX_NAME {
+            return Err(refused(format_args!("a storage whose key has {} bytes", key.len())));
+        }
         let elements = self.size(elements, "the number of a storage's elements")?;
         if elements.checked_mul(kind.size()).is_none() {
             return Err(refused(format_args!("storage `{key}` with {elements} elements")));
@@ -717,15 +753,15 @@ fn opcode_name(opcode: u8) -> String {
 
 #[cold]
 #[inline(never)]
-fn refused(what: Arguments) -> String {
-    format!(
+fn refused(what: Arguments) -> Stop {
+    Stop::Refused(format!(
         "the checkpoint's pickle was refused: {what}; only the tensors of state dicts are read: save them with \
          torch.save(model.state_dict(), path)"
-    )
+    ))
 }
 
 #[cold]
 #[inline(never)]
-fn damaged(what: Arguments) -> String {
-    format!("the checkpoint's pickle is damaged: {what}")
+fn damaged(what: Arguments) -> Stop {
+    Stop::Refused(format!("the checkpoint's pickle is damaged: {what}"))
 }

@@ -4,7 +4,9 @@
 //! inflated, so no entry can be larger than its bytes. Checksums are not held, because PyTorch can be
 //! told not to compute them (`torch.serialization.set_crc32_options`).
 
-use super::Result;
+use super::file::PartialFile;
+use super::{Result, Stop};
+use crate::error::shortened;
 use std::collections::BTreeMap;
 use std::fmt::Arguments;
 use std::ops::Range;
@@ -24,18 +26,20 @@ const END64_LENGTH: usize = 56;
 const LOCATOR_LENGTH: usize = 20;
 
 /// Every entry's name and the place of its data in the archive.
-pub fn entries(bytes: &[u8]) -> Result<BTreeMap<&str, Range<usize>>> {
-    let (directory, count) = directory(bytes)?;
+pub fn entries<'a>(file: &'a PartialFile) -> Result<BTreeMap<&'a str, Range<usize>>> {
+    let (directory, count) = directory(file)?;
+    file.get(directory.clone())?;
     let mut entries = BTreeMap::new();
     // Entries lie in the order of the directory: none begins before the one before it ends.
     let mut begin = 0;
     let mut at = directory.start;
+    let mut wanted = false;
     while at < directory.end {
-        let header = record(bytes, at, CENTRAL_HEADER, CENTRAL_LENGTH)?;
+        let header = record(file, at, CENTRAL_HEADER, CENTRAL_LENGTH)?;
         let (flags, method) = (u16_at(header, 8), u16_at(header, 10));
         let (packed, size) = (u32_at(header, 20), u32_at(header, 24));
         let lengths = [28, 30, 32].map(|field| usize::from(u16_at(header, field)));
-        let name = name_at(bytes, at + CENTRAL_LENGTH, lengths[0])?;
+        let name = name_at(file, at + CENTRAL_LENGTH, lengths[0])?;
         if flags & 1 != 0 {
             return Err(refused(name, "is encrypted"));
         }
@@ -49,7 +53,16 @@ pub fn entries(bytes: &[u8]) -> Result<BTreeMap<&str, Range<usize>>> {
         if local < begin {
             return Err(refused(name, "begins inside the one before it: the file is damaged"));
         }
-        let data = data_of_entry(bytes, local, name, size as usize)?;
+        at += CENTRAL_LENGTH + lengths.iter().sum::<usize>();
+        let data = match data_of_entry(file, local, name, size as usize) {
+            Ok(data) => data,
+            // The other entries' headers are noted too before the reading ends.
+            Err(Stop::Wanted) => {
+                wanted = true;
+                continue;
+            }
+            Err(refused) => return Err(refused),
+        };
         if data.end > directory.start {
             return Err(refused(name, "reaches into the archive's directory: the file is damaged"));
         }
@@ -57,41 +70,46 @@ pub fn entries(bytes: &[u8]) -> Result<BTreeMap<&str, Range<usize>>> {
         if entries.insert(name, data).is_some() {
             return Err(refused(name, "is there twice"));
         }
-        at += CENTRAL_LENGTH + lengths.iter().sum::<usize>();
+    }
+    if wanted {
+        return Err(Stop::Wanted);
     }
     if at != directory.end || entries.len() != count {
-        return Err(format!(
+        return Err(Stop::Refused(format!(
             "the zip archive's directory lists {} entries, its end says {count}: the file is damaged",
             entries.len()
-        ));
+        )));
     }
     Ok(entries)
 }
 
 /// Place of the central directory and the number of its entries.
-fn directory(bytes: &[u8]) -> Result<(Range<usize>, usize)> {
-    let truncated = || "the zip archive has no end: was the checkpoint downloaded whole?".to_owned();
+fn directory(file: &PartialFile) -> Result<(Range<usize>, usize)> {
+    let truncated = || Stop::from("the zip archive has no end: was the checkpoint downloaded whole?");
     // The end is followed only by a comment of at most 65,535 bytes, whose length it holds.
-    let last = bytes.len().checked_sub(END_LENGTH).ok_or_else(truncated)?;
-    let end = (last.saturating_sub(usize::from(u16::MAX))..=last)
+    let longest = END64_LENGTH + LOCATOR_LENGTH + END_LENGTH + usize::from(u16::MAX);
+    let before = file.len().saturating_sub(longest);
+    let tail = file.get(before..file.len())?.unwrap_or_default();
+    let last = tail.len().checked_sub(END_LENGTH).ok_or_else(truncated)?;
+    let end = (0..=last)
         .rev()
         .find(|&at| {
-            bytes[at..].starts_with(END)
-                && usize::from(u16_at(&bytes[at..], 20)) == bytes.len() - at - END_LENGTH
+            tail[at..].starts_with(END)
+                && usize::from(u16_at(&tail[at..], 20)) == tail.len() - at - END_LENGTH
         })
         .ok_or_else(truncated)?;
-    let record32 = &bytes[end..];
+    let record32 = &tail[end..];
     let fields32 =
         [u64::from(u16_at(record32, 10)), u64::from(u32_at(record32, 12)), u64::from(u32_at(record32, 16))];
-    let locator = end.checked_sub(LOCATOR_LENGTH).filter(|&at| bytes[at..].starts_with(END64_LOCATOR));
+    let locator = end.checked_sub(LOCATOR_LENGTH).filter(|&at| tail[at..].starts_with(END64_LOCATOR));
     let ([count, size, offset], directory_end) = match locator {
-        None => (fields32, end),
+        None => (fields32, before + end),
         Some(locator) => {
-            let at = locator.checked_sub(END64_LENGTH).unwrap_or(locator);
-            if u64_at(&bytes[locator..], 8) != at as u64 {
+            let at = before + locator.checked_sub(END64_LENGTH).unwrap_or(locator);
+            if u64_at(&tail[locator..], 8) != at as u64 {
                 return Err(damaged(format_args!("its zip64 end is not where it says")));
             }
-            let record64 = record(bytes, at, END64, END64_LENGTH)?;
+            let record64 = record(file, at, END64, END64_LENGTH)?;
             let fields64 = [32, 40, 48].map(|field| u64_at(record64, field));
             // A field of the older record is all ones where it is too small for the number.
             let saturated = [u64::from(u16::MAX), u64::from(u32::MAX), u64::from(u32::MAX)];
@@ -111,31 +129,31 @@ fn directory(bytes: &[u8]) -> Result<(Range<usize>, usize)> {
 }
 
 /// Place of an entry's data, which its local header precedes.
-fn data_of_entry(bytes: &[u8], local: usize, name: &str, size: usize) -> Result<Range<usize>> {
-    let header = record(bytes, local, LOCAL_HEADER, LOCAL_LENGTH)?;
+fn data_of_entry(file: &PartialFile, local: usize, name: &str, size: usize) -> Result<Range<usize>> {
+    // The name is read with the header: a second read would cost as much as the first.
+    file.get(local..(local + LOCAL_LENGTH + name.len()).min(file.len()).max(local))?;
+    let header = record(file, local, LOCAL_HEADER, LOCAL_LENGTH)?;
     if u16_at(header, 8) != 0 {
         return Err(refused(name, "is compressed, expected a stored entry as torch.save writes it"));
     }
     let lengths = [26, 28].map(|field| usize::from(u16_at(header, field)));
-    if name_at(bytes, local + LOCAL_LENGTH, lengths[0])? != name {
+    if name_at(file, local + LOCAL_LENGTH, lengths[0])? != name {
         return Err(refused(name, "has another name in its own header: the file is damaged"));
     }
     let start = local + LOCAL_LENGTH + lengths[0] + lengths[1];
-    let end = start.checked_add(size).filter(|&end| end <= bytes.len());
+    let end = start.checked_add(size).filter(|&end| end <= file.len());
     Ok(start..end.ok_or_else(|| refused(name, "reaches beyond the end of the file: it is damaged"))?)
 }
 
 /// The record at an offset that begins with a signature.
-fn record<'a>(bytes: &'a [u8], at: usize, signature: &[u8], length: usize) -> Result<&'a [u8]> {
-    at.checked_add(length)
-        .and_then(|end| bytes.get(at..end))
+fn record<'a>(file: &'a PartialFile, at: usize, signature: &[u8], length: usize) -> Result<&'a [u8]> {
+    file.get(at..at.saturating_add(length))?
         .filter(|record| record.starts_with(signature))
         .ok_or_else(|| damaged(format_args!("it has no header at offset {at} where it names one")))
 }
 
-fn name_at(bytes: &[u8], at: usize, length: usize) -> Result<&str> {
-    bytes
-        .get(at..at + length)
+fn name_at<'a>(file: &'a PartialFile, at: usize, length: usize) -> Result<&'a str> {
+    file.get(at..at + length)?
         .and_then(|name| std::str::from_utf8(name).ok())
         .ok_or_else(|| damaged(format_args!("an entry's name is no text")))
 }
@@ -154,13 +172,12 @@ fn u64_at(record: &[u8], at: usize) -> u64 {
 
 #[cold]
 #[inline(never)]
-fn refused(name: &str, what: &str) -> String {
-    let name: String = name.chars().take(100).collect();
-    format!("entry `{name}` of the zip archive {what}")
+fn refused(name: &str, what: &str) -> Stop {
+    Stop::Refused(format!("entry `{}` of the zip archive {what}", shortened(name)))
 }
 
 #[cold]
 #[inline(never)]
-fn damaged(what: Arguments) -> String {
-    format!("the zip archive is damaged: {what}")
+fn damaged(what: Arguments) -> Stop {
+    Stop::Refused(format!("the zip archive is damaged: {what}"))
 }

@@ -81,6 +81,32 @@ struct Info<'a> {
     memory_bytes: usize,
 }
 
+/// A model file in the memory of the module, filled piece by piece: whoever has it need not hold it whole.
+#[wasm_bindgen]
+pub struct ModelBytes(Vec<u8>);
+
+#[wasm_bindgen]
+impl ModelBytes {
+    /// Room for a file of so many bytes.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]
+    #[wasm_bindgen(constructor)]
+    pub fn new(length: usize) -> Result<ModelBytes, JsValue> {
+        let mut bytes = Vec::new();
+        let failed = |_| Error::OutOfMemory(format!("the model's file has {length} bytes"));
+        bytes.try_reserve_exact(length).map_err(failed)?;
+        Ok(ModelBytes(bytes))
+    }
+
+    /// Appends a piece.
+    pub fn write(&mut self, piece: &js_sys::Uint8Array) {
+        let filled = self.0.len();
+        self.0.resize(filled + piece.length() as usize, 0);
+        piece.copy_to(&mut self.0[filled..]);
+    }
+}
+
 /// A model on an engine.
 #[wasm_bindgen]
 pub struct Net {
@@ -102,14 +128,14 @@ impl Net {
     /// As [`Model::from_bytes`]; [`Error::Unsupported`] for an engine that this module does not have.
     #[cfg_attr(not(feature = "gpu"), allow(unused_variables, reason = "the CPU engine loads in one go"))]
     pub async fn create(
-        model: Vec<u8>,
+        model: ModelBytes,
         options: String,
         progress: Option<js_sys::Function>,
     ) -> Result<Net, JsValue> {
         let options: CreateOptions = serde_json::from_str(&options)
             .map_err(|error| Error::Unsupported(format!("options of create: {error}")))?;
         let model_options = Options { variant: options.variant, labels: options.labels };
-        let mut model = Model::from_bytes(model, &model_options)?;
+        let mut model = Model::from_bytes(model.0, &model_options)?;
         let network = model.network(model.input.side, model.input.side)?;
         let threads = options.threads.unwrap_or(1);
         let engine = match options.backend {

@@ -4,6 +4,7 @@
 mod arch;
 #[cfg(feature = "gpu")]
 mod gpu;
+mod hostile;
 mod image;
 mod kernels;
 mod network;
@@ -11,5 +12,6 @@ mod plan;
 mod pth;
 #[cfg(feature = "gpu")]
 mod shaders;
+mod similarity;
 mod support;
 mod weights;

@@ -3,7 +3,9 @@
 use crate::support::reference::recipe_checkpoint;
 use g_ghostnet::config::Config;
 use g_ghostnet::model::{Model, Options};
-use g_ghostnet::weights::{Checkpoint, Dtype, expected_tensors};
+use g_ghostnet::pth::{Progress, Reader};
+use g_ghostnet::weights::{Checkpoint, Dtype, Tensor, expected_tensors, safetensors_layout};
+use std::collections::BTreeMap;
 
 fn golden(name: &str) -> Vec<u8> {
     std::fs::read(format!("tests/golden/pth/{name}.pth")).unwrap()
@@ -349,6 +351,111 @@ fn changed_bytes_never_panic() {
     }
 }
 
+/// The index as a reader makes it that is handed the ranges it asks for, and how many bytes those had.
+fn read_by_parts(bytes: &[u8]) -> g_ghostnet::Result<(BTreeMap<String, Tensor>, usize)> {
+    let mut reader = Reader::new(bytes.len());
+    let mut total = 0;
+    loop {
+        match reader.read()? {
+            Progress::Index(tensors) => return Ok((tensors, total)),
+            Progress::Wanted(ranges) => {
+                assert!(!ranges.is_empty(), "the reader asks for nothing and goes no further");
+                for range in ranges {
+                    assert!(!range.is_empty());
+                    total += range.len();
+                    reader.add(range.start, bytes[range].to_vec());
+                }
+                assert!(total <= 2 * bytes.len(), "the reader asks for the same bytes again and again");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_read_by_parts_has_the_same_index() {
+    for name in ["zip", "legacy", "python2", "shared", "f16", "bf16", "f64"] {
+        let bytes = golden(name);
+        let (tensors, _) = read_by_parts(&bytes).unwrap();
+        assert_eq!(&tensors, Checkpoint::from_bytes(bytes).unwrap().tensors(), "{name}");
+    }
+}
+
+#[test]
+fn a_file_read_by_parts_is_refused_for_the_same_reason() {
+    for (bytes, words) in hostile() {
+        let error = read_by_parts(&bytes).map(|_| words).unwrap_err();
+        assert_eq!(error.to_string(), Checkpoint::from_bytes(bytes).unwrap_err().to_string());
+    }
+    for name in ["zip", "legacy"] {
+        let bytes = golden(name);
+        for length in (0..bytes.len()).step_by(101) {
+            let cut = &bytes[..length];
+            let error = read_by_parts(cut).map(|_| length).unwrap_err();
+            // What is no checkpoint of PyTorch's at all is told apart before.
+            if length > 100 {
+                assert_eq!(error.to_string(), Checkpoint::from_bytes(cut.to_vec()).unwrap_err().to_string());
+            }
+        }
+    }
+}
+
+/// The header and, one after the other, the row-major elements: the safetensors file of a checkpoint.
+#[test]
+fn a_checkpoint_is_laid_out_as_safetensors() {
+    for name in ["zip", "legacy", "shared", "f16", "f64"] {
+        let bytes = golden(name);
+        let (tensors, _) = read_by_parts(&bytes).unwrap();
+        let (mut file, order) = safetensors_layout(&tensors, &Config::default());
+        for tensor in order {
+            let place = &bytes[tensor.place().unwrap()];
+            assert!(!tensor.is_contiguous() || tensor.row_major(place) == place, "{name}: {tensor:?}");
+            file.extend(tensor.row_major(place));
+        }
+        let (got, want) = (Checkpoint::from_bytes(file).unwrap(), Checkpoint::from_bytes(bytes).unwrap());
+        assert!(got.tensors().keys().eq(want.tensors().keys()));
+        for key in want.tensors().keys() {
+            assert_eq!(got.shape(key), want.shape(key), "{name}: {key}");
+            assert_eq!(got.dtype(key), want.dtype(key), "{name}: {key}");
+            assert_eq!(got.read(key).unwrap(), want.read(key).unwrap(), "{name}: {key}");
+        }
+    }
+}
+
+/// A checkpoint of one large tensor.
+fn large(elements: usize, is_zip: bool) -> Vec<u8> {
+    let weight = tensor(&storage("FloatStorage", "0", elements as i64), 0, &[elements as i64], &[1]);
+    let value = dict(&[("weight", weight)]);
+    let mut bytes = Vec::with_capacity(4 * elements + 4096);
+    if is_zip {
+        let size = 4 * elements as u32;
+        let empty = Entry { size, packed: size, ..entry("a/data/0", &[]) };
+        let whole = zip(&[entry("a/data.pkl", &pickle(&value)), empty]);
+        let directory = whole.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
+        bytes.extend_from_slice(&whole[..directory]);
+        bytes.resize(directory + 4 * elements, 1);
+        bytes.extend_from_slice(&whole[directory..]);
+        let start = bytes.len() - 6;
+        bytes[start..start + 4].copy_from_slice(&((directory + 4 * elements) as u32).to_le_bytes());
+    } else {
+        bytes.extend(legacy(&value));
+        bytes.extend(pickle(b"]X\x01\0\0\x000a"));
+        bytes.extend((elements as i64).to_le_bytes());
+        bytes.resize(bytes.len() + 4 * elements, 1);
+    }
+    bytes
+}
+
+#[test]
+fn the_index_of_a_large_file_is_read_from_little_of_it() {
+    for is_zip in [true, false] {
+        let bytes = large(1 << 20, is_zip);
+        let (tensors, read) = read_by_parts(&bytes).unwrap();
+        assert_eq!(tensors["weight"].shape, [1 << 20]);
+        // The longest comment that an archive may have, or the first part of a pickle.
+        assert!(read < 80 << 10, "{read} of {} bytes", bytes.len());
+    }
+}
+
 /// Highest resident memory of this process so far, in bytes.
 #[cfg(target_os = "linux")]
 fn peak_memory() -> usize {
@@ -385,25 +492,7 @@ fn reading_takes_no_more_memory_than_the_file() {
     }
     let elements = 1usize << 24;
     for is_zip in [true, false] {
-        let weight = tensor(&storage("FloatStorage", "0", elements as i64), 0, &[elements as i64], &[1]);
-        let value = dict(&[("weight", weight)]);
-        let mut bytes = Vec::with_capacity(4 * elements + 4096);
-        if is_zip {
-            let size = 4 * elements as u32;
-            let empty = Entry { size, packed: size, ..entry("a/data/0", &[]) };
-            let whole = zip(&[entry("a/data.pkl", &pickle(&value)), empty]);
-            let directory = whole.windows(4).position(|window| window == b"PK\x01\x02").unwrap();
-            bytes.extend_from_slice(&whole[..directory]);
-            bytes.resize(directory + 4 * elements, 1);
-            bytes.extend_from_slice(&whole[directory..]);
-            let start = bytes.len() - 6;
-            bytes[start..start + 4].copy_from_slice(&((directory + 4 * elements) as u32).to_le_bytes());
-        } else {
-            bytes.extend(legacy(&value));
-            bytes.extend(pickle(b"]X\x01\0\0\x000a"));
-            bytes.extend((elements as i64).to_le_bytes());
-            bytes.resize(bytes.len() + 4 * elements, 1);
-        }
+        let bytes = large(elements, is_zip);
         let before = peak_memory();
         let checkpoint = Checkpoint::from_bytes(bytes).unwrap();
         let grown = peak_memory() - before;

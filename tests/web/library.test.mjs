@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 
 import { launch } from '../../tools/browser.mjs';
 import { pageMounts, repository, serve } from '../../tools/serve.mjs';
+import { checkpoint } from './support/pth.mjs';
 
 const run = promisify(execFile);
 const golden = JSON.parse(await readFile(path.join(repository, 'tests/golden/page.json'), 'utf8'));
@@ -311,6 +312,35 @@ test('PyTorch checkpoints are read by a part that is fetched for them', async ()
   assert.equal(cut, 'bad-model');
   assert.ok(asked.includes('/wasm/pth/g_ghostnet_bg.wasm'));
   assert.ok(!asked.includes('/wasm/webgpu/g_ghostnet_bg.wasm'));
+});
+
+test('of a large PyTorch checkpoint little is read to find its tensors, and none of it is copied', async () => {
+  const keys = JSON.parse(await readFile(path.join(repository, 'tests/golden/keys/g_ghost_regnetx_008.json'), 'utf8'));
+  const file = checkpoint(keys);
+  await page.setContent('<input type="file">');
+  await page.setInputFiles('input', { name: 'model.pth', mimeType: 'application/octet-stream', buffer: file });
+  const { read, largest, variant, labels } = await inPage(async (load) => {
+    let [read, largest] = [0, 0];
+    const { arrayBuffer } = Blob.prototype;
+    Blob.prototype.arrayBuffer = function () {
+      read += this.size;
+      return arrayBuffer.call(this);
+    };
+    const { write } = (await import('/wasm/relaxed/g_ghostnet.js')).ModelBytes.prototype;
+    (await import('/wasm/relaxed/g_ghostnet.js')).ModelBytes.prototype.write = function (piece) {
+      largest = Math.max(largest, piece.length);
+      return write.call(this, piece);
+    };
+    const [model] = document.querySelector('input').files;
+    const net = await load({ model, backend: 'wasm', flavour: 'relaxed', worker: false });
+    const { variant, labels } = net.info;
+    net.dispose();
+    return { read, largest, variant, labels };
+  });
+  assert.equal(labels[207], 'golden retriever');
+  assert.equal(variant, 'g_ghost_regnetx_008');
+  assert.ok(read > 0 && read < file.length / 10, `${read} of ${file.length} bytes were read for the index`);
+  assert.ok(largest > 0 && largest < file.length / 5, `a piece of ${largest} of ${file.length} bytes was held`);
 });
 
 test('after a crash of the engine the next call runs on a fresh one', async () => {

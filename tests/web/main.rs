@@ -9,7 +9,7 @@ mod reference;
 
 use g_ghostnet::gpu::Gpu;
 use g_ghostnet::session::{self, CpuSession, GpuSession};
-use g_ghostnet::wasm::Net;
+use g_ghostnet::wasm::{ModelBytes, Net};
 use reference::{LIMIT, Outputs, Reference};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::*;
@@ -86,7 +86,11 @@ agrees_with_pytorch! {
 
 /// The `code` of what `Net::create` throws.
 async fn code_of_create(model: &[u8], options: &str) -> String {
-    let thrown = Net::create(model.to_vec(), options.into(), None).await.err().unwrap();
+    let mut bytes = ModelBytes::new(model.len()).unwrap();
+    for piece in model.chunks(3) {
+        bytes.write(&js_sys::Uint8Array::from(piece));
+    }
+    let thrown = Net::create(bytes, options.into(), None).await.err().unwrap();
     let error: js_sys::Error = thrown.dyn_into().unwrap();
     assert!(!String::from(error.message()).is_empty());
     js_sys::Reflect::get(&error, &"code".into()).unwrap().as_string().unwrap()

@@ -6,6 +6,9 @@ import { GGhostError, throwIfAborted } from './errors.js';
 /** Largest file that is read: the largest network in f32 has 252 MB. */
 const MAX_BYTES = 2 ** 30;
 
+/** Bytes that are held in memory of a file that may be large: what is more is handed to the browser's storage. */
+const MAX_HELD = 2 ** 24;
+
 /**
  * Adds up what several downloads report, so that a page needs one bar.
  * @param {(event: { phase: 'download', loaded: number, total?: number }) => void} report
@@ -27,10 +30,10 @@ export function addUp(report) {
 /**
  * @param {string | URL} url
  * @param {{ what: string, hint?: string, fetch?: typeof globalThis.fetch, signal?: AbortSignal,
- *   onBytes?: (loaded: number, total?: number) => void }} options `what` names the file in sentences.
- * @returns {Promise<Uint8Array>}
+ *   onBytes?: (loaded: number, total?: number) => void, large?: boolean }} options `what` names the file in sentences.
+ * @returns {Promise<Uint8Array | Blob>} a Blob for more than 16 MB of a `large` file
  */
-export async function download(url, { what, hint = '', fetch = globalThis.fetch, signal, onBytes = () => {} }) {
+export async function download(url, { what, hint = '', fetch = globalThis.fetch, signal, large = false, onBytes = () => {} }) {
   const fail = (text, cause) => new GGhostError('network', `${what} ${text}${hint && ` ${hint}`}`, { cause });
   const lost = (error) => {
     throwIfAborted(signal);
@@ -49,7 +52,9 @@ export async function download(url, { what, hint = '', fetch = globalThis.fetch,
   const total = response.headers.get('Content-Encoding') || !(length > 0) ? undefined : length;
   if (total > MAX_BYTES) throw fail(`is larger than ${MAX_BYTES} bytes.`);
 
-  const chunks = [];
+  let chunks = [];
+  let held = 0;
+  let stored;
   let loaded = 0;
   onBytes(0, total);
   try {
@@ -57,8 +62,14 @@ export async function download(url, { what, hint = '', fetch = globalThis.fetch,
       const { done, value } = await reader.read();
       if (done) break;
       chunks.push(value);
+      held += value.length;
       loaded += value.length;
       if (loaded > MAX_BYTES) break;
+      if (large && held > MAX_HELD) {
+        stored = new Blob([...(stored ? [stored] : []), ...chunks]);
+        chunks = [];
+        held = 0;
+      }
       onBytes(loaded, total);
     }
   } catch (error) {
@@ -68,6 +79,7 @@ export async function download(url, { what, hint = '', fetch = globalThis.fetch,
   if (total !== undefined && loaded !== total) throw fail(`came incomplete from ${url} (${loaded} of ${total} bytes): try again.`);
   onBytes(loaded, loaded);
 
+  if (stored) return new Blob([stored, ...chunks]);
   const bytes = new Uint8Array(loaded);
   let offset = 0;
   for (const chunk of chunks) {

@@ -6,6 +6,7 @@ import { asError, GGhostError, throwIfAborted } from './errors.js';
 import { addUp, download } from './download.js';
 import { chooseFlavour, parts } from './flavours.js';
 import { toPixels } from './image.js';
+import { compile, fetchWasm, start, startPart } from './module.js';
 
 /** Instances that crashed in this realm: nets of an earlier one are dead. */
 let generation = 0;
@@ -21,7 +22,8 @@ let generation = 0;
  * @property {'f32' | 'f16' | 'int8'} [precision]
  * @property {number} [threads]
  * @property {boolean} [cache]
- * @property {{ module: WebAssembly.Module, model: Blob }} [kept] what an earlier engine of the same options had loaded
+ * @property {import('./edit.js').Edit} [edit] makes another model of it
+ * @property {{ module: WebAssembly.Module, model?: Blob }} [kept] what an earlier engine of the same options had loaded
  */
 
 export class Engine {
@@ -35,6 +37,10 @@ export class Engine {
   /** Where `#net` runs. @type {'webgpu' | 'wasm'} */
   #backend;
   #kept;
+  /** Where the model does not name its classes but they are known. @type {string[] | undefined} */
+  #labels;
+  /** The model's file, in safetensors. @type {Blob | Uint8Array} */
+  #model;
   #generation;
   #reason;
   #flavour;
@@ -63,7 +69,7 @@ export class Engine {
       const part = addUp(report);
       const [wasm, file] = await Promise.all([
         options.kept?.module ?? fetchWasm(flavour, options.wasmUrl, { signal, fetch, onBytes: part() }),
-        modelBytes(options.kept?.model ?? options.model, { signal, fetch, cache: options.cache, onBytes: part() }),
+        modelFile(options.kept?.model ?? options.model, { signal, fetch, cache: options.cache, onBytes: part() }),
       ]);
       throwIfAborted(signal);
 
@@ -71,12 +77,15 @@ export class Engine {
       const module = wasm instanceof WebAssembly.Module ? wasm : await compile(wasm);
       engine.#glue = await start(flavour, module, options.wasmUrl);
       engine.#generation = generation;
-      const model = isPth(file) ? (await engine.#part('pth')).safetensorsFromPth(file) : file;
-      engine.#kept = { module, model: options.kept?.model ?? new Blob([model]) };
+      engine.#model = await engine.#edited((await isPth(file)) ? await engine.#safetensorsOf(file) : file);
+      engine.#kept = { module, model: options.kept?.model ?? asBlob(engine.#model) };
       throwIfAborted(signal);
 
       report({ ...last, phase: 'warm-up' });
-      await engine.#choose(model);
+      await engine.#choose();
+      engine.#labels = await engine.#knownLabels();
+      // What was downloaded is not held twice.
+      engine.#model = engine.#kept.model;
       throwIfAborted(signal);
       return engine;
     } catch (error) {
@@ -88,15 +97,33 @@ export class Engine {
   /** The glue of a part that is fetched when it is first needed; a failure is tried again. */
   #part(name) {
     if (this.#alone) throw new GGhostError('unsupported', 'The inlined engine is WebAssembly on the processor and reads safetensors only: for more, import g-ghostnet itself.');
-    this.#parts[name] ??= (async () => {
-      const { wasmUrl } = this.#options;
-      const bytes = await fetchWasm(parts[name], wasmUrl, { fetch: this.#fetch, onBytes() {} });
-      return start(parts[name], await compile(bytes), wasmUrl);
-    })().catch((error) => {
+    this.#parts[name] ??= startPart(parts[name], this.#options.wasmUrl, { fetch: this.#fetch }).catch((error) => {
       this.#parts[name] = undefined;
       throw error;
     });
     return this.#parts[name];
+  }
+
+  async #safetensorsOf(pth) {
+    const [{ safetensorsOf }, { PthReader }] = await Promise.all([import('./pth.js'), this.#part('pth')]);
+    return safetensorsOf(asBlob(pth), PthReader);
+  }
+
+  /** Published checkpoints of 1,000 classes are ImageNet's, and do not name them. */
+  async #knownLabels() {
+    const { classes, labels } = JSON.parse(this.#net.info());
+    if (classes !== 1000 || labels[0] !== 'class 0' || this.#alone) return undefined;
+    const url = new URL('../models/imagenet-1k.json', import.meta.url);
+    const bytes = await download(url, { what: 'The list of ImageNet’s labels', fetch: this.#fetch });
+    return JSON.parse(new TextDecoder().decode(bytes));
+  }
+
+  /** The model, or another one made of it: once, because what is kept is edited already. */
+  async #edited(model) {
+    const { edit, kept } = this.#options;
+    if (!edit || kept?.model) return model;
+    const { edited } = await import('./edit.js');
+    return edited(await this.#part('study'), await bytesOf(model), edit);
   }
 
   /** What a fresh engine needs to take over without downloads. */
@@ -106,6 +133,7 @@ export class Engine {
 
   get info() {
     const info = JSON.parse(this.#net.info());
+    if (this.#labels) info.labels = this.#labels;
     return { ...info, backendReason: this.#reason, flavour: this.#flavour };
   }
 
@@ -177,14 +205,14 @@ export class Engine {
       if (this.#backend === 'wasm') {
         throw new GGhostError('unsupported', 'The self-test compares the graphics card with WebAssembly, which is what runs here already.');
       }
-      return await this.#compareWithWasm(this.#net, await modelBytes(this.#kept.model, {}));
+      return await this.#compareWithWasm(this.#net);
     } catch (error) {
       throw this.#failure(error);
     }
   }
 
-  async #compareWithWasm(gpu, model) {
-    const wasm = await this.#create('wasm', model);
+  async #compareWithWasm(gpu) {
+    const wasm = await this.#create('wasm');
     try {
       return await compare(gpu, wasm);
     } finally {
@@ -197,9 +225,11 @@ export class Engine {
     this.#net = undefined;
   }
 
-  async #create(backend, model) {
+  async #create(backend) {
     const { variant, labels, threads, precision } = this.#options;
     const glue = backend === 'webgpu' ? await this.#part('webgpu') : this.#glue;
+    const model = new glue.ModelBytes(this.#model.size ?? this.#model.length);
+    for await (const piece of this.#model instanceof Blob ? piecesOf(this.#model) : [this.#model]) model.write(piece);
     return glue.Net.create(model, JSON.stringify({ backend, variant, labels, threads, precision }));
   }
 
@@ -209,14 +239,14 @@ export class Engine {
   }
 
   /** WebGPU where it exists, is right and is faster; else WASM, and why. */
-  async #choose(model) {
+  async #choose() {
     const { backend } = this.#options;
     if (backend === 'webgpu') {
-      this.#use('webgpu', await this.#create('webgpu', model));
-      refuseWrong(await this.#compareWithWasm(this.#net, model));
+      this.#use('webgpu', await this.#create('webgpu'));
+      refuseWrong(await this.#compareWithWasm(this.#net));
       return;
     }
-    this.#use('wasm', await this.#create('wasm', model));
+    this.#use('wasm', await this.#create('wasm'));
     if (backend === 'auto') this.#reason = await noGpu();
     if (backend === 'wasm' || this.#reason) {
       await milliseconds(this.#net, 1);
@@ -225,7 +255,7 @@ export class Engine {
     let gpu;
     try {
       const wasm = await milliseconds(this.#net, 4);
-      gpu = await this.#create('webgpu', model);
+      gpu = await this.#create('webgpu');
       refuseWrong(await compare(gpu, this.#net));
       const webgpu = await milliseconds(gpu, 4);
       if (webgpu < wasm) {
@@ -245,13 +275,12 @@ export class Engine {
   async #recover(lost) {
     this.#net?.free();
     this.#net = undefined;
-    const model = await modelBytes(this.#kept.model, {});
     const insisted = this.#options.backend === 'webgpu';
     if (!this.#rebuilt || insisted) {
       this.#rebuilt = true;
       try {
-        const gpu = await this.#create('webgpu', model);
-        refuseWrong(await this.#compareWithWasm(gpu, model));
+        const gpu = await this.#create('webgpu');
+        refuseWrong(await this.#compareWithWasm(gpu));
         this.#use('webgpu', gpu);
         return;
       } catch (error) {
@@ -259,7 +288,7 @@ export class Engine {
         lost = error;
       }
     }
-    this.#use('wasm', await this.#create('wasm', model));
+    this.#use('wasm', await this.#create('wasm'));
     this.#reason = `The graphics card was lost${lost ? `: ${lost.message}` : '.'}`;
   }
 
@@ -293,57 +322,35 @@ export function engineMethods(hooks) {
   };
 }
 
-async function fetchWasm(flavour, folder, options) {
-  if (flavour.bytes) {
-    const bytes = flavour.bytes();
-    options.onBytes(bytes.length, bytes.length);
-    return bytes;
-  }
-  const url = folder ? new URL(`${flavour.name}/g_ghostnet_bg.wasm`, folder) : flavour.url();
-  const hint = 'The option wasmUrl names the folder of the engine.';
-  return download(url, { what: 'The engine (WebAssembly)', hint, ...options });
-}
-
-/** Loads a module's script and makes an instance. */
-async function start(part, module, folder) {
-  const glue = await loadGlue(part, folder);
-  await glue.default({ module_or_path: module });
-  return glue;
-}
-
 /** Whether a file begins as PyTorch's do: a zip archive, or a pickle, where a safetensors header's length has zeros. */
-const isPth = (bytes) =>
-  (bytes[0] === 0x50 && bytes[1] === 0x4b) || (bytes[0] === 0x80 && bytes.subarray(3, 8).some((byte) => byte !== 0));
-
-async function compile(bytes) {
-  try {
-    return await WebAssembly.compile(bytes);
-  } catch (error) {
-    const text = /content security policy|unsafe-eval/i.test(error.message)
-      ? "The page’s content security policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src."
-      : `The engine could not be compiled (${error.message}): its file may be damaged.`;
-    throw new GGhostError('unsupported', text, { cause: error });
-  }
+async function isPth(file) {
+  const bytes = file instanceof Blob ? new Uint8Array(await file.slice(0, 8).arrayBuffer()) : file;
+  return (bytes[0] === 0x50 && bytes[1] === 0x4b) || (bytes[0] === 0x80 && bytes.subarray(3, 8).some((byte) => byte !== 0));
 }
 
-async function loadGlue(flavour, folder) {
-  try {
-    if (!folder) return await flavour.glue();
-    return await import(/* @vite-ignore */ /* webpackIgnore: true */ new URL(`${flavour.name}/g_ghostnet.js`, folder).href);
-  } catch (error) {
-    throw new GGhostError('network', `The engine’s script could not be loaded (${error.message}). The option wasmUrl names its folder.`, { cause: error });
+const bytesOf = async (file) => (file instanceof Blob ? new Uint8Array(await file.arrayBuffer()) : file);
+
+const asBlob = (file) => (file instanceof Blob ? file : new Blob([file]));
+
+/** A file's bytes one piece after the other, so that it is never in memory whole. */
+async function* piecesOf(blob) {
+  for (const reader = blob.stream().getReader(); ; ) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    yield value;
   }
 }
 
 /** Whether an address names a manifest of a model in several files. */
 const isManifest = (url) => /\.json([?#]|$)/i.test(url);
 
-async function modelBytes(model, options) {
+/** A model's file: a Blob stays one. @returns {Promise<Uint8Array | Blob>} */
+async function modelFile(model, options) {
   if (typeof model === 'string' && isManifest(model)) return (await import('./shards.js')).downloadShards(model, options);
-  if (typeof model === 'string') return download(model, { what: 'The model', ...options });
-  const bytes = model instanceof Blob ? await model.arrayBuffer() : model;
-  options.onBytes?.(bytes.byteLength, bytes.byteLength);
-  return new Uint8Array(bytes.buffer ?? bytes, bytes.byteOffset ?? 0, bytes.byteLength);
+  if (typeof model === 'string') return download(model, { what: 'The model', large: true, ...options });
+  const size = model.size ?? model.byteLength;
+  options.onBytes(size, size);
+  return model instanceof Blob ? model : new Uint8Array(model.buffer ?? model, model.byteOffset ?? 0, size);
 }
 
 /** A trap in a task of its own never answers the call that waits for it, but the realm is told. */
