@@ -221,6 +221,15 @@ class Train(unittest.TestCase):
             for key, value in whole[kind].items():
                 self.assertTrue(torch.equal(value, parts[kind][key]), f"{kind} {key}")
 
+    def test_a_state_of_another_network_and_a_diverged_run_are_refused(self):
+        training = small_training(self.root, self.root / "c", "--epochs", "1", "--f32")
+        training.save()
+        with self.assertRaisesRegex(SystemExit, "c.state is of another network"):
+            small_training(self.root, self.root / "c", "--cheap-ratio", "0.75")
+        torch.nn.init.constant_(training.net.fc.weight, float("inf"))
+        with self.assertRaisesRegex(SystemExit, "not finite at step 0"):
+            training.run()
+
     def test_a_teacher_that_agrees_costs_nothing(self):
         torch.save(build("g_ghost_regnetx_002", 2).state_dict(), self.root / "teacher.pth")
         training = small_training(self.root, self.root / "b", "--teacher", str(self.root / "teacher.pth"),
