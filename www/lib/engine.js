@@ -77,7 +77,8 @@ export class Engine {
       const module = wasm instanceof WebAssembly.Module ? wasm : await compile(wasm);
       engine.#glue = await start(flavour, module, options.wasmUrl);
       engine.#generation = generation;
-      engine.#model = await engine.#edited((await isPth(file)) ? await engine.#safetensorsOf(file) : file);
+      engine.#model = (await isPth(file)) ? await engine.#safetensorsOf(file) : file;
+      if (options.edit && !options.kept?.model) engine.#model = await engine.#edited(options.edit);
       engine.#kept = { module, model: options.kept?.model ?? asBlob(engine.#model) };
       throwIfAborted(signal);
 
@@ -109,6 +110,12 @@ export class Engine {
     return safetensorsOf(asBlob(pth), PthReader);
   }
 
+  /** The model without a part, or another one of its form: once, because what is kept is edited already. */
+  async #edited(edit) {
+    const [{ edited }, study] = await Promise.all([import('./edit.js'), this.#part('study')]);
+    return edited(study, await this.#bytesIn(study), asBlob(this.#model), edit);
+  }
+
   /** Published checkpoints of 1,000 classes are ImageNet's, and do not name them. */
   async #knownLabels() {
     const { classes, labels } = JSON.parse(this.#net.info());
@@ -116,14 +123,6 @@ export class Engine {
     const url = new URL('../models/imagenet-1k.json', import.meta.url);
     const bytes = await download(url, { what: 'The list of ImageNet’s labels', fetch: this.#fetch });
     return JSON.parse(new TextDecoder().decode(bytes));
-  }
-
-  /** The model, or another one made of it: once, because what is kept is edited already. */
-  async #edited(model) {
-    const { edit, kept } = this.#options;
-    if (!edit || kept?.model) return model;
-    const { edited } = await import('./edit.js');
-    return edited(await this.#part('study'), await bytesOf(model), edit);
   }
 
   /** What a fresh engine needs to take over without downloads. */
@@ -228,9 +227,14 @@ export class Engine {
   async #create(backend) {
     const { variant, labels, threads, precision } = this.#options;
     const glue = backend === 'webgpu' ? await this.#part('webgpu') : this.#glue;
-    const model = new glue.ModelBytes(this.#model.size ?? this.#model.length);
-    for await (const piece of this.#model instanceof Blob ? piecesOf(this.#model) : [this.#model]) model.write(piece);
-    return glue.Net.create(model, JSON.stringify({ backend, variant, labels, threads, precision }));
+    return glue.Net.create(await this.#bytesIn(glue), JSON.stringify({ backend, variant, labels, threads, precision }));
+  }
+
+  /** The model in the memory of a module. */
+  async #bytesIn(glue) {
+    const bytes = new glue.ModelBytes(this.#model.size ?? this.#model.length);
+    for await (const piece of this.#model instanceof Blob ? piecesOf(this.#model) : [this.#model]) bytes.write(piece);
+    return bytes;
   }
 
   #use(backend, net) {
@@ -327,8 +331,6 @@ async function isPth(file) {
   const bytes = file instanceof Blob ? new Uint8Array(await file.slice(0, 8).arrayBuffer()) : file;
   return (bytes[0] === 0x50 && bytes[1] === 0x4b) || (bytes[0] === 0x80 && bytes.subarray(3, 8).some((byte) => byte !== 0));
 }
-
-const bytesOf = async (file) => (file instanceof Blob ? new Uint8Array(await file.arrayBuffer()) : file);
 
 const asBlob = (file) => (file instanceof Blob ? file : new Blob([file]));
 
