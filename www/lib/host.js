@@ -81,7 +81,9 @@ async function openWorker({ signal, onProgress }) {
 }
 
 async function openInPlace(hooks) {
-  const { engineMethods } = await import('./engine.js');
+  const { engineMethods } = await import('./engine.js').catch((error) => {
+    throw new GGhostError('network', `The library’s own script engine.js could not be loaded (${error.message}): check the connection, and that it is deployed beside the others.`, { cause: error });
+  });
   const methods = engineMethods(hooks);
   return { worker: false, call: async (method, argument) => methods[method](argument), close: methods.close };
 }
