@@ -5,14 +5,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 source tools/setup.sh
 
 # The WebAssembly modules. Two flavours of the CPU engine, because a browser refuses a module with an instruction
-# that it does not know; and two that are fetched when they are needed: the WebGPU engine, and the reader of PyTorch
-# checkpoints.
+# that it does not know; and three that are fetched when they are needed: the WebGPU engine, the reader of PyTorch
+# checkpoints, and the study of feature maps.
 flavours="relaxed fixed"
-modules="$flavours webgpu pth"
+modules="$flavours webgpu pth study"
 features_of() {
   case $1 in
     relaxed) echo "+simd128,+relaxed-simd" ;;
-    fixed | webgpu | pth) echo "+simd128" ;;
+    fixed | webgpu | pth | study) echo "+simd128" ;;
     *) die "there is no module $1: expected one of $modules" ;;
   esac
 }
@@ -84,7 +84,7 @@ trap report_failure EXIT
 # --- Compiling ---
 
 # Kernels are vectorised by hand and inlined by attribute; what the compiler would unroll, vectorise and inline
-# beside that is a tenth of the download and no measurable time.
+# beside that is a tenth of the download and no measurable time. The study's loops are left to the compiler.
 small="-C llvm-args=-inline-threshold=20 -C no-vectorize-loops -C no-vectorize-slp -Z location-detail=none"
 
 # wasm_cargo FLAVOUR SUBCOMMAND ARGUMENT...
@@ -93,10 +93,11 @@ small="-C llvm-args=-inline-threshold=20 -C no-vectorize-loops -C no-vectorize-s
 # -Ztrim-paths keeps this machine's paths out of the binary.
 # Each flavour has a target folder of its own, because all would write the same g_ghostnet.wasm.
 wasm_cargo() {
-  local flavour=$1 subcommand=$2 program=$rust/cargo
+  local flavour=$1 subcommand=$2 program=$rust/cargo flags=$small
   shift 2
+  [ "$flavour" != study ] || flags="-Z location-detail=none"
   [ "$subcommand" != clippy ] || program=$rust/cargo-clippy
-  CARGO="$rust/cargo" RUSTC_BOOTSTRAP=1 RUSTFLAGS="-C target-feature=$(features_of "$flavour") -C linker=rust-lld $small" \
+  CARGO="$rust/cargo" RUSTC_BOOTSTRAP=1 RUSTFLAGS="-C target-feature=$(features_of "$flavour") -C linker=rust-lld $flags" \
     "$program" "$subcommand" --locked --release --target $target --target-dir "target/$flavour" \
     -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size -Zpanic-abort-tests -Ztrim-paths --config 'profile.release.trim-paths="all"' "$@"
 }

@@ -364,7 +364,8 @@ fn arbitrary_ghost(choices: &mut Unstructured) -> Result<Ghost> {
             false => choices.arbitrary()?,
         };
     }
-    Ok(Ghost { form, aggregation, cheap_kernel, cheap_ratio })
+    let cheap_reads_all = choices.arbitrary()?;
+    Ok(Ghost { form, aggregation, cheap_kernel, cheap_ratio, cheap_reads_all })
 }
 
 fn arbitrary_numbers(choices: &mut Unstructured, usual: usize) -> Result<[usize; 4]> {

@@ -10,7 +10,7 @@ use crate::error::{Error, Result, shortened};
 #[cfg(feature = "pth")]
 use crate::pth;
 use half::{bf16, f16};
-#[cfg(feature = "pth")]
+#[cfg(any(feature = "pth", feature = "study"))]
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -248,6 +248,31 @@ impl Checkpoint {
         &self.tensors
     }
 
+    /// The same tensors as a safetensors file, row-major and in their own dtypes, with the config if there is
+    /// one.
+    #[cfg(feature = "study")]
+    #[must_use]
+    pub fn to_safetensors(&self) -> Vec<u8> {
+        let (mut file, tensors) = safetensors_layout(&self.tensors, &self.config);
+        for tensor in tensors {
+            let place = tensor.place().expect("places were checked when the index was made");
+            file.extend(tensor.row_major(&self.bytes[place]));
+        }
+        file
+    }
+
+    /// Replaces or adds a tensor, row-major, stored as f32 or f16; the bytes it had are kept.
+    #[cfg(feature = "study")]
+    pub(crate) fn put(&mut self, name: String, shape: Vec<usize>, half: bool, values: &[f32]) {
+        let (dtype, offset) = (if half { Dtype::F16 } else { Dtype::F32 }, self.bytes.len());
+        match dtype {
+            Dtype::F16 => self.bytes.extend(values.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes())),
+            _ => self.bytes.extend(values.iter().flat_map(|v| v.to_le_bytes())),
+        }
+        let strides = contiguous_strides(&shape);
+        self.tensors.insert(name, Tensor { dtype, shape, strides, offset });
+    }
+
     /// Drops the bytes and the index, once an engine has its own copy of the weights.
     pub fn forget(&mut self) {
         self.bytes = Vec::new();
@@ -448,14 +473,17 @@ pub(crate) fn check_places(tensors: &BTreeMap<String, Tensor>, length: usize) ->
     Ok(())
 }
 
-/// The beginning of a safetensors file with the tensors of an index, and the tensors in the order in which
-/// their row-major elements follow it.
+/// The beginning of a safetensors file with the tensors of an index and, if there is one, a config; and the
+/// tensors in the order in which their row-major elements follow it.
 ///
 /// # Panics
-/// For an index that [`check_places`] refuses.
-#[cfg(feature = "pth")]
+/// For an index whose places do not fit a file.
+#[cfg(any(feature = "pth", feature = "study"))]
 #[must_use]
-pub fn safetensors_layout(tensors: &BTreeMap<String, Tensor>) -> (Vec<u8>, Vec<&Tensor>) {
+pub fn safetensors_layout<'a>(
+    tensors: &'a BTreeMap<String, Tensor>,
+    config: &Config,
+) -> (Vec<u8>, Vec<&'a Tensor>) {
     // Wide elements first: then all are aligned.
     let mut order: Vec<_> = tensors.iter().collect();
     order.sort_by_key(|(_, tensor)| Reverse(tensor.dtype.size()));
@@ -470,7 +498,9 @@ pub fn safetensors_layout(tensors: &BTreeMap<String, Tensor>) -> (Vec<u8>, Vec<&
         };
         ((*name).clone(), info)
     });
-    let metadata = safetensors::tensor::Metadata::new(None, infos.collect())
+    let config = (*config != Config::default())
+        .then(|| [(METADATA_KEY.to_owned(), config.to_json())].into_iter().collect());
+    let metadata = safetensors::tensor::Metadata::new(config, infos.collect())
         .expect("the tensors follow each other and have the sizes of their shapes");
     let mut json = serde_json::to_vec(&metadata).expect("names and numbers are JSON");
     json.resize(json.len().next_multiple_of(8), b' ');
@@ -481,17 +511,12 @@ pub fn safetensors_layout(tensors: &BTreeMap<String, Tensor>) -> (Vec<u8>, Vec<&
 /// Every tensor a network needs, with its shape, in the order of the steps.
 #[must_use]
 pub fn expected_tensors(network: &Network) -> Vec<(String, Vec<usize>)> {
-    network.steps.iter().filter_map(|step| Some((step, conv_of(step)?))).flat_map(expected_of_conv).collect()
+    network.steps.iter().flat_map(expected_of_step).collect()
 }
 
-fn conv_of(step: &Step) -> Option<&Conv> {
-    match &step.op {
-        Op::Conv(conv) => Some(conv),
-        _ => None,
-    }
-}
-
-fn expected_of_conv((step, conv): (&Step, &Conv)) -> Vec<(String, Vec<usize>)> {
+/// Those of one step.
+pub(crate) fn expected_of_step(step: &Step) -> Vec<(String, Vec<usize>)> {
+    let Op::Conv(conv) = &step.op else { return Vec::new() };
     let (channels_out, channels_in) = (step.y.channels, step.x.channels / conv.groups);
     let shape = match conv.weights.matrix {
         true => vec![channels_out, channels_in],

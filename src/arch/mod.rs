@@ -600,4 +600,4 @@ pub(crate) fn check_extent(what: &str, found: usize, at_most: usize) -> Result<(
 /// Deepest stage that is accepted.
 pub(crate) const MAX_DEPTH: usize = 64;
 /// Widest layer that is accepted.
-pub(crate) const MAX_WIDTH: usize = 1 << 14;
+pub const MAX_WIDTH: usize = 1 << 14;

@@ -6,6 +6,7 @@
 //! of a remainder a plane. Taps and the input are planar; they are transposed at the edge.
 
 mod conv;
+mod depthwise;
 mod f32x4;
 mod gemm;
 mod winograd;

@@ -1,6 +1,6 @@
 //! Feature maps drawn straight from the buffer they were computed in: nothing is read back.
 
-use super::kernels::shader;
+use super::kernels::{drawing, join};
 use super::{Gpu, Program};
 use crate::arch::View;
 use crate::error::{Error, Result};
@@ -67,14 +67,12 @@ impl Painter {
             )));
         }
         gpu.guarded(|| {
-            let module = |name: &str| {
+            let [range, draw] = drawing(gpu.values()).map(|files| {
                 gpu.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-                    label: Some(name),
-                    source: wgpu::ShaderSource::Wgsl(
-                        format!("{}\n{}", shader("picture"), shader(name)).into(),
-                    ),
+                    label: Some("picture"),
+                    source: wgpu::ShaderSource::Wgsl(join(&files).into()),
                 })
-            };
+            });
             let layouts = [wgpu::ShaderStages::COMPUTE, wgpu::ShaderStages::FRAGMENT]
                 .map(|stage| bind_group_layout(gpu, stage));
             let [for_range, for_draw] = layouts.each_ref().map(|layout| {
@@ -87,12 +85,11 @@ impl Painter {
             let range = gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some("range"),
                 layout: Some(&for_range),
-                module: &module("range"),
+                module: &range,
                 entry_point: Some("main"),
                 compilation_options: wgpu::PipelineCompilationOptions::default(),
                 cache: None,
             });
-            let draw = module("draw");
             let draw = gpu.device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
                 label: Some("draw"),
                 layout: Some(&for_draw),

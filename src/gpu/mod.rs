@@ -3,7 +3,7 @@
 //! Values lie in slots, one buffer each, as `[channel][pixel]` with the pixels of a whole batch after
 //! each other (see `shaders/step.wgsl`). The kernels are chosen for the adapter's kind: those for
 //! hardware share tiles in workgroup memory, those for an emulating CPU keep larger ones in registers.
-//! It needs no optional feature and stays inside WebGPU's default limits.
+//! It needs no optional feature and stays inside WebGPU's default limits; with `shader-f16` feature maps may lie in f16.
 
 pub mod draw;
 pub mod kernels;
@@ -12,7 +12,7 @@ pub mod step;
 pub mod weights;
 
 use crate::error::{Error, Result};
-use kernels::{Kernel, Target};
+use kernels::{Float, Kernel, Target, Winograd};
 pub use program::{Profile, Program, batch_limit, kernels_of};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -29,6 +29,8 @@ pub struct Gpu {
     queue: wgpu::Queue,
     info: wgpu::AdapterInfo,
     target: Target,
+    values: Float,
+    winograd: Winograd,
     layout: wgpu::BindGroupLayout,
     pipelines: Rc<RefCell<BTreeMap<Kernel, wgpu::ComputePipeline>>>,
     /// Why the device was lost, once it is.
@@ -66,7 +68,8 @@ impl Gpu {
         };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("g-ghostnet"),
-            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_features: adapter.features()
+                & (wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16),
             required_limits: limits,
             ..Default::default()
         };
@@ -105,13 +108,49 @@ impl Gpu {
             label: Some("step"),
             entries: &entries,
         });
-        Gpu { instance: None, device, queue, info, target, layout, pipelines: Rc::default(), lost }
+        Gpu {
+            instance: None,
+            device,
+            queue,
+            info,
+            target,
+            values: Float::F32,
+            winograd: Winograd::Auto,
+            layout,
+            pipelines: Rc::default(),
+            lost,
+        }
     }
 
     /// The same device with the kernels of another kind of adapter: to test them where there is none.
     #[must_use]
     pub fn with_target(self, target: Target) -> Gpu {
         Gpu { target, pipelines: Rc::default(), ..self }
+    }
+
+    /// The same device with feature maps that lie in such numbers; in f32 otherwise.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for f16 where the device has not the feature `shader-f16`.
+    pub fn with_values(self, values: Float) -> Result<Gpu> {
+        if values == Float::F16 && !self.device.features().contains(wgpu::Features::SHADER_F16) {
+            return Err(Error::Unsupported(
+                "this GPU or browser has no f16 numbers (`shader-f16`): use precision f32".into(),
+            ));
+        }
+        Ok(Gpu { values, pipelines: Rc::default(), ..self })
+    }
+
+    /// The same device with another use of Winograd's method: to test and to measure it.
+    #[must_use]
+    pub fn with_winograd(self, winograd: Winograd) -> Gpu {
+        Gpu { winograd, ..self }
+    }
+
+    /// How feature maps lie in buffers.
+    #[must_use]
+    pub fn values(&self) -> Float {
+        self.values
     }
 
     /// Which kind of kernels are used.
@@ -250,7 +289,7 @@ impl Gpu {
         let label = format!("{kernel:?}");
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(&label),
-            source: wgpu::ShaderSource::Wgsl(kernel.source().into()),
+            source: wgpu::ShaderSource::Wgsl(kernel.source(self.values).into()),
         });
         let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some("step"),
@@ -295,8 +334,4 @@ impl Gpu {
         buffer.unmap();
         Ok(bytes)
     }
-}
-
-fn bytes_of(values: &[f32]) -> Vec<u8> {
-    bytemuck::cast_slice(values).to_vec()
 }

@@ -69,6 +69,7 @@ struct Info<'a> {
     variant: &'a str,
     classes: usize,
     labels: &'a [String],
+    golden: Option<&'a [f32]>,
     input: Preprocess,
     stages: &'a [Stage],
     params: u64,
@@ -83,10 +84,7 @@ struct Info<'a> {
 
 /// A model file in the memory of the module, filled piece by piece: whoever has it need not hold it whole.
 #[wasm_bindgen]
-pub struct ModelBytes {
-    bytes: Vec<u8>,
-    filled: usize,
-}
+pub struct ModelBytes(Vec<u8>);
 
 #[wasm_bindgen]
 impl ModelBytes {
@@ -99,33 +97,14 @@ impl ModelBytes {
         let mut bytes = Vec::new();
         let failed = |_| Error::OutOfMemory(format!("the model's file has {length} bytes"));
         bytes.try_reserve_exact(length).map_err(failed)?;
-        bytes.resize(length, 0);
-        Ok(ModelBytes { bytes, filled: 0 })
+        Ok(ModelBytes(bytes))
     }
 
     /// Appends a piece.
-    ///
-    /// # Errors
-    /// [`Error::BadModel`] for more bytes than there is room for.
-    pub fn write(&mut self, piece: &js_sys::Uint8Array) -> Result<(), JsValue> {
-        let length = piece.length() as usize;
-        let room = self.bytes.get_mut(self.filled..).and_then(|rest| rest.get_mut(..length));
-        let room =
-            room.ok_or_else(|| Error::BadModel("the model's file became longer while it was read".into()))?;
-        piece.copy_to(room);
-        self.filled += length;
-        Ok(())
-    }
-}
-
-impl ModelBytes {
-    /// The file, once it is filled.
-    fn whole(self) -> Result<Vec<u8>, Error> {
-        if self.filled < self.bytes.len() {
-            let (found, expected) = (self.filled, self.bytes.len());
-            return Err(Error::BadModel(format!("the model's file ended after {found} of {expected} bytes")));
-        }
-        Ok(self.bytes)
+    pub fn write(&mut self, piece: &js_sys::Uint8Array) {
+        let filled = self.0.len();
+        self.0.resize(filled + piece.length() as usize, 0);
+        piece.copy_to(&mut self.0[filled..]);
     }
 }
 
@@ -157,7 +136,7 @@ impl Net {
         let options: CreateOptions = serde_json::from_str(&options)
             .map_err(|error| Error::Unsupported(format!("options of create: {error}")))?;
         let model_options = Options { variant: options.variant, labels: options.labels };
-        let mut model = Model::from_bytes(model.whole()?, &model_options)?;
+        let mut model = Model::from_bytes(model.0, &model_options)?;
         let network = model.network(model.input.side, model.input.side)?;
         let threads = options.threads.unwrap_or(1);
         let engine = match options.backend {
@@ -209,6 +188,7 @@ impl Net {
             variant: &self.network.name,
             classes: self.network.classes,
             labels: &self.model.labels,
+            golden: self.model.checkpoint.config.golden.as_deref(),
             input: self.model.input,
             stages: &self.network.stages,
             params: self.network.params(),

@@ -12,5 +12,6 @@ mod plan;
 mod pth;
 #[cfg(feature = "gpu")]
 mod shaders;
+mod similarity;
 mod support;
 mod weights;

@@ -6,6 +6,7 @@ import { asError, GGhostError, throwIfAborted } from './errors.js';
 import { addUp, download } from './download.js';
 import { chooseFlavour, parts } from './flavours.js';
 import { toPixels } from './image.js';
+import { compile, fetchWasm, start, startPart } from './module.js';
 
 /** Instances that crashed in this realm: nets of an earlier one are dead. */
 let generation = 0;
@@ -21,7 +22,8 @@ let generation = 0;
  * @property {'f32' | 'f16' | 'int8'} [precision]
  * @property {number} [threads]
  * @property {boolean} [cache]
- * @property {{ module: WebAssembly.Module, model: Blob }} [kept] what an earlier engine of the same options had loaded
+ * @property {import('./edit.js').Edit} [edit] makes another model of it
+ * @property {{ module: WebAssembly.Module, model?: Blob }} [kept] what an earlier engine of the same options had loaded
  */
 
 export class Engine {
@@ -75,7 +77,7 @@ export class Engine {
       const module = wasm instanceof WebAssembly.Module ? wasm : await compile(wasm);
       engine.#glue = await start(flavour, module, options.wasmUrl);
       engine.#generation = generation;
-      engine.#model = (await isPth(file)) ? await engine.#safetensorsOf(file) : file;
+      engine.#model = await engine.#edited((await isPth(file)) ? await engine.#safetensorsOf(file) : file);
       engine.#kept = { module, model: options.kept?.model ?? asBlob(engine.#model) };
       throwIfAborted(signal);
 
@@ -95,11 +97,7 @@ export class Engine {
   /** The glue of a part that is fetched when it is first needed; a failure is tried again. */
   #part(name) {
     if (this.#alone) throw new GGhostError('unsupported', 'The inlined engine is WebAssembly on the processor and reads safetensors only: for more, import g-ghostnet itself.');
-    this.#parts[name] ??= (async () => {
-      const { wasmUrl } = this.#options;
-      const bytes = await fetchWasm(parts[name], wasmUrl, { fetch: this.#fetch, onBytes() {} });
-      return start(parts[name], await compile(bytes), wasmUrl);
-    })().catch((error) => {
+    this.#parts[name] ??= startPart(parts[name], this.#options.wasmUrl, { fetch: this.#fetch }).catch((error) => {
       this.#parts[name] = undefined;
       throw error;
     });
@@ -118,6 +116,14 @@ export class Engine {
     const url = new URL('../models/imagenet-1k.json', import.meta.url);
     const bytes = await download(url, { what: 'The list of ImageNet’s labels', fetch: this.#fetch });
     return JSON.parse(new TextDecoder().decode(bytes));
+  }
+
+  /** The model, or another one made of it: once, because what is kept is edited already. */
+  async #edited(model) {
+    const { edit, kept } = this.#options;
+    if (!edit || kept?.model) return model;
+    const { edited } = await import('./edit.js');
+    return edited(await this.#part('study'), await bytesOf(model), edit);
   }
 
   /** What a fresh engine needs to take over without downloads. */
@@ -316,29 +322,13 @@ export function engineMethods(hooks) {
   };
 }
 
-async function fetchWasm(flavour, folder, options) {
-  if (flavour.bytes) {
-    const bytes = flavour.bytes();
-    options.onBytes(bytes.length, bytes.length);
-    return bytes;
-  }
-  const url = folder ? new URL(`${flavour.name}/g_ghostnet_bg.wasm`, folder) : flavour.url();
-  const hint = 'The option wasmUrl names the folder of the engine.';
-  return download(url, { what: 'The engine (WebAssembly)', hint, ...options });
-}
-
-/** Loads a module's script and makes an instance. */
-async function start(part, module, folder) {
-  const glue = await loadGlue(part, folder);
-  await glue.default({ module_or_path: module });
-  return glue;
-}
-
 /** Whether a file begins as PyTorch's do: a zip archive, or a pickle, where a safetensors header's length has zeros. */
 async function isPth(file) {
   const bytes = file instanceof Blob ? new Uint8Array(await file.slice(0, 8).arrayBuffer()) : file;
   return (bytes[0] === 0x50 && bytes[1] === 0x4b) || (bytes[0] === 0x80 && bytes.subarray(3, 8).some((byte) => byte !== 0));
 }
+
+const bytesOf = async (file) => (file instanceof Blob ? new Uint8Array(await file.arrayBuffer()) : file);
 
 const asBlob = (file) => (file instanceof Blob ? file : new Blob([file]));
 
@@ -348,26 +338,6 @@ async function* piecesOf(blob) {
     const { done, value } = await reader.read();
     if (done) return;
     yield value;
-  }
-}
-
-async function compile(bytes) {
-  try {
-    return await WebAssembly.compile(bytes);
-  } catch (error) {
-    const text = /content security policy|unsafe-eval/i.test(error.message)
-      ? "The page’s content security policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src."
-      : `The engine could not be compiled (${error.message}): its file may be damaged.`;
-    throw new GGhostError('unsupported', text, { cause: error });
-  }
-}
-
-async function loadGlue(flavour, folder) {
-  try {
-    if (!folder) return await flavour.glue();
-    return await import(/* @vite-ignore */ /* webpackIgnore: true */ new URL(`${flavour.name}/g_ghostnet.js`, folder).href);
-  } catch (error) {
-    throw new GGhostError('network', `The engine’s script could not be loaded (${error.message}). The option wasmUrl names its folder.`, { cause: error });
   }
 }
 

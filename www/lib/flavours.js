@@ -43,7 +43,8 @@ export const flavours = [
 
 /**
  * @typedef {Omit<Flavour, 'probe'>} Part
- * @type {{ webgpu: Part, pth: Part }} the WebGPU engine, and the reader of PyTorch checkpoints
+ * @type {{ webgpu: Part, pth: Part, study: Part }} the WebGPU engine, the reader of PyTorch checkpoints, and the
+ *   study of feature maps
  */
 export const parts = {
   webgpu: {
@@ -55,6 +56,11 @@ export const parts = {
     name: 'pth',
     glue: () => import('../wasm/pth/g_ghostnet.js'),
     url: () => new URL('../wasm/pth/g_ghostnet_bg.wasm', import.meta.url),
+  },
+  study: {
+    name: 'study',
+    glue: () => import('../wasm/study/g_ghostnet.js'),
+    url: () => new URL('../wasm/study/g_ghostnet_bg.wasm', import.meta.url),
   },
 };
 
