@@ -2,6 +2,7 @@
  * @file Where the work is done: in a worker, so that the page never waits, or in place. Both answer the same methods.
  */
 import { GGhostError, throwIfAborted, untilAborted } from './errors.js';
+import { tainted } from './image.js';
 
 /**
  * @typedef {object} Host
@@ -55,8 +56,13 @@ async function openWorker(place, { signal, onProgress }) {
     worker: true,
     call: (method, argument, transfer = []) =>
       new Promise((resolve, reject) => {
-        waiting.set(++count, { resolve, reject });
-        worker.postMessage({ id: count, method, argument }, transfer);
+        // Pictures of other sites can be drawn and copied, and are refused only here.
+        try {
+          worker.postMessage({ id: ++count, method, argument }, transfer);
+          waiting.set(count, { resolve, reject });
+        } catch (error) {
+          reject(argument?.sources ? tainted(error) : error);
+        }
       }),
     close: () => worker.terminate(),
   };
