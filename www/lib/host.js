@@ -1,6 +1,6 @@
 /**
  * @file Where an engine lives: in a worker, so that the page never waits, or in place.
- * Both answer `load`, `run`, `selfTest` and `info`.
+ * Both answer `load`, `run`, `draw`, `selfTest` and `info`.
  */
 import { GGhostError, throwIfAborted, untilAborted } from './errors.js';
 

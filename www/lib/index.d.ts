@@ -1,4 +1,5 @@
 /// <reference lib="esnext.disposable" />
+import type { DrawOptions } from './draw.js';
 
 /** Where a net runs: WebGPU on the graphics card, or WebAssembly on the processor. */
 export type Backend = 'webgpu' | 'wasm';
@@ -6,6 +7,8 @@ export type Backend = 'webgpu' | 'wasm';
 /** What `load` is doing; `loaded` and `total` are the bytes of all downloads together. */
 export interface Progress {
   phase: 'download' | 'compile' | 'warm-up';
+  /** Part of the WebGPU engine's pipelines that is compiled, 0 to 1. */
+  part?: number;
   loaded: number;
   /** Unknown (undefined) until every server has said how much it sends. */
   total?: number;
@@ -23,6 +26,10 @@ export interface LoadOptions {
   labels?: string[];
   /** `'auto'` (the default) takes WebGPU where it exists, computes rightly and is faster, else WebAssembly. */
   backend?: 'auto' | Backend;
+  /**
+   * `'f16'`: WebGPU keeps feature maps and weights in half the memory, where the browser has `shader-f16`; sums are
+   * f32. `'auto'` (the default) does so where the self-test passes and it is faster.
+   */
   precision?: 'auto' | 'f32' | 'f16' | 'int8';
   /** Threads of the WebAssembly engine, where the page is cross-origin isolated. */
   threads?: number;
@@ -164,6 +171,10 @@ export interface Info {
   taps: string[];
   backend: Backend;
   backendReason?: string;
+  /** The numbers that feature maps are kept in. */
+  precision: 'f32' | 'f16';
+  /** Why they are not those that were asked for. */
+  precisionReason?: string;
   /** Name of the graphics card, where one is used and the browser tells. */
   adapter: string | null;
   threads: number;
@@ -221,6 +232,20 @@ export interface GGhostNet {
    * // dims: [1, 10]
    */
   forward(tensor: Tensor, options?: CallOptions & { taps?: string[] }): Promise<ForwardResult>;
+
+  /**
+   * Draws feature maps of the picture of the last call, the first of a batch, on a canvas, which takes the size of the
+   * grid. On WebGPU they are drawn where they lie and never read back; on WebAssembly by `drawMaps`, to the same
+   * pixels, each within one level of the colour map. The canvas may have a context already, for 2d or bitmaprenderer.
+   * @example
+   * await net.classify(file);
+   * const { backend } = await net.drawFeature(canvas, { tap: 'layer3.ghost', cell: 20, columns: 12 });
+   * // canvas.width: 240, backend: 'webgpu'
+   */
+  drawFeature(
+    canvas: HTMLCanvasElement | OffscreenCanvas,
+    options: DrawOptions & CallOptions & { tap: string },
+  ): Promise<{ backend: Backend; backendReason?: string }>;
 
   /** Compares the engine's results with known ones. */
   selfTest(options?: CallOptions): Promise<{ passed: boolean; worstError: number }>;

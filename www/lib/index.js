@@ -128,6 +128,14 @@ class GGhostNet {
     };
   }
 
+  async drawFeature(canvas, { tap, signal, ...options } = {}) {
+    const { bitmap, maps, ...provenance } = await this.#call('draw', () => ({ tap: String(tap), ...options }), signal);
+    const { drawMaps, showBitmap } = await import('./draw.js');
+    if (bitmap) showBitmap(canvas, bitmap);
+    else drawMaps(canvas, maps, options);
+    return provenance;
+  }
+
   selfTest({ signal } = {}) {
     return this.#call('selfTest', () => undefined, signal);
   }

@@ -7,8 +7,8 @@ import { engineMethods } from './engine.js';
 const methods = engineMethods({ onProgress: (progress) => postMessage({ progress }) });
 
 /** The buffers of a result, which move instead of being copied. */
-const buffersOf = ({ logits, probabilities, taps = [] }) =>
-  [logits, probabilities, ...taps.map((tap) => tap.data)].flatMap((array) => array?.buffer ?? []);
+const buffersOf = ({ logits, probabilities, taps = [], maps, bitmap }) =>
+  [logits, probabilities, ...taps.map((tap) => tap.data), maps?.data].flatMap((array) => array?.buffer ?? []).concat(bitmap ?? []);
 
 addEventListener('message', async ({ data: { id, method, argument } }) => {
   try {
