@@ -176,26 +176,35 @@ impl PackedConv {
         }
     }
 
-    /// Computes the output rows `first_row..` that `y` holds, of `width` columns.
+    /// Pixels of an output of `width` columns that are best computed together.
+    pub fn unit(&self, width: usize) -> usize {
+        match &self.kernel {
+            Kernel::Winograd(_) => Winograd::rows() * width,
+            Kernel::Pointwise(_) | Kernel::Patch(_) => UNIT_PIXELS,
+            Kernel::Depthwise(_) => 1,
+        }
+    }
+
+    /// Computes the output pixels `before..` that `y` holds, of rows of `width`; `before` is a multiple
+    /// of [`PackedConv::unit`].
     pub fn run(
         &self,
         x: &Operand,
         y: &mut [f32],
-        first_row: usize,
+        before: usize,
         width: usize,
         epilogue: &Epilogue,
         scratch: &mut [f32],
     ) {
-        let before = first_row * width;
         match &self.kernel {
             Kernel::Pointwise(packed) => {
                 let data = &x.data[before * x.row + x.first..];
                 let rows = Rows { data, stride: x.row, count: y.len() / epilogue.row };
                 multiply(rows, packed, y, (0, before), 0, epilogue);
             }
-            Kernel::Winograd(winograd) => winograd.run(x, y, first_row, epilogue, scratch),
-            Kernel::Patch(packed) => self.run_patches(packed, x, y, first_row, width, epilogue, scratch),
-            Kernel::Depthwise(planes) => self.run_depthwise(planes, x, y, first_row, width, epilogue),
+            Kernel::Winograd(winograd) => winograd.run(x, y, before / width, epilogue, scratch),
+            Kernel::Patch(packed) => self.run_patches(packed, x, y, before, width, epilogue, scratch),
+            Kernel::Depthwise(planes) => self.run_depthwise(planes, x, y, before, width, epilogue),
         }
     }
 
@@ -205,7 +214,7 @@ impl PackedConv {
         packed: &[Packed],
         x: &Operand,
         y: &mut [f32],
-        first_row: usize,
+        before: usize,
         width: usize,
         epilogue: &Epilogue,
         scratch: &mut [f32],
@@ -218,12 +227,13 @@ impl PackedConv {
             for (group, packed) in packed.iter().enumerate() {
                 let depth = packed.depth;
                 for m in 0..rows {
-                    let (row, column) = (first_row + (start + m) / width, (start + m) % width);
+                    let pixel = before + start + m;
+                    let (row, column) = (pixel / width, pixel % width);
                     let patch = &mut scratch[m * depth..(m + 1) * depth];
                     self.gather(x, group * channels, channels, row, column, patch);
                 }
                 let rows = Rows { data: scratch, stride: depth, count: rows };
-                multiply(rows, packed, y, (start, first_row * width + start), group * group_out, epilogue);
+                multiply(rows, packed, y, (start, before + start), group * group_out, epilogue);
             }
         }
     }
@@ -260,13 +270,13 @@ impl PackedConv {
         planes: &[f32],
         x: &Operand,
         y: &mut [f32],
-        first_row: usize,
+        before: usize,
         width: usize,
         epilogue: &Epilogue,
     ) {
         let (size, stride, padding, channels) = (self.size, self.stride, self.size / 2, self.channels_out);
         for pixel in 0..y.len() / epilogue.row {
-            let (row, column) = (first_row + pixel / width, pixel % width);
+            let (row, column) = ((before + pixel) / width, (before + pixel) % width);
             for channel in (0..channels).step_by(4) {
                 let lanes = 4.min(channels - channel);
                 let load = |from: &[f32]| match from.first_chunk() {
@@ -288,12 +298,14 @@ impl PackedConv {
                         sum = load(&x.data[(r * x.width + c) * x.row + x.first + channel..]).mul_add(w, sum);
                     }
                 }
-                epilogue.finish(y, (pixel, first_row * width + pixel), channel, lanes, sum);
+                epilogue.finish(y, (pixel, before + pixel), channel, lanes, sum);
             }
         }
     }
 }
 
+/// Pixels that make whole tiles of a product.
+const UNIT_PIXELS: usize = 4;
 /// Pixels gathered at a time.
 const PATCH_PIXELS: usize = 16;
 

@@ -8,6 +8,7 @@ mod image;
 mod kernels;
 mod network;
 mod plan;
+mod pool;
 mod pth;
 #[cfg(feature = "gpu")]
 mod shaders;

@@ -32,3 +32,22 @@ fn cpu_engine_agrees_with_pytorch() {
         assert!(worst.error <= LIMIT, "{}: {} is off by {:.2e}", file.display(), worst.tap, worst.error);
     }
 }
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    for file in files() {
+        let reference = Reference::from_file(&file).unwrap();
+        let model = reference.model().unwrap();
+        let taps = reference.tap_names().unwrap();
+        let run = |threads| {
+            let mut session = CpuSession::new(&model, threads).unwrap();
+            assert_eq!(session.threads(), threads);
+            session.run(&model, &reference.image(), reference.input, &taps).unwrap()
+        };
+        let alone = run(1);
+        for threads in [2, 7] {
+            // Not `assert_eq`, which would print millions of numbers.
+            assert!(run(threads) == alone, "{} with {threads} threads", file.display());
+        }
+    }
+}

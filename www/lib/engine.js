@@ -4,7 +4,7 @@
  */
 import { asError, GGhostError, throwIfAborted } from './errors.js';
 import { addUp, download } from './download.js';
-import { chooseFlavour, parts } from './flavours.js';
+import { chooseFlavour, loadGlue, parts, threadsHere } from './flavours.js';
 import { toPixels } from './image.js';
 
 /** Instances that crashed in this realm: nets of an earlier one are dead. */
@@ -21,7 +21,7 @@ let generation = 0;
  * @property {'f32' | 'f16' | 'int8'} [precision]
  * @property {number} [threads]
  * @property {boolean} [cache]
- * @property {{ module: WebAssembly.Module, model: Blob }} [kept] what an earlier engine of the same options had loaded
+ * @property {{ module: WebAssembly.Module, flavour: string, model: Blob }} [kept] what an earlier engine of the same options had loaded
  */
 
 export class Engine {
@@ -42,6 +42,8 @@ export class Engine {
   #generation;
   #reason;
   #flavour;
+  /** Of the CPU engine. @type {{ threads: number, reason?: string, end?: () => void }} */
+  #threads;
   #alone;
   /** Whether the device was made anew and has not answered yet. */
   #rebuilt = false;
@@ -50,15 +52,17 @@ export class Engine {
    * @param {EngineOptions} options
    * @param {{ signal?: AbortSignal, onProgress?: (event: object) => void, fetch?: typeof globalThis.fetch,
    *   decode?: (blob: Blob) => Promise<{ data: Uint8Array, width: number, height: number }>,
-   *   flavour?: import('./flavours.js').Flavour }} [hooks]
+   *   flavour?: import('./flavours.js').Flavour, ownWorker?: boolean }} [hooks] threads are for a worker of the
+   *   library's own, which may be blocked and ends with its net
    */
-  static async load(options, { signal, onProgress = () => {}, fetch, decode, flavour: given } = {}) {
+  static async load(options, { signal, onProgress = () => {}, fetch, decode, flavour: given, ownWorker } = {}) {
     const engine = new Engine();
     engine.#options = options;
     engine.#fetch = fetch;
     engine.decode = decode;
     try {
-      const flavour = given ?? chooseFlavour(options.flavour);
+      engine.#threads = ownWorker ? threadsHere(options.threads) : { threads: 1 };
+      const flavour = given ?? chooseFlavour(options.kept?.flavour ?? options.flavour, engine.#threads.threads > 1);
       engine.#flavour = flavour.name;
       // An inlined engine is one file and nothing else.
       engine.#alone = Boolean(flavour.bytes);
@@ -75,8 +79,9 @@ export class Engine {
       const module = wasm instanceof WebAssembly.Module ? wasm : await compile(wasm);
       engine.#glue = await start(flavour, module, options.wasmUrl);
       engine.#generation = generation;
+      if (flavour.threads && engine.#threads.threads > 1) await engine.#startThreads(module);
       engine.#model = (await isPth(file)) ? await engine.#safetensorsOf(file) : file;
-      engine.#kept = { module, model: options.kept?.model ?? asBlob(engine.#model) };
+      engine.#kept = { module, flavour: flavour.name, model: options.kept?.model ?? asBlob(engine.#model) };
       throwIfAborted(signal);
 
       report({ ...last, phase: 'warm-up' });
@@ -120,6 +125,12 @@ export class Engine {
     return JSON.parse(new TextDecoder().decode(bytes));
   }
 
+  async #startThreads(module) {
+    const { startThreads } = await import('./threads.js');
+    const engine = { flavour: this.#flavour, folder: this.#options.wasmUrl, module, glue: this.#glue };
+    this.#threads = await startThreads({ ...engine, count: this.#threads.threads - 1 });
+  }
+
   /** What a fresh engine needs to take over without downloads. */
   get kept() {
     return this.#kept;
@@ -128,7 +139,7 @@ export class Engine {
   get info() {
     const info = JSON.parse(this.#net.info());
     if (this.#labels) info.labels = this.#labels;
-    return { ...info, backendReason: this.#reason, flavour: this.#flavour };
+    return { ...info, backendReason: this.#reason, threadsReason: this.#threads.reason, flavour: this.#flavour };
   }
 
   /**
@@ -217,10 +228,12 @@ export class Engine {
   dispose() {
     if (this.#net && this.#generation === generation) this.#net.free();
     this.#net = undefined;
+    this.#threads?.end?.();
   }
 
   async #create(backend) {
-    const { variant, labels, threads, precision } = this.#options;
+    const { variant, labels, precision } = this.#options;
+    const { threads } = this.#threads;
     const glue = backend === 'webgpu' ? await this.#part('webgpu') : this.#glue;
     const model = new glue.ModelBytes(this.#model.size ?? this.#model.length);
     for await (const piece of this.#model instanceof Blob ? piecesOf(this.#model) : [this.#model]) model.write(piece);
@@ -359,15 +372,6 @@ async function compile(bytes) {
       ? "The page’s content security policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src."
       : `The engine could not be compiled (${error.message}): its file may be damaged.`;
     throw new GGhostError('unsupported', text, { cause: error });
-  }
-}
-
-async function loadGlue(flavour, folder) {
-  try {
-    if (!folder) return await flavour.glue();
-    return await import(/* @vite-ignore */ /* webpackIgnore: true */ new URL(`${flavour.name}/g_ghostnet.js`, folder).href);
-  } catch (error) {
-    throw new GGhostError('network', `The engine’s script could not be loaded (${error.message}). The option wasmUrl names its folder.`, { cause: error });
   }
 }
 

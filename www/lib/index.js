@@ -28,6 +28,7 @@ export async function load(options = {}) {
 function engineOptions({ model, variant, labels, backend = 'auto', precision = 'auto', threads, wasmUrl, flavour, cache }, platform) {
   if (!backends.includes(backend)) throw badOption('backend', backend, backends);
   if (!precisions.includes(precision)) throw badOption('precision', precision, precisions);
+  if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) throw badOption('threads', threads, ['whole numbers from 1']);
   const absolute = (url) => new URL(url, platform.base ?? baseUrl()).href;
   return {
     model: modelOf(model, absolute),

@@ -4,7 +4,7 @@
  */
 import { engineMethods } from './engine.js';
 
-const methods = engineMethods({ onProgress: (progress) => postMessage({ progress }) });
+const methods = engineMethods({ onProgress: (progress) => postMessage({ progress }), ownWorker: true });
 
 /** The buffers of a result, which move instead of being copied. */
 const buffersOf = ({ logits, probabilities, taps = [] }) =>
