@@ -1,7 +1,7 @@
 // Assembles the page as a folder for any static host, from any path below it: dist/site/.
 import { build } from 'esbuild';
 import { createHash } from 'node:crypto';
-import { appendFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { minify } from './minify.mjs';
 import { repository } from './serve.mjs';
@@ -22,10 +22,12 @@ const libraryStays = {
   },
 };
 
-/** app.js and what it imports when it is needed, each a file, with the packages that the explorer uses: their names. */
+/**
+ * app.js and what it imports when it is needed, each a file, with the packages that the explorer uses.
+ * @returns {Promise<string[]>} names of these packages
+ */
 async function bundlePage() {
   const { metafile } = await build({
-    metafile: true,
     entryPoints: [path.join(www, 'app.js')],
     outdir: target,
     bundle: true,
@@ -37,22 +39,9 @@ async function bundlePage() {
     conditions: ['production'],
     loader: { '.css': 'text' },
     plugins: [libraryStays],
+    metafile: true,
   });
-  const packages = Object.keys(metafile.inputs).flatMap((file) => file.match(/node_modules\/((?:@[^/]+\/)?[^/]+)\//)?.[1] ?? []);
-  return [...new Set(packages)].sort();
-}
-
-/** What the licences of the explorer's packages ask for, after the notices of what is compiled into the modules. */
-async function addNotices(packages) {
-  const sections = [];
-  for (const name of packages) {
-    const folder = path.join(repository, 'node_modules', name);
-    const { version, license } = JSON.parse(await readFile(path.join(folder, 'package.json'), 'utf8'));
-    const file = (await readdir(folder)).find((file) => /^licen[cs]e/i.test(file));
-    if (!file) throw new Error(`the package ${name} has no file with its licence: it cannot be shipped`);
-    sections.push(`## ${name} ${version}, ${license}\n\n\`\`\`\`text\n${(await readFile(path.join(folder, file), 'utf8')).trim()}\n\`\`\`\`\n`);
-  }
-  await appendFile(path.join(target, 'THIRD-PARTY-NOTICES.md'), `\n# Packages in the page's scripts\n\n${sections.join('\n')}`);
+  return [...new Set(Object.keys(metafile.inputs).flatMap((file) => /node_modules\/((@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []))];
 }
 
 /** Copies the library; scripts are minified, each on its own, so that their addresses stay as they are. */
@@ -97,12 +86,11 @@ async function listForOffline() {
 await rm(target, { recursive: true, force: true });
 await mkdir(target, { recursive: true });
 for (const name of ['index.html', 'style.css', 'samples']) await cp(path.join(www, name), path.join(target, name), { recursive: true });
-const packages = await bundlePage();
+const bundled = await bundlePage();
 await shipLibrary(library, path.join(target, 'lib'));
 await shipLibrary(path.join(repository, 'dist/wasm'), path.join(target, 'wasm'));
 await cp(path.join(repository, 'models'), path.join(target, 'models'), { recursive: true });
 await listModels();
-await writeThirdParty(target);
-await addNotices(packages);
+await writeThirdParty(target, bundled);
 await listForOffline();
 console.log('dist/site/ is ready: any static host can serve it, from any path.');
