@@ -209,7 +209,7 @@ class Panel extends View {
     ];
     return html`
       <h2 id="headline" class=${weak ? 'weak' : ''}>${parts(`headline_${key}`, { number, count: html`<b>${text('ofMany', { count, width })}</b>`, slider, first: maps.taps[0], last: maps.taps[1] })} ${saved}</h2>
-      <p class="sub"><span id="stage-note">${notes.filter(Boolean).join(' ')}</span> <button type="button" class="how" @click=${() => this.actions.update({ tab: 'numbers', how: state.metric })}>${text('how')}</button></p>
+      <p class="sub"><span id="stage-note">${notes.filter(Boolean).join(' ')}</span> ${chance === undefined ? nothing : html`<button type="button" class="how" @click=${() => this.actions.update({ tab: 'numbers', how: state.metric })}>${text('how')}</button>`}</p>
     `;
   }
 
