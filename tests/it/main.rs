@@ -9,6 +9,7 @@ mod image;
 mod kernels;
 mod network;
 mod plan;
+mod property;
 mod pth;
 #[cfg(feature = "gpu")]
 mod shaders;
