@@ -37,6 +37,7 @@ usage: ./build.sh VERB
 
   demo [--port N] [--no-coi]    build, then serve the page on this machine and print its address
   test [PART...]                everything that must pass; parts: check native wasm page (default: all)
+  test-training                 tests of train/; not part of "test", because they need PyTorch
   check                         formatting and lints only
   wasm                          build every flavour of the engine into dist/wasm/ and hold the size budget
   classify [--model FILE] [--backend wasm|webgpu] [--top N] [--json] PHOTO|FOLDER...
@@ -53,7 +54,7 @@ usage: ./build.sh VERB
   help                          this text
 
 Missing tools are installed on Debian and Ubuntu (as root or with sudo).
-CHROMIUM, CHROMEDRIVER and RUSTUP_TOOLCHAIN choose other ones.
+CHROMIUM, CHROMEDRIVER, RUSTUP_TOOLCHAIN and PYTHON (with train/requirements.txt) choose other ones.
 TEXT
 }
 
@@ -212,6 +213,10 @@ case $verb in
     exec node tools/serve.mjs "$@"
     ;;
   test) test_all "$@" ;;
+  test-training)
+    need_pytorch
+    exec "$python" train/test.py
+    ;;
   check) test_all check ;;
   wasm)
     build_page

@@ -248,19 +248,6 @@ impl Checkpoint {
         &self.tensors
     }
 
-    /// The same tensors as a safetensors file, row-major and in their own dtypes, with the config if there is
-    /// one.
-    #[cfg(feature = "study")]
-    #[must_use]
-    pub fn to_safetensors(&self) -> Vec<u8> {
-        let (mut file, tensors) = safetensors_layout(&self.tensors, &self.config);
-        for tensor in tensors {
-            let place = tensor.place().expect("places were checked when the index was made");
-            file.extend(tensor.row_major(&self.bytes[place]));
-        }
-        file
-    }
-
     /// Replaces or adds a tensor, row-major, stored as f32 or f16; the bytes it had are kept.
     #[cfg(feature = "study")]
     pub(crate) fn put(&mut self, name: String, shape: Vec<usize>, half: bool, values: &[f32]) {
@@ -271,6 +258,13 @@ impl Checkpoint {
         }
         let strides = contiguous_strides(&shape);
         self.tensors.insert(name, Tensor { dtype, shape, strides, offset });
+    }
+
+    /// The bytes of a place in the file.
+    #[cfg(feature = "study")]
+    #[must_use]
+    pub fn bytes(&self, place: Range<usize>) -> &[u8] {
+        &self.bytes[place]
     }
 
     /// Drops the bytes and the index, once an engine has its own copy of the weights.
@@ -473,11 +467,11 @@ pub(crate) fn check_places(tensors: &BTreeMap<String, Tensor>, length: usize) ->
     Ok(())
 }
 
-/// The beginning of a safetensors file with the tensors of an index and, if there is one, a config; and the
+/// The beginning of a safetensors file with a config, if there is one, and the tensors of an index; and the
 /// tensors in the order in which their row-major elements follow it.
 ///
 /// # Panics
-/// For an index whose places do not fit a file.
+/// For an index that [`check_places`] refuses.
 #[cfg(any(feature = "pth", feature = "study"))]
 #[must_use]
 pub fn safetensors_layout<'a>(
@@ -498,9 +492,9 @@ pub fn safetensors_layout<'a>(
         };
         ((*name).clone(), info)
     });
-    let config = (*config != Config::default())
+    let metadata = (*config != Config::default())
         .then(|| [(METADATA_KEY.to_owned(), config.to_json())].into_iter().collect());
-    let metadata = safetensors::tensor::Metadata::new(config, infos.collect())
+    let metadata = safetensors::tensor::Metadata::new(metadata, infos.collect())
         .expect("the tensors follow each other and have the sizes of their shapes");
     let mut json = serde_json::to_vec(&metadata).expect("names and numbers are JSON");
     json.resize(json.len().next_multiple_of(8), b' ');

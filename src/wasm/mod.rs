@@ -8,6 +8,8 @@
 mod checkpoint;
 #[cfg(feature = "study")]
 mod editor;
+#[cfg(any(feature = "cpu", feature = "gpu", feature = "study"))]
+mod file;
 #[cfg(any(feature = "cpu", feature = "gpu"))]
 mod net;
 #[cfg(feature = "study")]
@@ -15,7 +17,9 @@ mod similarity;
 
 use crate::error::Error;
 #[cfg(any(feature = "cpu", feature = "gpu"))]
-pub use net::{ModelBytes, Net, Output};
+pub use file::ModelBytes;
+#[cfg(any(feature = "cpu", feature = "gpu"))]
+pub use net::{Net, Output};
 use wasm_bindgen::prelude::*;
 
 impl From<Error> for JsValue {

@@ -1,6 +1,8 @@
 //! The native tests, in one binary so that they link once.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+#[cfg(feature = "study")]
+mod ablation;
 mod arch;
 #[cfg(feature = "gpu")]
 mod gpu;
@@ -13,6 +15,7 @@ mod property;
 mod pth;
 #[cfg(feature = "gpu")]
 mod shaders;
+#[cfg(feature = "study")]
 mod similarity;
 mod support;
 mod weights;

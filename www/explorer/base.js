@@ -10,6 +10,22 @@ export class View extends LitElement {
   static properties = { actions: { attribute: false }, language: { attribute: false } };
 }
 
+/** Keeps a view's property `wide` at its width in whole pixels. */
+export class Width {
+  constructor(view) {
+    this.view = view;
+    view.addController(this);
+  }
+  hostConnected() {
+    // In the next frame: a change of size within the notice of one is an error to browsers.
+    this.watcher = new ResizeObserver(([{ contentRect }]) => requestAnimationFrame(() => (this.view.wide = Math.floor(contentRect.width))));
+    this.watcher.observe(this.view);
+  }
+  hostDisconnected() {
+    this.watcher.disconnect();
+  }
+}
+
 /** @param {string} name @param {typeof View} view */
 export function define(name, view) {
   if (!customElements.get(name)) customElements.define(name, view);

@@ -75,7 +75,7 @@ class Numbers extends View {
   #measures() {
     const { alone, study, sampleCount } = this;
     const sets = ['own', 'other', 'shuffled', 'random'];
-    const reasons = (set) => (set?.few ? [...new Set(Object.values(set.few))] : []);
+    const reasons = (set) => (set?.few ? [...new Set(Object.values(set.few).filter(Boolean))] : []);
     const few = [...reasons(alone?.own).map((reason) => [text('thisPicture'), reason]), ...reasons(study?.own).map((reason) => [study.name, reason])];
     return html`
       <div class="scroll" role="region" tabindex="0" aria-label=${text('measuresTitle')}>

@@ -16,8 +16,8 @@ class SimilarityView extends View {
     threshold: { type: Number },
     taps: { attribute: false },
     choices: { attribute: false },
+    positions: { type: Number },
     theme: {},
-    wide: { state: true },
   };
 
   static styles = [

@@ -2,6 +2,7 @@
 import type { LinearFit } from './similarity.js';
 
 export * from './similarity.js';
+import type { DrawOptions } from './draw.js';
 
 /** Where a net runs: WebGPU on the graphics card, or WebAssembly on the processor. */
 export type Backend = 'webgpu' | 'wasm';
@@ -9,6 +10,8 @@ export type Backend = 'webgpu' | 'wasm';
 /** What `load` is doing; `loaded` and `total` are the bytes of all downloads together. */
 export interface Progress {
   phase: 'download' | 'compile' | 'warm-up';
+  /** Part of the WebGPU engine's pipelines that is compiled, 0 to 1. */
+  part?: number;
   loaded: number;
   /** Unknown (undefined) until every server has said how much it sends. */
   total?: number;
@@ -26,6 +29,10 @@ export interface LoadOptions {
   labels?: string[];
   /** `'auto'` (the default) takes WebGPU where it exists, computes rightly and is faster, else WebAssembly. */
   backend?: 'auto' | Backend;
+  /**
+   * `'f16'`: WebGPU keeps feature maps and weights in half the memory, where the browser has `shader-f16`; sums are
+   * f32. `'auto'` (the default) does so where the self-test passes and it is faster.
+   */
   precision?: 'auto' | 'f32' | 'f16' | 'int8';
   /** Threads of the WebAssembly engine, where the page is cross-origin isolated. */
   threads?: number;
@@ -167,6 +174,10 @@ export interface Info {
   taps: string[];
   backend: Backend;
   backendReason?: string;
+  /** The numbers that feature maps are kept in. */
+  precision: 'f32' | 'f16';
+  /** Why they are not those that were asked for. */
+  precisionReason?: string;
   /** Name of the graphics card, where one is used and the browser tells. */
   adapter: string | null;
   threads: number;
@@ -347,6 +358,20 @@ export interface GGhostNet {
    * The same network with random weights, every batch norm's scale 1: what its form alone makes alike.
    */
   randomTwin(options?: EditOptions & { seed?: number }): Promise<GGhostNet>;
+
+  /**
+   * Draws feature maps of the picture of the last call, the first of a batch, on a canvas, which takes the size of the
+   * grid. On WebGPU they are drawn where they lie and never read back; on WebAssembly by `drawMaps`, to the same
+   * pixels, each within one level of the colour map. The canvas may have a context already, for 2d or bitmaprenderer.
+   * @example
+   * await net.classify(file);
+   * const { backend } = await net.drawFeature(canvas, { tap: 'layer3.ghost', cell: 20, columns: 12 });
+   * // canvas.width: 240, backend: 'webgpu'
+   */
+  drawFeature(
+    canvas: HTMLCanvasElement | OffscreenCanvas,
+    options: DrawOptions & CallOptions & { tap: string },
+  ): Promise<{ backend: Backend; backendReason?: string }>;
 
   /** Compares the engine's results with known ones. */
   selfTest(options?: CallOptions): Promise<{ passed: boolean; worstError: number }>;

@@ -158,6 +158,14 @@ class GGhostNet {
     return open(net, { ...options, backend, kept: { module: kept.module }, edit: { ...edit, variant, labels } }, { signal, onProgress });
   }
 
+  async drawFeature(canvas, { tap, signal, ...options } = {}) {
+    const { bitmap, maps, ...provenance } = await this.#call('draw', () => ({ tap: String(tap), ...options }), signal);
+    const { drawMaps, showBitmap } = await import('./draw.js');
+    if (bitmap) showBitmap(canvas, bitmap);
+    else drawMaps(canvas, maps, options);
+    return provenance;
+  }
+
   selfTest({ signal } = {}) {
     return this.#call('selfTest', () => undefined, signal);
   }

@@ -5,8 +5,8 @@ import { download } from './download.js';
 import { GGhostError } from './errors.js';
 
 /** A part from its file to its script's exports. */
-export async function startPart(part, folder, { fetch, signal } = {}) {
-  const bytes = await fetchWasm(part, folder, { fetch, signal, onBytes() {} });
+export async function startPart(part, folder, { fetch, signal, onBytes = () => {} } = {}) {
+  const bytes = await fetchWasm(part, folder, { fetch, signal, onBytes });
   return start(part, await compile(bytes), folder);
 }
 

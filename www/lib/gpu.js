@@ -1,0 +1,146 @@
+/**
+ * @file The graphics card: whether it computes rightly, which numbers it takes, and pictures from its memory. Fetched
+ * where there is one.
+ */
+import { GGhostError } from './errors.js';
+import { gridOf, paletteOf } from './draw.js';
+
+/**
+ * Largest difference from WebAssembly that rounding explains, of a map's largest value. Each engine may be off by 1e-4
+ * in f32. In f16 each of up to 200 steps rounds its weights and its outputs by 2^-11, which adds up as a random walk
+ * does: sqrt(400) * 2^-11.
+ */
+const tolerances = { f32: 2e-4, f16: 1e-2 };
+
+/** Most taps that stay on the device beside the one that is drawn: each holds memory. */
+const MOST_KEPT = 7;
+
+/** @typedef {{ net: object, precision: 'f32' | 'f16', milliseconds: number, precisionReason?: string }} GpuNet */
+
+/**
+ * The model on the graphics card, held against WebAssembly: in f32, and in f16 where the card has it, that is right
+ * and it is faster. A fault is given a second chance.
+ * @param {(precision: 'f32' | 'f16') => Promise<object>} create
+ * @param {object} wasm the same model there
+ * @param {{ precision?: 'f32' | 'f16' | 'int8', insisted?: boolean }} options f16 that is asked for is taken although it
+ *   be slower; if insisted on WebGPU, there is no way back from it to f32
+ * @returns {Promise<GpuNet>}
+ */
+export async function openOnGpu(create, wasm, { precision, insisted }) {
+  if (precision === 'f16') {
+    try {
+      return await attempt(create, wasm, 'f16');
+    } catch (error) {
+      if (!error?.code || insisted) throw error;
+      return { ...(await attempt(create, wasm, 'f32')), precisionReason: `f16 cannot be used: ${error.message}` };
+    }
+  }
+  const f32 = await attempt(create, wasm, 'f32');
+  if (precision || !(await hasF16())) return f32;
+  try {
+    const f16 = await attempt(create, wasm, 'f16');
+    const [better, worse] = f16.milliseconds < f32.milliseconds ? [f16, f32] : [f32, f16];
+    worse.net.free();
+    return better;
+  } catch (error) {
+    if (!error?.code) throw error;
+    return f32;
+  }
+}
+
+/** @returns {Promise<GpuNet>} */
+async function attempt(create, wasm, precision) {
+  for (let last = false; ; last = true) {
+    let net;
+    let verdict;
+    try {
+      net = await create(precision);
+      verdict = await compare(net, wasm, precision);
+      if (verdict.passed) return { net, precision, milliseconds: await milliseconds(net, 4) };
+    } catch (error) {
+      net?.free();
+      if (last || !error?.code) throw error;
+      continue;
+    }
+    net.free();
+    throw new GGhostError('gpu', `The graphics card computes wrongly in ${precision}: off by ${verdict.worstError.toPrecision(2)} of the largest value.`);
+  }
+}
+
+/** Whether a card, not one in software, has f16. */
+async function hasF16() {
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
+  return Boolean(adapter?.features.has('shader-f16') && !adapter.info?.isFallbackAdapter);
+}
+
+/**
+ * Runs the same noise through two nets of one model and compares the end of every stage and the logits.
+ * @returns {Promise<{ passed: boolean, worstError: number }>} the error is a part of the largest value
+ */
+export async function compare(gpu, wasm, precision) {
+  const { input, stages } = JSON.parse(wasm.info());
+  const data = noise(3 * input.side ** 2);
+  const taps = [...stages.map(({ blocks }) => blocks.at(-1)), 'logits'];
+  const outputs = [];
+  for (const net of [gpu, wasm]) {
+    const output = await net.forward(data, 1, input.side, input.side, taps);
+    outputs.push(taps.map((_, i) => output.tap(i)));
+    output.free();
+  }
+  let worstError = 0;
+  outputs[1].forEach((expected, i) => {
+    const found = outputs[0][i];
+    const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-30);
+    expected.forEach((value, k) => {
+      const error = Math.abs(found[k] - value) / largest;
+      worstError = Math.max(worstError, Number.isNaN(error) ? Infinity : error);
+    });
+  });
+  return { passed: worstError <= tolerances[precision], worstError };
+}
+
+/** Numbers in -2 to 2, the same every time. */
+function noise(count) {
+  let state = 1;
+  return Float32Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 30 - 2;
+  });
+}
+
+/** Time of one picture: the middle one of all runs but the first, which warms up. */
+export async function milliseconds(net, runs) {
+  const { side } = JSON.parse(net.info()).input;
+  const data = new Float32Array(3 * side * side);
+  const times = [];
+  for (let run = 0; run < runs; run++) {
+    const start = performance.now();
+    (await net.forward(data, 1, side, side, [])).free();
+    times.push(performance.now() - start);
+  }
+  return times.slice(1).sort((a, b) => a - b)[(runs - 1) >> 1];
+}
+
+/**
+ * Draws maps from where they lie on the device.
+ * @param {object} net
+ * @param {{ data: Float32Array, dims: number[], kept?: Map<string, number[]> }} image the input that was run last, and
+ *   the taps of it that are on the device with their channels, height and width
+ * @param {string} tap
+ * @param {import('./draw.d.ts').DrawOptions} options
+ * @returns {Promise<ImageBitmap>}
+ */
+export async function drawFromDevice(net, image, tap, options) {
+  const kept = image.kept ?? new Map();
+  if (!kept.has(tap)) {
+    const names = [...[...kept.keys()].slice(-MOST_KEPT), tap];
+    // Gone, should this fail.
+    image.kept = undefined;
+    const output = await net.keep(image.data, image.dims[2], image.dims[3], names);
+    image.kept = new Map(names.map((name, i) => [name, Array.from(output.tapDims(i)).slice(1)]));
+    output.free();
+  }
+  const { channels, columns, cell, gap, colormap, scale } = gridOf(image.kept.get(tap), options);
+  const picture = { image: 0, channels, columns, cell, gap, oneScale: scale === 'all' };
+  return net.drawTap(tap, JSON.stringify(picture), new Uint8Array(paletteOf(colormap).buffer));
+}
