@@ -44,7 +44,7 @@ usage: ./build.sh VERB
                                 print the top-5 of each picture
   accuracy [--model FILE] [--backend wasm|webgpu] [--json] FOLDER
                                 measure top-1 and top-5 on a folder of pictures sorted by class
-  bench MODELS ...              time the engine in Chromium on the models of a folder (see benches/wasm.mjs)
+  bench [MODELS] [--only NAME]  run the benchmarks and write docs/benchmarks.md; MODELS is made by benches/export.py
   pack [--smoke]                make the npm package; --smoke also tries it in fresh projects
   docs                          make the reference of the JavaScript API alone: dist/docs/
   site                          assemble page, documents and reference as a folder for any static host: dist/site/
@@ -228,8 +228,9 @@ case $verb in
     exec node tools/classify.mjs "$@"
     ;;
   bench)
-    { need_chromium; build_wasm; } >&2
-    exec node benches/wasm.mjs "$@"
+    { need_chromium; build_wasm; need_rust; node tools/pack.mjs; } >&2
+    [ -d benches/node_modules ] || npm ci --silent --no-audit --no-fund --prefix benches
+    exec node tools/benchmarks.mjs "$@"
     ;;
   pack)
     need_chromium # for --smoke
