@@ -103,7 +103,6 @@ struct Info<'a> {
 pub struct Net {
     model: Model,
     network: Network,
-    threads: usize,
     engine: RefCell<Engine>,
     /// The palette and what draws with it, from the first picture on.
     #[cfg(feature = "gpu")]
@@ -128,10 +127,9 @@ impl Net {
         let model_options = Options { variant: options.variant, labels: options.labels };
         let mut model = Model::from_bytes(model.0, &model_options)?;
         let network = model.network(model.input.side, model.input.side)?;
-        let threads = options.threads.unwrap_or(1);
         let engine = match options.backend {
             #[cfg(feature = "cpu")]
-            Backend::Wasm => Engine::Cpu(CpuSession::new(&model, threads)?),
+            Backend::Wasm => Engine::Cpu(CpuSession::new(&model, options.threads.unwrap_or(1))?),
             #[cfg(feature = "gpu")]
             Backend::Webgpu => {
                 let values = match options.precision {
@@ -159,7 +157,6 @@ impl Net {
         Ok(Net {
             model,
             network,
-            threads,
             engine: RefCell::new(engine),
             #[cfg(feature = "gpu")]
             painter: RefCell::default(),
@@ -172,11 +169,11 @@ impl Net {
     /// [`Error::Unsupported`] during a run.
     pub fn info(&self) -> Result<String, JsValue> {
         let engine = self.engine.try_borrow().map_err(|_| busy())?;
-        let (backend, adapter, memory_bytes) = match &*engine {
+        let (backend, adapter, threads, memory_bytes) = match &*engine {
             #[cfg(feature = "cpu")]
-            Engine::Cpu(session) => (Backend::Wasm, None, session.size_bytes()),
+            Engine::Cpu(session) => (Backend::Wasm, None, session.threads(), session.size_bytes()),
             #[cfg(feature = "gpu")]
-            Engine::Gpu(session) => (Backend::Webgpu, Some(session.gpu().adapter()), session.size_bytes()),
+            Engine::Gpu(session) => (Backend::Webgpu, Some(session.gpu().adapter()), 1, session.size_bytes()),
         };
         let info = Info {
             variant: &self.network.name,
@@ -191,7 +188,7 @@ impl Net {
             taps: self.network.taps.iter().map(|tap| tap.name.as_str()).collect(),
             backend,
             adapter,
-            threads: self.threads,
+            threads,
             memory_bytes,
         };
         Ok(serde_json::to_string(&info).expect("numbers, strings and lists are JSON"))

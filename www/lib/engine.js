@@ -4,7 +4,7 @@
  */
 import { asError, GGhostError, throwIfAborted } from './errors.js';
 import { addUp, download } from './download.js';
-import { chooseFlavour, parts } from './flavours.js';
+import { chooseFlavour, parts, threadsHere } from './flavours.js';
 import { toPixels } from './image.js';
 import { compile, fetchWasm, start, startPart } from './module.js';
 
@@ -27,7 +27,7 @@ let generation = 0;
  * @property {number} [threads]
  * @property {boolean} [cache]
  * @property {import('./edit.js').Edit} [edit] makes another model of it
- * @property {{ module: WebAssembly.Module, model?: Blob }} [kept] what an earlier engine of the same options had loaded
+ * @property {{ module: WebAssembly.Module, flavour: string, model?: Blob }} [kept] what an earlier engine of the same options had loaded
  */
 
 export class Engine {
@@ -52,6 +52,8 @@ export class Engine {
   /** Why it is not what was asked for. */
   #precisionReason;
   #flavour;
+  /** Of the CPU engine. @type {{ threads: number, reason?: string, end?: () => void }} */
+  #threads;
   #alone;
   /** Whether the device was made anew and has not answered yet. */
   #rebuilt = false;
@@ -62,15 +64,17 @@ export class Engine {
    * @param {EngineOptions} options
    * @param {{ signal?: AbortSignal, onProgress?: (event: object) => void, fetch?: typeof globalThis.fetch,
    *   decode?: (blob: Blob) => Promise<{ data: Uint8Array, width: number, height: number }>,
-   *   flavour?: import('./flavours.js').Flavour }} [hooks]
+   *   flavour?: import('./flavours.js').Flavour, ownWorker?: boolean }} [hooks] threads are for a worker of the
+   *   library's own, which may be blocked and ends with its net
    */
-  static async load(options, { signal, onProgress = () => {}, fetch, decode, flavour: given } = {}) {
+  static async load(options, { signal, onProgress = () => {}, fetch, decode, flavour: given, ownWorker } = {}) {
     const engine = new Engine();
     engine.#options = options;
     engine.#fetch = fetch;
     engine.decode = decode;
     try {
-      const flavour = given ?? chooseFlavour(options.flavour);
+      engine.#threads = ownWorker ? threadsHere(options.threads) : { threads: 1 };
+      const flavour = given ?? chooseFlavour(options.kept?.flavour ?? options.flavour, engine.#threads.threads > 1);
       engine.#flavour = flavour.name;
       // An inlined engine is one file and nothing else.
       engine.#alone = Boolean(flavour.bytes);
@@ -88,9 +92,10 @@ export class Engine {
       const module = wasm instanceof WebAssembly.Module ? wasm : await compile(wasm);
       engine.#glue = await start(flavour, module, options.wasmUrl);
       engine.#generation = generation;
+      if (flavour.threads && engine.#threads.threads > 1) await engine.#startThreads(module);
       engine.#model = (await isPth(file)) ? await engine.#safetensorsOf(file) : file;
       if (options.edit && !options.kept?.model) engine.#model = await engine.#edited(options.edit);
-      engine.#kept = { module, model: options.kept?.model ?? asBlob(engine.#model) };
+      engine.#kept = { module, flavour: flavour.name, model: options.kept?.model ?? asBlob(engine.#model) };
       throwIfAborted(signal);
 
       await engine.#choose(whyNoGpu, (event) => report({ ...last, ...event }));
@@ -144,6 +149,12 @@ export class Engine {
     return JSON.parse(new TextDecoder().decode(bytes));
   }
 
+  async #startThreads(module) {
+    const { startThreads } = await import('./threads.js');
+    const engine = { flavour: this.#flavour, folder: this.#options.wasmUrl, module, glue: this.#glue };
+    this.#threads = await startThreads({ ...engine, count: this.#threads.threads - 1 });
+  }
+
   /** What a fresh engine needs to take over without downloads. */
   get kept() {
     return this.#kept;
@@ -152,7 +163,8 @@ export class Engine {
   get info() {
     const info = JSON.parse(this.#net.info());
     if (this.#labels) info.labels = this.#labels;
-    return { ...info, backendReason: this.#reason, precision: this.#precision, precisionReason: this.#precisionReason, flavour: this.#flavour };
+    const reasons = { backendReason: this.#reason, threadsReason: this.#threads.reason, precisionReason: this.#precisionReason };
+    return { ...info, ...reasons, precision: this.#precision, flavour: this.#flavour };
   }
 
   /**
@@ -287,11 +299,13 @@ export class Engine {
   dispose() {
     if (this.#net && this.#generation === generation) this.#net.free();
     this.#net = undefined;
+    this.#threads?.end?.();
   }
 
   /** @param {(part: number) => void} [onPart] told the part of the pipelines that are compiled, 0 to 1 */
   async #create(backend, precision, onPart) {
-    const { variant, labels, threads } = this.#options;
+    const { variant, labels } = this.#options;
+    const { threads } = this.#threads;
     const glue = backend === 'webgpu' ? await this.#part('webgpu') : this.#glue;
     return orTrap(glue.Net.create(await this.#bytesIn(glue), JSON.stringify({ backend, variant, labels, threads, precision }), onPart));
   }

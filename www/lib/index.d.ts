@@ -34,13 +34,16 @@ export interface LoadOptions {
    * f32. `'auto'` (the default) does so where the self-test passes and it is faster.
    */
   precision?: 'auto' | 'f32' | 'f16' | 'int8';
-  /** Threads of the WebAssembly engine, where the page is cross-origin isolated. */
+  /**
+   * Threads of the WebAssembly engine, where the page is cross-origin isolated and the engine in a worker; left out:
+   * one for each processor, up to eight. Results are the same to the bit for any number.
+   */
   threads?: number;
   /** `true` insists on a worker, `false` on none; left out: a worker where one can be started. */
   worker?: boolean;
   /** Folder with the engine's files, where the bundler or server has moved them. */
   wasmUrl?: string | URL;
-  /** The engine's binary, for tests: `'relaxed'` or `'fixed'`. */
+  /** The engine's binary, for tests: `'relaxed'`, `'fixed'`, or either with `-threads`. */
   flavour?: string;
   /** Whether the parts of a manifest are kept in the browser's cache, by their hash; `true` by default. */
   cache?: boolean;
@@ -180,7 +183,10 @@ export interface Info {
   precisionReason?: string;
   /** Name of the graphics card, where one is used and the browser tells. */
   adapter: string | null;
+  /** Threads that run. */
   threads: number;
+  /** Why there is one thread only, where more were wanted. */
+  threadsReason?: string;
   /** Whether the engine runs in a worker. */
   worker: boolean;
   /** The WebAssembly binary that was chosen. */

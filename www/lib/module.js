@@ -39,7 +39,8 @@ export async function compile(bytes) {
   }
 }
 
-async function loadGlue(flavour, folder) {
+/** Loads a module's script. */
+export async function loadGlue(flavour, folder) {
   try {
     if (!folder) return await flavour.glue();
     return await import(/* @vite-ignore */ /* webpackIgnore: true */ new URL(`${flavour.name}/g_ghostnet.js`, folder).href);
