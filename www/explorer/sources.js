@@ -118,8 +118,11 @@ function webcam({ state, update, look, photo }) {
       if (!unread) read = performance.now();
       await look({ live: pixelsOf(mine), name: text('camera'), unread });
       if (mine !== video || !state.picture?.live) break;
-      frames = [...frames.filter((time) => time > performance.now() - 2000), performance.now()];
-      if (frames.length > 2) rate.value = text('frameRate', { rate: ((frames.length - 1) / ((frames.at(-1) - frames[0]) / 1000)).toFixed(0) });
+      // Over the last two seconds, or the last three pictures where they take longer.
+      const now = performance.now();
+      frames = [...frames, now].filter((time, i, all) => time > now - 2000 || i >= all.length - 3);
+      const second = (1000 * (frames.length - 1)) / (now - frames[0]);
+      if (frames.length > 2) rate.value = text('frameRate', { rate: second.toFixed(second < 10 ? 1 : 0) });
       // A page in the background rests.
       if (document.hidden) await new Promise(requestAnimationFrame);
     }
