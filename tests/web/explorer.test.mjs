@@ -372,7 +372,7 @@ test('an address is fetched when asked, and a refusal is said in a sentence', as
 test('the status panel tells the engine and why, and another one can be chosen', async () => {
   await open();
   await page.click('#engine summary');
-  assert.match(await page.textContent('#fact-engineUsed'), /^WASM \((relaxed|fixed)\), in a worker$/);
+  assert.match(await page.textContent('#fact-engineUsed'), /^WASM \((relaxed|fixed)(-threads)?\), in a worker$/);
   for (const key of ['loadTime', 'firstTime', 'warmTime']) assert.match(await page.textContent(`#fact-${key}`), /^\d+\.\d ms$/);
   assert.match(await page.textContent('#fact-memory'), /^\d+\.\d MB$/);
   await page.click('[data-backend="webgpu"]');
