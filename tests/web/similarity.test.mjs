@@ -151,7 +151,7 @@ test('the matches of real maps are those of a plain loop; the order is one; what
       await codeOf(similarity.correlate(a, { data: b.data, dims: [b.dims[0], 1, 1] })),
       await codeOf(similarity.correlate(a, maps[stage.ghost].data)),
       await codeOf(similarity.correlate(a, (await net.features('/samples/cat.jpg', { stage: 2 })).maps['layer2.end'])),
-      await codeOf(Promise.resolve().then(() => similarity.correlate(a, b, { metric: 'charm' }))),
+      await codeOf(similarity.correlate(a, b, { metric: 'charm' })),
       await codeOf(similarity.accumulate().result()),
     ];
     await waiting;

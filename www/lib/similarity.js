@@ -39,20 +39,20 @@ class Similarity {
     this.#host = host;
   }
 
-  correlate(a, b, { metric = 'pearson', signal } = {}) {
+  async correlate(a, b, { metric = 'pearson', signal } = {}) {
     return this._call('correlate', { a: maps(a), b: maps(b), metric: known('metric', metric, metrics) }, signal);
   }
 
-  control(a, b, { kind = 'shuffled-positions', seed = 1, metric = 'pearson', signal } = {}) {
+  async control(a, b, { kind = 'shuffled-positions', seed = 1, metric = 'pearson', signal } = {}) {
     known('kind', kind, ['shuffled-positions']);
     return this._call('control', { a: maps(a), b: maps(b), seed, metric: known('metric', metric, metrics) }, signal);
   }
 
-  shuffle(a, { seed = 1, signal } = {}) {
+  async shuffle(a, { seed = 1, signal } = {}) {
     return this._call('shuffle', { ...maps(a), seed }, signal);
   }
 
-  order(matrix, dims, { signal } = {}) {
+  async order(matrix, dims, { signal } = {}) {
     return this._call('order', { matrix, dims }, signal);
   }
 
@@ -86,15 +86,15 @@ class Accumulator {
     this.#id = id;
   }
 
-  add(x, y, { heldOut = false, signal } = {}) {
+  async add(x, y, { heldOut = false, signal } = {}) {
     return this.#similarity._call('add', { id: this.#id, x: maps(x), y: maps(y), heldOut }, signal);
   }
 
-  result({ fit = true, ridge = RIDGE, signal } = {}) {
+  async result({ fit = true, ridge = RIDGE, signal } = {}) {
     return this.#similarity._call('result', { id: this.#id, ridge: fit ? ridge : undefined }, signal);
   }
 
-  close() {
+  async close() {
     return this.#similarity._call('forget', { id: this.#id });
   }
 }
