@@ -145,3 +145,17 @@ need_vulkan() {
   compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null ||
     apt_install "a Vulkan driver" mesa-vulkan-drivers libvulkan1
 }
+
+# --- Python, for train/ alone ---
+
+# Sets `python`: the one given, or that of an environment with what train/requirements.txt asks for.
+need_pytorch() {
+  python=${PYTHON-$tools/train/bin/python}
+  [ -z "${PYTHON-}" ] || return 0
+  [ -x "$python" ] || python3 -m venv $tools/train 2>/dev/null || {
+    rm -rf $tools/train
+    apt_install "Python's venv" python3-venv
+    python3 -m venv $tools/train
+  }
+  "$python" -m pip install --quiet --requirement train/requirements.txt
+}

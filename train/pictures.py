@@ -39,10 +39,9 @@ def load(root, side):
     return torch.from_numpy(pixels), torch.tensor([i for _, i in files]), folders
 
 
-def normalise(pixels):
-    """[0, 1] -> what the network reads"""
-    mean, deviation = (torch.tensor(v, device=pixels.device).view(1, 3, 1, 1) for v in (MEAN, DEVIATION))
-    return ((pixels - mean) / deviation).contiguous(memory_format=torch.channels_last)
+def constants(device):
+    """MEAN and DEVIATION as [3, 1, 1]"""
+    return (torch.tensor(values, device=device).view(3, 1, 1) for values in (MEAN, DEVIATION))
 
 
 def at_side(pixels, side):
@@ -50,7 +49,8 @@ def at_side(pixels, side):
     pixels = pixels.float().div_(255)
     if pixels.shape[-1] != side:
         pixels = F.interpolate(pixels, (side, side), mode="bicubic", antialias=True, align_corners=False).clamp_(0, 1)
-    return normalise(pixels)
+    mean, deviation = constants(pixels.device)
+    return ((pixels - mean) / deviation).contiguous(memory_format=torch.channels_last)
 
 
 def uniform(n, low, high, device):
@@ -78,27 +78,35 @@ def sharpen(pixels, amount):
     line = torch.tensor((0.25, 0.5, 0.25), device=pixels.device)
     kernel = (line[:, None] * line[None]).expand(3, 1, 3, 3)
     blurred = F.conv2d(F.pad(pixels, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
-    return pixels + amount.view(-1, 1, 1, 1) * (pixels - blurred)
+    return torch.lerp(blurred, pixels, 1 + amount.view(-1, 1, 1, 1))
 
 
 def jitter(pixels):
-    """Brightness, colour cast, contrast, saturation."""
+    """Brightness, colour cast, contrast and saturation, then normalisation: [0, 255] -> what the network reads.
+
+    With d = brightness x cast / 255 a channel, c = contrast, m = mean of d p, S = s I + (1 - s) / 3 all ones, whose
+    rows sum to 1, the picture is S (c d p + (1 - c) m) = c S d p + (1 - c) m: one 3 x 3 matrix and a number.
+    """
     n, device = len(pixels), pixels.device
-    pixels = pixels * uniform(n, 0.65, 1.35, device).view(-1, 1, 1, 1)
-    pixels = pixels * torch.empty(n, 3, 1, 1, device=device).uniform_(0.9, 1.1)
-    mean = pixels.mean((1, 2, 3), keepdim=True)
-    pixels = mean + (pixels - mean) * uniform(n, 0.6, 1.4, device).view(-1, 1, 1, 1)
-    grey = pixels.mean(1, keepdim=True)
-    return grey + (pixels - grey) * uniform(n, 0.4, 1.6, device).view(-1, 1, 1, 1)
+    gain = uniform(n, 0.65, 1.35, device)[:, None] * torch.empty(n, 3, device=device).uniform_(0.9, 1.1) / 255
+    contrast = uniform(n, 0.6, 1.4, device).view(n, 1, 1)
+    saturation = uniform(n, 0.4, 1.6, device).view(n, 1, 1)
+    middle = (pixels.mean((2, 3)) * gain).mean(1).view(n, 1, 1)
+    matrix = contrast * (saturation * torch.eye(3, device=device) + (1 - saturation) / 3) * gain[:, None]
+    mean, deviation = constants(device)
+    offset = ((1 - contrast) * middle - mean.view(1, 3, 1)) / deviation.view(1, 3, 1)
+    out = torch.baddbmm(offset, matrix / deviation.view(1, 3, 1), pixels.flatten(2)).view_as(pixels)
+    return torch.clamp(out, (0 - mean) / deviation, (1 - mean) / deviation)
 
 
 def augment(pixels, side):
     """uint8 [n, 3, any, any] -> normalised [n, 3, side, side]"""
     n, device = len(pixels), pixels.device
     grid = F.affine_grid(crop_transforms(n, device), (n, 3, side, side), align_corners=False)
-    pixels = F.grid_sample(pixels.float().div_(255), grid, align_corners=False, padding_mode="reflection")
-    amount = uniform(n, -1, 1.5, device) * (torch.rand(n, device=device) < 0.5)
-    return normalise(jitter(sharpen(pixels, amount)).clamp_(0, 1))
+    pixels = F.grid_sample(pixels.float(), grid, align_corners=False, padding_mode="reflection")
+    chosen = torch.rand(n, device=device) < 0.5
+    pixels[chosen] = sharpen(pixels[chosen], uniform(int(chosen.sum()), -1, 1.5, device))
+    return jitter(pixels).contiguous(memory_format=torch.channels_last)
 
 
 def mix(pixels, targets, share, mixup=0.2, cutmix=1.0):

@@ -11,7 +11,7 @@ import torch
 from evaluate import logits, top, wilson
 from export import config_of, export, labels_of
 from network import VARIANTS, blocks, build, start_from
-from pictures import at_side, augment, load, mix, sharpen
+from pictures import DEVIATION, MEAN, at_side, augment, jitter, load, mix, sharpen
 from PIL import Image
 from regularise import add_dropout, add_stochastic_depth
 from torch.nn import functional as F
@@ -135,6 +135,22 @@ class Pictures(unittest.TestCase):
         flat = torch.full((2, 3, 8, 8), 0.3)
         self.assertLess((sharpen(flat, torch.tensor((-1.0, 1.5))) - 0.3).abs().max(), 1e-6)
 
+    def test_jitter_is_its_four_steps(self):
+        torch.manual_seed(0)
+        pixels = torch.rand(4, 3, 6, 6) * 255
+        torch.manual_seed(1)
+        found = jitter(pixels)
+        torch.manual_seed(1)
+        brightness, cast = torch.empty(4).uniform_(0.65, 1.35), torch.empty(4, 3).uniform_(0.9, 1.1)
+        contrast, saturation = torch.empty(4).uniform_(0.6, 1.4), torch.empty(4).uniform_(0.4, 1.6)
+        x = pixels / 255 * brightness.view(4, 1, 1, 1) * cast.view(4, 3, 1, 1)
+        middle = x.mean((1, 2, 3), keepdim=True)
+        x = middle + (x - middle) * contrast.view(4, 1, 1, 1)
+        grey = x.mean(1, keepdim=True)
+        x = (grey + (x - grey) * saturation.view(4, 1, 1, 1)).clamp(0, 1)
+        expected = (x - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(DEVIATION).view(3, 1, 1)
+        self.assertLess((found - expected).abs().max(), 1e-5)
+
     def test_mixed_targets_are_the_share_of_the_pixels(self):
         labels = torch.arange(8)
         pixels = labels.float().view(8, 1, 1, 1).expand(8, 3, 20, 20).contiguous()
@@ -204,6 +220,15 @@ class Train(unittest.TestCase):
         for kind in ("net", "average"):
             for key, value in whole[kind].items():
                 self.assertTrue(torch.equal(value, parts[kind][key]), f"{kind} {key}")
+
+    def test_a_state_of_another_network_and_a_diverged_run_are_refused(self):
+        training = small_training(self.root, self.root / "c", "--epochs", "1", "--f32")
+        training.save()
+        with self.assertRaisesRegex(SystemExit, "c.state is of another network"):
+            small_training(self.root, self.root / "c", "--cheap-ratio", "0.75")
+        torch.nn.init.constant_(training.net.fc.weight, float("inf"))
+        with self.assertRaisesRegex(SystemExit, "not finite at step 0"):
+            training.run()
 
     def test_a_teacher_that_agrees_costs_nothing(self):
         torch.save(build("g_ghost_regnetx_002", 2).state_dict(), self.root / "teacher.pth")

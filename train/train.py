@@ -140,8 +140,11 @@ class Training:
 
     def resume(self):
         state = torch.load(f"{self.arguments.out}.state", map_location=self.device, weights_only=True)
-        self.net.load_state_dict(state["net"])
-        self.average.load_state_dict(state["average"])
+        try:
+            self.net.load_state_dict(state["net"])
+            self.average.load_state_dict(state["average"])
+        except RuntimeError as error:
+            raise SystemExit(f"{self.arguments.out}.state is of another network or set: choose another OUT ({error})")
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.seconds, self.ended = state["step"], state["seconds"], state["ended"]
 
@@ -182,6 +185,8 @@ class Training:
             group["lr"] = rate
         self.net.train()
         loss = self.loss(*self.batch())
+        if not loss.isfinite():
+            raise SystemExit(f"the loss is not finite at step {self.step}: lower --rate; {self.arguments.out}.state is of before")
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
@@ -213,9 +218,9 @@ class Training:
             if at == 0 and epoch % self.arguments.validate_every == 0 and self.done() < 1:
                 self.validate(side_at(self.arguments.sizes, self.done()))
         if not self.ended:
+            self.validate(self.arguments.sizes[-1][0])
             self.ended = True
             self.save()
-            self.validate(self.arguments.sizes[-1][0])
         self.log("end")
 
 

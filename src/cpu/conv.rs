@@ -172,26 +172,35 @@ impl PackedConv {
         }
     }
 
-    /// Computes the output rows `first_row..` that `y` holds, of `width` columns.
+    /// Pixels of an output of `width` columns that are best computed together.
+    pub fn unit(&self, width: usize) -> usize {
+        match &self.kernel {
+            Kernel::Winograd(_) => Winograd::rows() * width,
+            Kernel::Pointwise(_) | Kernel::Patch(_) => UNIT_PIXELS,
+            Kernel::Depthwise(_) => width,
+        }
+    }
+
+    /// Computes the output pixels `before..` that `y` holds, of rows of `width`; `before` is a multiple
+    /// of [`PackedConv::unit`].
     pub fn run(
         &self,
         x: &Operand,
         y: &mut [f32],
-        first_row: usize,
+        before: usize,
         width: usize,
         epilogue: &Epilogue,
         scratch: &mut [f32],
     ) {
-        let before = first_row * width;
         match &self.kernel {
             Kernel::Pointwise(packed) => {
                 let data = &x.data[before * x.row + x.first..];
                 let rows = Rows { data, stride: x.row, count: y.len() / epilogue.row };
                 multiply(rows, packed, y, (0, before), 0, epilogue);
             }
-            Kernel::Winograd(winograd) => winograd.run(x, y, first_row, epilogue, scratch),
-            Kernel::Patch(packed) => self.run_patches(packed, x, y, first_row, width, epilogue, scratch),
-            Kernel::Depthwise(depthwise) => depthwise.run(x, y, first_row, width, epilogue, scratch),
+            Kernel::Winograd(winograd) => winograd.run(x, y, before / width, epilogue, scratch),
+            Kernel::Patch(packed) => self.run_patches(packed, x, y, before, width, epilogue, scratch),
+            Kernel::Depthwise(depthwise) => depthwise.run(x, y, before / width, width, epilogue, scratch),
         }
     }
 
@@ -201,7 +210,7 @@ impl PackedConv {
         packed: &[Packed],
         x: &Operand,
         y: &mut [f32],
-        first_row: usize,
+        before: usize,
         width: usize,
         epilogue: &Epilogue,
         scratch: &mut [f32],
@@ -214,12 +223,13 @@ impl PackedConv {
             for (group, packed) in packed.iter().enumerate() {
                 let depth = packed.depth;
                 for m in 0..rows {
-                    let (row, column) = (first_row + (start + m) / width, (start + m) % width);
+                    let pixel = before + start + m;
+                    let (row, column) = (pixel / width, pixel % width);
                     let patch = &mut scratch[m * depth..(m + 1) * depth];
                     self.gather(x, group * channels, channels, row, column, patch);
                 }
                 let rows = Rows { data: scratch, stride: depth, count: rows };
-                multiply(rows, packed, y, (start, first_row * width + start), group * group_out, epilogue);
+                multiply(rows, packed, y, (start, before + start), group * group_out, epilogue);
             }
         }
     }
@@ -251,6 +261,8 @@ impl PackedConv {
     }
 }
 
+/// Pixels that make whole tiles of a product.
+const UNIT_PIXELS: usize = 4;
 /// Pixels gathered at a time.
 const PATCH_PIXELS: usize = 16;
 

@@ -12,6 +12,8 @@ use crate::error::Error;
 use crate::gpu::Gpu;
 #[cfg(feature = "gpu")]
 use crate::gpu::draw::{Painter, Picture};
+#[cfg(feature = "gpu")]
+use crate::gpu::kernels::Float;
 use crate::image::{Preprocess, preprocess};
 use crate::model::{Model, Options, softmax};
 #[cfg(feature = "cpu")]
@@ -36,6 +38,19 @@ struct CreateOptions {
     labels: Option<Vec<String>>,
     #[serde(default)]
     threads: Option<usize>,
+    #[cfg(feature = "gpu")]
+    #[serde(default)]
+    precision: Precision,
+}
+
+/// How the WebGPU engine's feature maps lie.
+#[cfg(feature = "gpu")]
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Precision {
+    #[default]
+    F32,
+    F16,
 }
 
 #[derive(Clone, Copy, Deserialize, Serialize, PartialEq, Eq)]
@@ -88,7 +103,6 @@ struct Info<'a> {
 pub struct Net {
     model: Model,
     network: Network,
-    threads: usize,
     engine: RefCell<Engine>,
     /// The palette and what draws with it, from the first picture on.
     #[cfg(feature = "gpu")]
@@ -113,13 +127,16 @@ impl Net {
         let model_options = Options { variant: options.variant, labels: options.labels };
         let mut model = Model::from_bytes(model.0, &model_options)?;
         let network = model.network(model.input.side, model.input.side)?;
-        let threads = options.threads.unwrap_or(1);
         let engine = match options.backend {
             #[cfg(feature = "cpu")]
-            Backend::Wasm => Engine::Cpu(CpuSession::new(&model, threads)?),
+            Backend::Wasm => Engine::Cpu(CpuSession::new(&model, options.threads.unwrap_or(1))?),
             #[cfg(feature = "gpu")]
             Backend::Webgpu => {
-                let gpu = Gpu::request().await?;
+                let values = match options.precision {
+                    Precision::F32 => Float::F32,
+                    Precision::F16 => Float::F16,
+                };
+                let gpu = Gpu::request().await?.with_values(values)?;
                 let session = GpuSession::new(&model, &gpu, |part| {
                     if let Some(progress) = &progress {
                         // An error of the caller's own function is not the engine's.
@@ -140,7 +157,6 @@ impl Net {
         Ok(Net {
             model,
             network,
-            threads,
             engine: RefCell::new(engine),
             #[cfg(feature = "gpu")]
             painter: RefCell::default(),
@@ -153,11 +169,11 @@ impl Net {
     /// [`Error::Unsupported`] during a run.
     pub fn info(&self) -> Result<String, JsValue> {
         let engine = self.engine.try_borrow().map_err(|_| busy())?;
-        let (backend, adapter, memory_bytes) = match &*engine {
+        let (backend, adapter, threads, memory_bytes) = match &*engine {
             #[cfg(feature = "cpu")]
-            Engine::Cpu(session) => (Backend::Wasm, None, session.size_bytes()),
+            Engine::Cpu(session) => (Backend::Wasm, None, session.threads(), session.size_bytes()),
             #[cfg(feature = "gpu")]
-            Engine::Gpu(session) => (Backend::Webgpu, Some(session.gpu().adapter()), session.size_bytes()),
+            Engine::Gpu(session) => (Backend::Webgpu, Some(session.gpu().adapter()), 1, session.size_bytes()),
         };
         let info = Info {
             variant: &self.network.name,
@@ -172,7 +188,7 @@ impl Net {
             taps: self.network.taps.iter().map(|tap| tap.name.as_str()).collect(),
             backend,
             adapter,
-            threads: self.threads,
+            threads,
             memory_bytes,
         };
         Ok(serde_json::to_string(&info).expect("numbers, strings and lists are JSON"))
@@ -241,20 +257,43 @@ impl Net {
 #[cfg(feature = "gpu")]
 #[wasm_bindgen]
 impl Net {
-    /// Draws maps of a tap of the last run on a canvas, without reading them back; `picture` is JSON:
-    /// `{ image, channels, columns, cell, oneScale }`, `palette` 256 colours of 4 bytes.
+    /// Runs one normalised input, `[1, 3, height, width]`, whose taps stay on the device for [`Net::draw_tap`].
     ///
     /// # Errors
-    /// As [`Painter::draw`]; [`Error::Unsupported`] on the WASM engine and on a canvas of another kind.
+    /// As [`Net::forward`]; [`Error::Unsupported`] on the WASM engine.
+    #[allow(clippy::await_holding_refcell_ref, reason = "a second call is told that the net is busy")]
+    pub async fn keep(
+        &self,
+        data: Vec<f32>,
+        height: usize,
+        width: usize,
+        taps: Vec<String>,
+    ) -> Result<Output, JsValue> {
+        let start = now();
+        let Ok(mut engine) = self.engine.try_borrow_mut() else {
+            return Err(busy());
+        };
+        #[allow(irrefutable_let_patterns, reason = "a module may have the one engine only")]
+        let Engine::Gpu(session) = &mut *engine else {
+            return Err(only_webgpu());
+        };
+        let outputs = session.keep(&self.model, &data, [height, width], &taps).await?;
+        Ok(Output { outputs, dims: [1, self.model.labels.len()], milliseconds: now() - start })
+    }
+
+    /// Draws maps of a tap of the last run, without reading them back; `picture` is JSON:
+    /// `{ image, channels, columns, cell, gap, oneScale }`, `palette` 256 colours of 4 bytes.
+    ///
+    /// # Errors
+    /// As [`Painter::draw`]; [`Error::Unsupported`] on the WASM engine and before a run.
     #[allow(clippy::await_holding_refcell_ref, reason = "a second call is told that the net is busy")]
     #[wasm_bindgen(js_name = drawTap)]
     pub async fn draw_tap(
         &self,
-        canvas: JsValue,
         tap: String,
         picture: String,
         palette: Vec<u8>,
-    ) -> Result<(), JsValue> {
+    ) -> Result<web_sys::ImageBitmap, JsValue> {
         let picture: Picture = serde_json::from_str(&picture)
             .map_err(|error| Error::Unsupported(format!("the picture of drawTap: {error}")))?;
         let Ok(engine) = self.engine.try_borrow() else {
@@ -262,27 +301,13 @@ impl Net {
         };
         #[allow(irrefutable_let_patterns, reason = "a module may have the one engine only")]
         let Engine::Gpu(session) = &*engine else {
-            return Err(Error::Unsupported("only WebGPU draws from its own memory".into()).into());
+            return Err(only_webgpu());
         };
         let Some(program) = session.program() else {
             return Err(Error::Unsupported("nothing has been computed yet".into()).into());
         };
-        let (target, size) = match canvas.dyn_into::<web_sys::OffscreenCanvas>() {
-            Ok(canvas) => {
-                let size = [canvas.width(), canvas.height()];
-                (wgpu::SurfaceTarget::OffscreenCanvas(canvas), size)
-            }
-            Err(other) => {
-                let canvas = other.dyn_into::<web_sys::HtmlCanvasElement>().map_err(|_| {
-                    Error::Unsupported("expected a canvas or an OffscreenCanvas to draw on".into())
-                })?;
-                let size = [canvas.width(), canvas.height()];
-                (wgpu::SurfaceTarget::Canvas(canvas), size)
-            }
-        };
         let gpu = session.gpu();
         let format = wgpu::TextureFormat::Rgba8Unorm;
-        let surface = gpu.surface(target, size, format)?;
         let kept = self.painter.borrow().clone().filter(|(colours, _)| *colours == palette);
         let painter = match kept {
             Some((_, painter)) => painter,
@@ -292,14 +317,27 @@ impl Net {
                 painter
             }
         };
-        let wgpu::CurrentSurfaceTexture::Success(texture) = surface.get_current_texture() else {
-            return Err(Error::Gpu("the canvas gave no texture".into()).into());
-        };
-        let view = texture.texture.create_view(&wgpu::TextureViewDescriptor::default());
-        painter.draw(gpu, program, &tap, &picture, &view).await?;
-        gpu.queue().present(texture);
-        Ok(())
+        let [width, height] = picture.size(gpu.device().limits().max_texture_dimension_2d)?;
+        let no_canvas = |_| Error::Unsupported("this browser has no OffscreenCanvas to draw on".into());
+        let canvas = web_sys::OffscreenCanvas::new(width, height).map_err(no_canvas)?;
+        // All in one task: between tasks a canvas may give up its texture, and what was drawn with it.
+        let bitmap = gpu.guarded(|| {
+            let surface = gpu.surface(&canvas, format)?;
+            let wgpu::CurrentSurfaceTexture::Success(texture) = surface.get_current_texture() else {
+                return Err(Error::Gpu("the canvas gave no texture".into()));
+            };
+            let view = texture.texture.create_view(&wgpu::TextureViewDescriptor::default());
+            painter.draw(gpu, program, &tap, &picture, &view)?;
+            gpu.queue().present(texture);
+            canvas.transfer_to_image_bitmap().map_err(|_| Error::Gpu("the canvas gave no picture".into()))
+        });
+        Ok(bitmap.await?)
     }
+}
+
+#[cfg(feature = "gpu")]
+fn only_webgpu() -> JsValue {
+    Error::Unsupported("only WebGPU draws from its own memory".into()).into()
 }
 
 /// Logits and taps of one run.

@@ -11,6 +11,8 @@ mod image;
 mod kernels;
 mod network;
 mod plan;
+mod pool;
+mod property;
 mod pth;
 #[cfg(feature = "gpu")]
 mod shaders;

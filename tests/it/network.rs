@@ -63,3 +63,22 @@ fn bundled_models_agree_with_their_golden_logits() {
     }
     assert!(models > 0, "the project has a bundled model");
 }
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    for file in files() {
+        let reference = Reference::from_file(&file).unwrap();
+        let model = reference.model().unwrap();
+        let taps = reference.tap_names().unwrap();
+        let run = |threads| {
+            let mut session = CpuSession::new(&model, threads).unwrap();
+            assert_eq!(session.threads(), threads);
+            session.run(&model, &reference.image(), reference.input, &taps).unwrap()
+        };
+        let alone = run(1);
+        for threads in [2, 7] {
+            // Not `assert_eq`, which would print millions of numbers.
+            assert!(run(threads) == alone, "{} with {threads} threads", file.display());
+        }
+    }
+}

@@ -1,6 +1,6 @@
 /** @file A grid of maps: one canvas, one lit map with a lens over it, one cell for assistive technology. */
 import { css, html, nothing } from 'lit';
-import { define, shared, styled, View } from './base.js';
+import { define, shared, styled, View, Width } from './base.js';
 import { layOut, paintGrid, paintOne } from './paint.js';
 
 const LONG_PRESS = 450;
@@ -56,17 +56,7 @@ class Grid extends View {
     this.order = [];
     this.wide = 0;
     this.room = 560;
-  }
-
-  connectedCallback() {
-    super.connectedCallback();
-    this.watcher = new ResizeObserver(([{ contentRect }]) => (this.wide = Math.floor(contentRect.width)));
-    this.watcher.observe(this);
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback();
-    this.watcher.disconnect();
+    new Width(this);
   }
 
   willUpdate(changed) {

@@ -58,6 +58,16 @@ async function fetchPicture(address) {
   return response.blob();
 }
 
+const canvas = document.createElement('canvas');
+/** A frame's pixels, kept where they are read: a bitmap would go by the graphics card and back. */
+function pixelsOf(video) {
+  const { videoWidth: width, videoHeight: height } = video;
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  context.drawImage(video, 0, 0);
+  return context.getImageData(0, 0, width, height);
+}
+
 /** The camera's picture, looked at again as soon as the last look is over. */
 function webcam({ state, update, look, photo }) {
   let video;
@@ -79,8 +89,9 @@ function webcam({ state, update, look, photo }) {
 
   async function start() {
     try {
+      // Little larger than what networks see: more pixels would only cost time.
       if (!navigator.mediaDevices) throw new Error(text('noCamera'));
-      stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 640 }, facingMode: 'environment' } });
+      stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 320 }, height: { ideal: 240 }, facingMode: 'environment' } });
     } catch (error) {
       update({ error: error.name === 'NotAllowedError' ? text('cameraRefused') : error.name === 'NotFoundError' ? text('noCamera') : error.message });
       return;
@@ -98,12 +109,12 @@ function webcam({ state, update, look, photo }) {
     await mine.play();
     bar.hidden = false;
     while (mine === video && !paused) {
-      await look({ live: mine, name: text('camera') });
+      await look({ live: pixelsOf(mine), name: text('camera') });
       if (mine !== video || !state.picture?.live) break;
       frames = [...frames.filter((time) => time > performance.now() - 2000), performance.now()];
       if (frames.length > 2) rate.value = text('frameRate', { rate: ((frames.length - 1) / ((frames.at(-1) - frames[0]) / 1000)).toFixed(0) });
-      // The screen shows each look before the next one begins; a page in the background rests.
-      await new Promise(requestAnimationFrame);
+      // A page in the background rests.
+      if (document.hidden) await new Promise(requestAnimationFrame);
     }
   }
 
