@@ -12,8 +12,6 @@ const place = {
 };
 
 const metrics = ['pearson', 'cosine'];
-/** Of the mean variance of the channels fitted from. */
-const RIDGE = 1e-3;
 
 /** @type {import('./similarity.d.ts').openSimilarity} */
 export async function openSimilarity({ wasmUrl, worker, signal, platform = {} } = {}) {
@@ -90,8 +88,8 @@ class Accumulator {
     return this.#similarity._call('add', { id: this.#id, x: maps(x), y: maps(y), heldOut }, signal);
   }
 
-  async result({ fit = true, ridge = RIDGE, signal } = {}) {
-    return this.#similarity._call('result', { id: this.#id, ridge: fit ? ridge : undefined }, signal);
+  async result({ fit = true, ridge, signal } = {}) {
+    return this.#similarity._call('result', { id: this.#id, fit, ridge }, signal);
   }
 
   async close() {
