@@ -35,7 +35,7 @@ async function inPage(body, argument) {
 }
 
 for (const worker of [true, false]) {
-  test(`both engines draw the same pixels, ${worker ? 'in a worker' : 'in place'}`, { timeout: 180e3 }, async () => {
+  test(`both engines draw the same pixels, ${worker ? 'in a worker' : 'in place'}`, { timeout: 600e3 }, async () => {
     const { pictures, read } = await inPage(async (load, worker) => {
       const read = [];
       const { mapAsync } = GPUBuffer.prototype;
@@ -96,7 +96,7 @@ for (const worker of [true, false]) {
   });
 }
 
-test('every drawing is whole from the first on, on any canvas', { timeout: 180e3 }, async () => {
+test('every drawing is whole from the first on, on any canvas', { timeout: 600e3 }, async () => {
   const { different, kinds, code } = await inPage(async (load) => {
     let different = 0;
     const pixelsOf = (canvas) => {
@@ -141,7 +141,7 @@ test('every drawing is whole from the first on, on any canvas', { timeout: 180e3
   assert.equal(code, 'unsupported');
 });
 
-test('what cannot be drawn is said alike by both engines, and lost devices are made anew', { timeout: 180e3 }, async () => {
+test('what cannot be drawn is said alike by both engines, and lost devices are made anew', { timeout: 600e3 }, async () => {
   const answers = await inPage(async (load) => {
     const devices = [];
     const { requestDevice } = GPUAdapter.prototype;

@@ -28,6 +28,8 @@ beforeEach(async () => {
 afterEach(() => page?.close());
 
 const forEver = 1e9;
+/** A hang, not a slow machine. */
+const timeout = 600e3;
 
 /** Opens a page whose workers break WebGPU in this way from the start on. */
 async function open(fault, times) {
@@ -86,14 +88,14 @@ const atLoad = {
 };
 
 for (const [fault, reason] of Object.entries(atLoad)) {
-  test(`${fault}, for good, while loading: WebAssembly, with the reason`, { timeout: 180e3 }, async () => {
+  test(`${fault}, for good, while loading: WebAssembly, with the reason`, { timeout }, async () => {
     await open(fault, forEver);
     await load();
     assertAnswer(await answer(), 'wasm', reason, fault);
   });
 }
 
-test('a fault that passes while loading is given a second chance', { timeout: 300e3 }, async () => {
+test('a fault that passes while loading is given a second chance', { timeout }, async () => {
   for (const fault of ['lost while compiling', 'no memory']) {
     await open(fault, 1);
     await load();
@@ -101,7 +103,7 @@ test('a fault that passes while loading is given a second chance', { timeout: 30
   }
 });
 
-test('a fault of a run is answered by a new device, time after time', { timeout: 300e3 }, async () => {
+test('a fault of a run is answered by a new device, time after time', { timeout }, async () => {
   await open(undefined, 0);
   assert.equal(await load(), 'webgpu');
   for (const fault of ['lost between runs', 'lost while running', 'bad command', 'no memory', 'no reading']) {
@@ -118,7 +120,7 @@ const atRun = {
 };
 
 for (const [fault, reason] of Object.entries(atRun)) {
-  test(`${fault}, for good: WebAssembly answers, with the reason`, { timeout: 180e3 }, async () => {
+  test(`${fault}, for good: WebAssembly answers, with the reason`, { timeout }, async () => {
     await open(undefined, 0);
     assert.equal(await load(), 'webgpu');
     await arm(fault, forEver);
@@ -128,7 +130,7 @@ for (const [fault, reason] of Object.entries(atRun)) {
   });
 }
 
-test('no other device after a loss: WebAssembly, with the reason', { timeout: 180e3 }, async () => {
+test('no other device after a loss: WebAssembly, with the reason', { timeout }, async () => {
   await open(undefined, 0);
   assert.equal(await load(), 'webgpu');
   await arm('lost between runs', 0);
@@ -136,7 +138,7 @@ test('no other device after a loss: WebAssembly, with the reason', { timeout: 18
   assertAnswer(await answer(), 'wasm', /no WebGPU adapter/, 'no adapter');
 });
 
-test('a crash of the browser’s GPU process is survived', { timeout: 180e3 }, async () => {
+test('a crash of the browser’s GPU process is survived', { timeout }, async () => {
   await open(undefined, 0);
   assert.equal(await load(), 'webgpu');
   const client = await browser.newBrowserCDPSession();
@@ -148,7 +150,7 @@ test('a crash of the browser’s GPU process is survived', { timeout: 180e3 }, a
   assert.equal(later.top[0].label, cat[0].label);
 });
 
-test('whoever insists on WebGPU is told what failed, and is answered once it works again', { timeout: 180e3 }, async () => {
+test('whoever insists on WebGPU is told what failed, and is answered once it works again', { timeout }, async () => {
   await open('no device', forEver);
   assert.match(await codeOfLoad({ backend: 'webgpu' }), /gave no device/);
   await page.evaluate(() => globalThis.arm(undefined, 0));
@@ -159,7 +161,7 @@ test('whoever insists on WebGPU is told what failed, and is answered once it wor
   assertAnswer(await answer(), 'webgpu', undefined, 'works again');
 });
 
-test('f16 is refused where the browser has it not, or f32 is taken and said', { timeout: 180e3 }, async () => {
+test('f16 is refused where the browser has it not, or f32 is taken and said', { timeout }, async () => {
   await open(undefined, 0);
   assert.match(await codeOfLoad({ backend: 'webgpu', precision: 'f16' }), /no f16 numbers/);
   assert.equal(await load({ precision: 'f16' }), 'webgpu');
@@ -169,7 +171,7 @@ test('f16 is refused where the browser has it not, or f32 is taken and said', { 
   assertAnswer(await answer(), 'webgpu', undefined, 'in f32');
 });
 
-test('what is compiled is told in parts', { timeout: 180e3 }, async () => {
+test('what is compiled is told in parts', { timeout }, async () => {
   await open(undefined, 0);
   const events = await page.evaluate(async () => {
     const { load } = await import('/lib/index.js');

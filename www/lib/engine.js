@@ -353,19 +353,21 @@ export class Engine {
       await runOnce(wasm);
       return;
     }
+    let gpu;
     try {
-      const gpu = await this.#openOnGpu(wasm, precision, report);
+      gpu = await this.#openOnGpu(wasm, precision, report);
       warmUp();
       const { milliseconds } = await import('./gpu.js');
-      const ofWasm = await milliseconds(wasm, 4);
-      if (gpu.milliseconds < ofWasm) {
+      const times = [await milliseconds(gpu.net, 4), await milliseconds(wasm, 4)];
+      if (times[0] < times[1]) {
         wasm.free();
         this.#useGpu(gpu);
         return;
       }
       gpu.net.free();
-      this.#reason = `WebGPU is slower here: ${gpu.milliseconds.toFixed(1)} ms against ${ofWasm.toFixed(1)} ms.`;
+      this.#reason = `WebGPU is slower here: ${times[0].toFixed(1)} ms against ${times[1].toFixed(1)} ms.`;
     } catch (error) {
+      gpu?.net.free();
       if (!error?.code) throw error;
       this.#reason = `WebGPU cannot be used: ${error.message}`;
       warmUp();

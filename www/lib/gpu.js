@@ -15,7 +15,7 @@ const tolerances = { f32: 2e-4, f16: 1e-2 };
 /** Most taps that stay on the device beside the one that is drawn: each holds memory. */
 const MOST_KEPT = 7;
 
-/** @typedef {{ net: object, precision: 'f32' | 'f16', milliseconds: number, precisionReason?: string }} GpuNet */
+/** @typedef {{ net: object, precision: 'f32' | 'f16', precisionReason?: string }} GpuNet */
 
 /**
  * The model on the graphics card, held against WebAssembly: in f32, and in f16 where the card has it, that is right
@@ -39,7 +39,7 @@ export async function openOnGpu(create, wasm, { precision, insisted }) {
   if (precision || !(await hasF16())) return f32;
   try {
     const f16 = await attempt(create, wasm, 'f16');
-    const [better, worse] = f16.milliseconds < f32.milliseconds ? [f16, f32] : [f32, f16];
+    const [better, worse] = (await milliseconds(f16.net, 4)) < (await milliseconds(f32.net, 4)) ? [f16, f32] : [f32, f16];
     worse.net.free();
     return better;
   } catch (error) {
@@ -56,7 +56,7 @@ async function attempt(create, wasm, precision) {
     try {
       net = await create(precision);
       verdict = await compare(net, wasm, precision);
-      if (verdict.passed) return { net, precision, milliseconds: await milliseconds(net, 4) };
+      if (verdict.passed) return { net, precision };
     } catch (error) {
       net?.free();
       if (last || !error?.code) throw error;
