@@ -1,5 +1,6 @@
 //! Convolutions: which kernel takes which shape, and what all kernels do with a finished sum.
 
+use super::depthwise::Depthwise;
 use super::f32x4::F32x4;
 use super::gemm::{Packed, Rows, product};
 use super::winograd::Winograd;
@@ -104,8 +105,8 @@ enum Kernel {
     Winograd(Winograd),
     /// Any other k x k: patches are gathered, a few pixels at a time; one matrix a group.
     Patch(Vec<Packed>),
-    /// One filter a channel: `[k * k][channels]`.
-    Depthwise(Vec<f32>),
+    /// One filter a channel.
+    Depthwise(Depthwise),
 }
 
 impl PackedConv {
@@ -117,14 +118,8 @@ impl PackedConv {
         let taps = size * size;
         let kernel = if size == 1 && groups == 1 && conv.stride == 1 {
             Kernel::Pointwise(Packed::new(depth, channels_out, |i, o| weight[o * depth + i]))
-        } else if depth == 1 && group_out == 1 {
-            let mut planes = vec![0.0; weight.len()];
-            for (o, filter) in weight.chunks_exact(taps).enumerate() {
-                for (tap, &w) in filter.iter().enumerate() {
-                    planes[tap * channels_out + o] = w;
-                }
-            }
-            Kernel::Depthwise(planes)
+        } else if depth == 1 && group_out == 1 && Depthwise::fits(conv.stride) {
+            Kernel::Depthwise(Depthwise::new(&weight, channels_out, size, conv.stride))
         } else if size == 3 && conv.stride == 1 {
             Kernel::Winograd(Winograd::new(&weight, channels_out, groups))
         } else {
@@ -148,7 +143,7 @@ impl PackedConv {
                 Kernel::Pointwise(packed) => packed.size_bytes(),
                 Kernel::Winograd(winograd) => winograd.size_bytes(),
                 Kernel::Patch(packed) => packed.iter().map(Packed::size_bytes).sum(),
-                Kernel::Depthwise(planes) => size_of_val(planes.as_slice()),
+                Kernel::Depthwise(depthwise) => depthwise.size_bytes(),
             }
     }
 
@@ -172,30 +167,40 @@ impl PackedConv {
         match &self.kernel {
             Kernel::Winograd(winograd) => winograd.scratch_elements(width),
             Kernel::Patch(packed) => PATCH_PIXELS * packed.first().map_or(0, |packed| packed.depth),
-            Kernel::Pointwise(_) | Kernel::Depthwise(_) => 0,
+            Kernel::Depthwise(depthwise) => depthwise.scratch_elements(),
+            Kernel::Pointwise(_) => 0,
         }
     }
 
-    /// Computes the output rows `first_row..` that `y` holds, of `width` columns.
+    /// Pixels of an output of `width` columns that are best computed together.
+    pub fn unit(&self, width: usize) -> usize {
+        match &self.kernel {
+            Kernel::Winograd(_) => Winograd::rows() * width,
+            Kernel::Pointwise(_) | Kernel::Patch(_) => UNIT_PIXELS,
+            Kernel::Depthwise(_) => width,
+        }
+    }
+
+    /// Computes the output pixels `before..` that `y` holds, of rows of `width`; `before` is a multiple
+    /// of [`PackedConv::unit`].
     pub fn run(
         &self,
         x: &Operand,
         y: &mut [f32],
-        first_row: usize,
+        before: usize,
         width: usize,
         epilogue: &Epilogue,
         scratch: &mut [f32],
     ) {
-        let before = first_row * width;
         match &self.kernel {
             Kernel::Pointwise(packed) => {
                 let data = &x.data[before * x.row + x.first..];
                 let rows = Rows { data, stride: x.row, count: y.len() / epilogue.row };
                 multiply(rows, packed, y, (0, before), 0, epilogue);
             }
-            Kernel::Winograd(winograd) => winograd.run(x, y, first_row, epilogue, scratch),
-            Kernel::Patch(packed) => self.run_patches(packed, x, y, first_row, width, epilogue, scratch),
-            Kernel::Depthwise(planes) => self.run_depthwise(planes, x, y, first_row, width, epilogue),
+            Kernel::Winograd(winograd) => winograd.run(x, y, before / width, epilogue, scratch),
+            Kernel::Patch(packed) => self.run_patches(packed, x, y, before, width, epilogue, scratch),
+            Kernel::Depthwise(depthwise) => depthwise.run(x, y, before / width, width, epilogue, scratch),
         }
     }
 
@@ -205,7 +210,7 @@ impl PackedConv {
         packed: &[Packed],
         x: &Operand,
         y: &mut [f32],
-        first_row: usize,
+        before: usize,
         width: usize,
         epilogue: &Epilogue,
         scratch: &mut [f32],
@@ -218,12 +223,13 @@ impl PackedConv {
             for (group, packed) in packed.iter().enumerate() {
                 let depth = packed.depth;
                 for m in 0..rows {
-                    let (row, column) = (first_row + (start + m) / width, (start + m) % width);
+                    let pixel = before + start + m;
+                    let (row, column) = (pixel / width, pixel % width);
                     let patch = &mut scratch[m * depth..(m + 1) * depth];
                     self.gather(x, group * channels, channels, row, column, patch);
                 }
                 let rows = Rows { data: scratch, stride: depth, count: rows };
-                multiply(rows, packed, y, (start, first_row * width + start), group * group_out, epilogue);
+                multiply(rows, packed, y, (start, before + start), group * group_out, epilogue);
             }
         }
     }
@@ -253,47 +259,10 @@ impl PackedConv {
             }
         }
     }
-
-    #[inline(never)]
-    fn run_depthwise(
-        &self,
-        planes: &[f32],
-        x: &Operand,
-        y: &mut [f32],
-        first_row: usize,
-        width: usize,
-        epilogue: &Epilogue,
-    ) {
-        let (size, stride, padding, channels) = (self.size, self.stride, self.size / 2, self.channels_out);
-        for pixel in 0..y.len() / epilogue.row {
-            let (row, column) = (first_row + pixel / width, pixel % width);
-            for channel in (0..channels).step_by(4) {
-                let lanes = 4.min(channels - channel);
-                let load = |from: &[f32]| match from.first_chunk() {
-                    Some(chunk) if lanes == 4 => F32x4::load(chunk),
-                    _ => F32x4::load_part(&from[..lanes]),
-                };
-                let mut sum = F32x4::splat(0.0);
-                for a in 0..size {
-                    let r = (row * stride + a).wrapping_sub(padding);
-                    if r >= x.height {
-                        continue;
-                    }
-                    for b in 0..size {
-                        let c = (column * stride + b).wrapping_sub(padding);
-                        if c >= x.width {
-                            continue;
-                        }
-                        let w = load(&planes[(a * size + b) * channels + channel..]);
-                        sum = load(&x.data[(r * x.width + c) * x.row + x.first + channel..]).mul_add(w, sum);
-                    }
-                }
-                epilogue.finish(y, (pixel, first_row * width + pixel), channel, lanes, sum);
-            }
-        }
-    }
 }
 
+/// Pixels that make whole tiles of a product.
+const UNIT_PIXELS: usize = 4;
 /// Pixels gathered at a time.
 const PATCH_PIXELS: usize = 16;
 

@@ -2,6 +2,7 @@
 //!
 //! Structured answers cross the border as JSON text, tensors as typed arrays.
 
+use super::file::ModelBytes;
 use super::now;
 use crate::arch::{Network, Stage};
 #[cfg(feature = "cpu")]
@@ -84,6 +85,7 @@ struct Info<'a> {
     variant: &'a str,
     classes: usize,
     labels: &'a [String],
+    golden: Option<&'a [f32]>,
     input: Preprocess,
     stages: &'a [Stage],
     params: u64,
@@ -96,60 +98,11 @@ struct Info<'a> {
     memory_bytes: usize,
 }
 
-/// A model file in the memory of the module, filled piece by piece: whoever has it need not hold it whole.
-#[wasm_bindgen]
-pub struct ModelBytes {
-    bytes: Vec<u8>,
-    filled: usize,
-}
-
-#[wasm_bindgen]
-impl ModelBytes {
-    /// Room for a file of so many bytes.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`]
-    #[wasm_bindgen(constructor)]
-    pub fn new(length: usize) -> Result<ModelBytes, JsValue> {
-        let mut bytes = Vec::new();
-        let failed = |_| Error::OutOfMemory(format!("the model's file has {length} bytes"));
-        bytes.try_reserve_exact(length).map_err(failed)?;
-        bytes.resize(length, 0);
-        Ok(ModelBytes { bytes, filled: 0 })
-    }
-
-    /// Appends a piece.
-    ///
-    /// # Errors
-    /// [`Error::BadModel`] for more bytes than there is room for.
-    pub fn write(&mut self, piece: &js_sys::Uint8Array) -> Result<(), JsValue> {
-        let length = piece.length() as usize;
-        let room = self.bytes.get_mut(self.filled..).and_then(|rest| rest.get_mut(..length));
-        let room =
-            room.ok_or_else(|| Error::BadModel("the model's file became longer while it was read".into()))?;
-        piece.copy_to(room);
-        self.filled += length;
-        Ok(())
-    }
-}
-
-impl ModelBytes {
-    /// The file, once it is filled.
-    fn whole(self) -> Result<Vec<u8>, Error> {
-        if self.filled < self.bytes.len() {
-            let (found, expected) = (self.filled, self.bytes.len());
-            return Err(Error::BadModel(format!("the model's file ended after {found} of {expected} bytes")));
-        }
-        Ok(self.bytes)
-    }
-}
-
 /// A model on an engine.
 #[wasm_bindgen]
 pub struct Net {
     model: Model,
     network: Network,
-    threads: usize,
     engine: RefCell<Engine>,
     /// The palette and what draws with it, from the first picture on.
     #[cfg(feature = "gpu")]
@@ -172,12 +125,11 @@ impl Net {
         let options: CreateOptions = serde_json::from_str(&options)
             .map_err(|error| Error::Unsupported(format!("options of create: {error}")))?;
         let model_options = Options { variant: options.variant, labels: options.labels };
-        let mut model = Model::from_bytes(model.whole()?, &model_options)?;
+        let mut model = Model::from_bytes(model.0, &model_options)?;
         let network = model.network(model.input.side, model.input.side)?;
-        let threads = options.threads.unwrap_or(1);
         let engine = match options.backend {
             #[cfg(feature = "cpu")]
-            Backend::Wasm => Engine::Cpu(CpuSession::new(&model, threads)?),
+            Backend::Wasm => Engine::Cpu(CpuSession::new(&model, options.threads.unwrap_or(1))?),
             #[cfg(feature = "gpu")]
             Backend::Webgpu => {
                 let values = match options.precision {
@@ -205,7 +157,6 @@ impl Net {
         Ok(Net {
             model,
             network,
-            threads,
             engine: RefCell::new(engine),
             #[cfg(feature = "gpu")]
             painter: RefCell::default(),
@@ -218,16 +169,17 @@ impl Net {
     /// [`Error::Unsupported`] during a run.
     pub fn info(&self) -> Result<String, JsValue> {
         let engine = self.engine.try_borrow().map_err(|_| busy())?;
-        let (backend, adapter, memory_bytes) = match &*engine {
+        let (backend, adapter, threads, memory_bytes) = match &*engine {
             #[cfg(feature = "cpu")]
-            Engine::Cpu(session) => (Backend::Wasm, None, session.size_bytes()),
+            Engine::Cpu(session) => (Backend::Wasm, None, session.threads(), session.size_bytes()),
             #[cfg(feature = "gpu")]
-            Engine::Gpu(session) => (Backend::Webgpu, Some(session.gpu().adapter()), session.size_bytes()),
+            Engine::Gpu(session) => (Backend::Webgpu, Some(session.gpu().adapter()), 1, session.size_bytes()),
         };
         let info = Info {
             variant: &self.network.name,
             classes: self.network.classes,
             labels: &self.model.labels,
+            golden: self.model.checkpoint.config.golden.as_deref(),
             input: self.model.input,
             stages: &self.network.stages,
             params: self.network.params(),
@@ -236,7 +188,7 @@ impl Net {
             taps: self.network.taps.iter().map(|tap| tap.name.as_str()).collect(),
             backend,
             adapter,
-            threads: self.threads,
+            threads,
             memory_bytes,
         };
         Ok(serde_json::to_string(&info).expect("numbers, strings and lists are JSON"))

@@ -5,7 +5,7 @@ use crate::support::case::{Add, Arithmetic, Case, hold_step};
 use crate::support::reference::{Reference, recipe_checkpoint, unit};
 use g_ghostnet::arch::{Activation, Network, Op, Step, View};
 use g_ghostnet::config::Config;
-use g_ghostnet::cpu::{Weights, Workspace};
+use g_ghostnet::cpu::{Pool, Weights, Workspace};
 use g_ghostnet::plan::Plan;
 use g_ghostnet::weights::Checkpoint;
 
@@ -24,7 +24,7 @@ fn hold_steps(network: &Network, checkpoint: &Checkpoint, image: &[f32]) {
     for step in &plan.steps {
         let x = read(&workspace, step.x);
         let second = step.reads().nth(1).map_or_else(Vec::new, |view| read(&workspace, view));
-        workspace.run_step(&plan, &weights, step);
+        workspace.run_step(&plan, &weights, &Pool::default(), step);
         let got = read(&workspace, step.y);
         hold_step(
             step,

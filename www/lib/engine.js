@@ -4,8 +4,9 @@
  */
 import { asError, GGhostError, throwIfAborted } from './errors.js';
 import { addUp, download } from './download.js';
-import { chooseFlavour, parts } from './flavours.js';
+import { chooseFlavour, parts, threadsHere } from './flavours.js';
 import { toPixels } from './image.js';
+import { compile, fetchWasm, start, startPart } from './module.js';
 
 /** What a graphics card may answer at any time; all else is for the caller. */
 const faults = ['device-lost', 'gpu', 'out-of-memory'];
@@ -25,7 +26,8 @@ let generation = 0;
  * @property {'f32' | 'f16' | 'int8'} [precision]
  * @property {number} [threads]
  * @property {boolean} [cache]
- * @property {{ module: WebAssembly.Module, model: Blob }} [kept] what an earlier engine of the same options had loaded
+ * @property {import('./edit.js').Edit} [edit] makes another model of it
+ * @property {{ module: WebAssembly.Module, flavour: string, model?: Blob }} [kept] what an earlier engine of the same options had loaded
  */
 
 export class Engine {
@@ -50,6 +52,8 @@ export class Engine {
   /** Why it is not what was asked for. */
   #precisionReason;
   #flavour;
+  /** Of the CPU engine. @type {{ threads: number, reason?: string, end?: () => void }} */
+  #threads;
   #alone;
   /** Whether the device was made anew and has not answered yet. */
   #rebuilt = false;
@@ -60,15 +64,17 @@ export class Engine {
    * @param {EngineOptions} options
    * @param {{ signal?: AbortSignal, onProgress?: (event: object) => void, fetch?: typeof globalThis.fetch,
    *   decode?: (blob: Blob) => Promise<{ data: Uint8Array, width: number, height: number }>,
-   *   flavour?: import('./flavours.js').Flavour }} [hooks]
+   *   flavour?: import('./flavours.js').Flavour, ownWorker?: boolean }} [hooks] threads are for a worker of the
+   *   library's own, which may be blocked and ends with its net
    */
-  static async load(options, { signal, onProgress = () => {}, fetch, decode, flavour: given } = {}) {
+  static async load(options, { signal, onProgress = () => {}, fetch, decode, flavour: given, ownWorker } = {}) {
     const engine = new Engine();
     engine.#options = options;
     engine.#fetch = fetch;
     engine.decode = decode;
     try {
-      const flavour = given ?? chooseFlavour(options.flavour);
+      engine.#threads = ownWorker ? threadsHere(options.threads) : { threads: 1 };
+      const flavour = given ?? chooseFlavour(options.kept?.flavour ?? options.flavour, engine.#threads.threads > 1);
       engine.#flavour = flavour.name;
       // An inlined engine is one file and nothing else.
       engine.#alone = Boolean(flavour.bytes);
@@ -86,8 +92,10 @@ export class Engine {
       const module = wasm instanceof WebAssembly.Module ? wasm : await compile(wasm);
       engine.#glue = await start(flavour, module, options.wasmUrl);
       engine.#generation = generation;
+      if (flavour.threads && engine.#threads.threads > 1) await engine.#startThreads(module);
       engine.#model = (await isPth(file)) ? await engine.#safetensorsOf(file) : file;
-      engine.#kept = { module, model: options.kept?.model ?? asBlob(engine.#model) };
+      if (options.edit && !options.kept?.model) engine.#model = await engine.#edited(options.edit);
+      engine.#kept = { module, flavour: flavour.name, model: options.kept?.model ?? asBlob(engine.#model) };
       throwIfAborted(signal);
 
       await engine.#choose(whyNoGpu, (event) => report({ ...last, ...event }));
@@ -114,11 +122,7 @@ export class Engine {
   /** The glue of a part that is fetched when it is first needed; a failure is tried again. */
   #part(name, { signal, onBytes = () => {} } = {}) {
     if (this.#alone) throw new GGhostError('unsupported', 'The inlined engine is WebAssembly on the processor and reads safetensors only: for more, import g-ghostnet itself.');
-    this.#parts[name] ??= (async () => {
-      const { wasmUrl } = this.#options;
-      const bytes = await fetchWasm(parts[name], wasmUrl, { fetch: this.#fetch, signal, onBytes });
-      return start(parts[name], await compile(bytes), wasmUrl);
-    })().catch((error) => {
+    this.#parts[name] ??= startPart(parts[name], this.#options.wasmUrl, { fetch: this.#fetch, signal, onBytes }).catch((error) => {
       this.#parts[name] = undefined;
       throw error;
     });
@@ -130,6 +134,12 @@ export class Engine {
     return safetensorsOf(asBlob(pth), PthReader);
   }
 
+  /** The model without a part, or another one of its form: once, because what is kept is edited already. */
+  async #edited(edit) {
+    const [{ edited }, study] = await Promise.all([import('./edit.js'), this.#part('study')]);
+    return edited(study, await this.#bytesIn(study), asBlob(this.#model), edit);
+  }
+
   /** Published checkpoints of 1,000 classes are ImageNet's, and do not name them. */
   async #knownLabels() {
     const { classes, labels } = JSON.parse(this.#net.info());
@@ -137,6 +147,12 @@ export class Engine {
     const url = new URL('../models/imagenet-1k.json', import.meta.url);
     const bytes = await download(url, { what: 'The list of ImageNet’s labels', fetch: this.#fetch });
     return JSON.parse(new TextDecoder().decode(bytes));
+  }
+
+  async #startThreads(module) {
+    const { startThreads } = await import('./threads.js');
+    const engine = { flavour: this.#flavour, folder: this.#options.wasmUrl, module, glue: this.#glue };
+    this.#threads = await startThreads({ ...engine, count: this.#threads.threads - 1 });
   }
 
   /** What a fresh engine needs to take over without downloads. */
@@ -147,7 +163,8 @@ export class Engine {
   get info() {
     const info = JSON.parse(this.#net.info());
     if (this.#labels) info.labels = this.#labels;
-    return { ...info, backendReason: this.#reason, precision: this.#precision, precisionReason: this.#precisionReason, flavour: this.#flavour };
+    const reasons = { backendReason: this.#reason, threadsReason: this.#threads.reason, precisionReason: this.#precisionReason };
+    return { ...info, ...reasons, precision: this.#precision, flavour: this.#flavour };
   }
 
   /**
@@ -282,15 +299,22 @@ export class Engine {
   dispose() {
     if (this.#net && this.#generation === generation) this.#net.free();
     this.#net = undefined;
+    this.#threads?.end?.();
   }
 
   /** @param {(part: number) => void} [onPart] told the part of the pipelines that are compiled, 0 to 1 */
   async #create(backend, precision, onPart) {
-    const { variant, labels, threads } = this.#options;
+    const { variant, labels } = this.#options;
+    const { threads } = this.#threads;
     const glue = backend === 'webgpu' ? await this.#part('webgpu') : this.#glue;
-    const model = new glue.ModelBytes(this.#model.size ?? this.#model.length);
-    for await (const piece of this.#model instanceof Blob ? piecesOf(this.#model) : [this.#model]) model.write(piece);
-    return orTrap(glue.Net.create(model, JSON.stringify({ backend, variant, labels, threads, precision }), onPart));
+    return orTrap(glue.Net.create(await this.#bytesIn(glue), JSON.stringify({ backend, variant, labels, threads, precision }), onPart));
+  }
+
+  /** The model in the memory of a module. */
+  async #bytesIn(glue) {
+    const bytes = new glue.ModelBytes(this.#model.size ?? this.#model.length);
+    for await (const piece of this.#model instanceof Blob ? piecesOf(this.#model) : [this.#model]) bytes.write(piece);
+    return bytes;
   }
 
   #use(backend, net) {
@@ -411,24 +435,6 @@ export function engineMethods(hooks) {
   };
 }
 
-async function fetchWasm(flavour, folder, options) {
-  if (flavour.bytes) {
-    const bytes = flavour.bytes();
-    options.onBytes(bytes.length, bytes.length);
-    return bytes;
-  }
-  const url = folder ? new URL(`${flavour.name}/g_ghostnet_bg.wasm`, folder) : flavour.url();
-  const hint = 'The option wasmUrl names the folder of the engine.';
-  return download(url, { what: 'The engine (WebAssembly)', hint, ...options });
-}
-
-/** Loads a module's script and makes an instance. */
-async function start(part, module, folder) {
-  const glue = await loadGlue(part, folder);
-  await glue.default({ module_or_path: module });
-  return glue;
-}
-
 /** Whether a file begins as PyTorch's do: a zip archive, or a pickle, where a safetensors header's length has zeros. */
 async function isPth(file) {
   const bytes = file instanceof Blob ? new Uint8Array(await file.slice(0, 8).arrayBuffer()) : file;
@@ -443,26 +449,6 @@ async function* piecesOf(blob) {
     const { done, value } = await reader.read();
     if (done) return;
     yield value;
-  }
-}
-
-async function compile(bytes) {
-  try {
-    return await WebAssembly.compile(bytes);
-  } catch (error) {
-    const text = /content security policy|unsafe-eval/i.test(error.message)
-      ? "The page’s content security policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src."
-      : `The engine could not be compiled (${error.message}): its file may be damaged.`;
-    throw new GGhostError('unsupported', text, { cause: error });
-  }
-}
-
-async function loadGlue(flavour, folder) {
-  try {
-    if (!folder) return await flavour.glue();
-    return await import(/* @vite-ignore */ /* webpackIgnore: true */ new URL(`${flavour.name}/g_ghostnet.js`, folder).href);
-  } catch (error) {
-    throw new GGhostError('network', `The engine’s script could not be loaded (${error.message}). The option wasmUrl names its folder.`, { cause: error });
   }
 }
 
