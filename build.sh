@@ -38,10 +38,10 @@ usage: ./build.sh VERB
                                 print the top-5 of each picture
   accuracy [--model FILE] [--backend wasm|webgpu] [--json] FOLDER
                                 measure top-1 and top-5 on a folder of pictures sorted by class
-  bench MODELS ...              time the engine in Chromium on the models of a folder (see benches/wasm.mjs)
+  bench [MODELS] [--only NAME]  run the benchmarks and write docs/benchmarks.md; MODELS is made by benches/export.py
   pack [--smoke]                make the npm package; --smoke also tries it in fresh projects
-  docs                          make the reference of the JavaScript API: dist/docs/
-  site                          assemble the page as a folder for any static host: dist/site/
+  docs                          make the reference of the JavaScript API alone: dist/docs/
+  site                          assemble page, documents and reference as a folder for any static host: dist/site/
   fuzz [SECONDS [TARGET...]]    run the fuzzers, each for so many seconds (default: 60)
   audit [--strict]              licences, bans, sources and advisories of everything the project is built from
   soak [N]                      classify N times on both engines with lost devices (default: 10000)
@@ -156,6 +156,13 @@ build_wasm() {
 build_page() {
   build_wasm
   step "The page as it is shipped" node tools/site.mjs
+  step "The documents beside it" node tools/docs-site.mjs
+}
+
+# What is deployed: the page, the documents, and the reference of the API, which takes the longest and no test needs.
+build_site() {
+  build_page
+  step "The reference of the API" node tools/document.mjs dist/site/api
 }
 
 hold_size_budget() { step "Sizes in bytes" node tools/sizes.mjs $size_budget $modules; }
@@ -225,7 +232,7 @@ verb=${1-help}
 [ $# = 0 ] || shift
 case $verb in
   demo)
-    build_page
+    build_site
     exec node tools/serve.mjs "$@"
     ;;
   test) test_all "$@" ;;
@@ -244,8 +251,9 @@ case $verb in
     exec node tools/classify.mjs "$@"
     ;;
   bench)
-    { need_chromium; build_wasm; } >&2
-    exec node benches/wasm.mjs "$@"
+    { need_chromium; build_wasm; need_rust; node tools/pack.mjs; } >&2
+    [ -d benches/node_modules ] || npm ci --silent --no-audit --no-fund --prefix benches
+    exec node tools/benchmarks.mjs "$@"
     ;;
   pack)
     need_chromium # for --smoke
@@ -256,8 +264,7 @@ case $verb in
     need_packages
     exec node tools/document.mjs dist/docs
     ;;
-  site) build_page
-    ;;
+  site) build_site ;;
   fuzz)
     need_node
     need_cargo_tool cargo-fuzz 0.13.2

@@ -163,7 +163,7 @@ fn network(
     }
     within_memory(|| holds_what_is_read(&network, &taps));
     if is_small(&network) {
-        within_memory(|| taps_and_batches_change_nothing(architecture, &network, &taps));
+        within_memory(|| taps_batches_and_threads_change_nothing(architecture, &network, &taps));
     }
     Ok(())
 }
@@ -222,20 +222,22 @@ pub fn holds_what_is_read(network: &Network, taps: &[String]) {
     }
 }
 
-/// Two pictures at once with taps, and each alone without: the same logits to the last bit.
-fn taps_and_batches_change_nothing(architecture: &Architecture, network: &Network, taps: &[String]) {
+/// Two pictures at once with taps on three threads, and each alone on one: the same numbers to the last bit.
+fn taps_batches_and_threads_change_nothing(architecture: &Architecture, network: &Network, taps: &[String]) {
     let checkpoint = invented_checkpoint(network);
     let labels = (0..network.classes).map(|class| class.to_string()).collect();
     let input = Preprocess::default();
     let model = Model { architecture: architecture.clone(), labels, input, checkpoint };
-    let mut session = CpuSession::new(&model, 1).expect("invented weights are finite");
+    let session = |threads| CpuSession::new(&model, threads).expect("invented weights are finite");
     let View { height, width, .. } = network.image();
     let pictures: Vec<f32> = invented(7).take(2 * 3 * height * width).collect();
-    let mut run = |pictures: &[f32], taps: &[String]| -> Outputs {
+    let run = |session: &mut CpuSession, pictures: &[f32], taps: &[String]| -> Outputs {
         let batch = pictures.len() / (3 * height * width);
         session.run(&model, pictures, [batch, 3, height, width], taps).expect("a picture of the right size")
     };
-    let both = run(&pictures, taps);
+    let both = run(&mut session(3), &pictures, taps);
+    let mut one_thread = session(1);
+    let mut run = |picture: &[f32], taps: &[String]| run(&mut one_thread, picture, taps);
     let halves = pictures.split_at(pictures.len() / 2);
     for (index, picture) in [halves.0, halves.1].into_iter().enumerate() {
         let alone = run(picture, &[]);

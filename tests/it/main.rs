@@ -12,6 +12,7 @@ mod kernels;
 mod network;
 mod plan;
 mod pool;
+mod property;
 mod pth;
 #[cfg(feature = "gpu")]
 mod shaders;

@@ -160,6 +160,7 @@ test('everything that was chosen is in the link', async () => {
   await page.locator('#threshold').fill('0.8');
   await page.click('#theme');
   await addressSays('theme', 'dark');
+  await addressSays('sample', 'cat.jpg');
   const state = await shownState();
   assert.deepEqual(state, { sample: 'cat.jpg', stage: 'layer2', threshold: '0.8', metric: 'cosine', sort: 'similarity', palette: 'cividis', scale: 'stage', language: 'en', theme: 'dark' });
   const headline = await page.textContent('#headline');
@@ -209,10 +210,25 @@ test('the table says what the grids show, and blank maps are counted', async () 
   assert.equal(blank, said);
 });
 
+test('on a phone a tap lights a map, and a long press pins it', async () => {
+  await open('', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
+  const maps = page.locator('#first canvas.maps');
+  await maps.scrollIntoViewIfNeeded();
+  const box = await maps.boundingBox();
+  await page.touchscreen.tap(box.x + 100, box.y + 60);
+  await page.waitForFunction(() => document.querySelector('gg-panel').state.pointed?.side === 'first');
+  const { channel } = await page.evaluate(() => document.querySelector('gg-panel').state.pointed);
+  assert.equal((await shownState()).pin, undefined, 'a tap does not pin');
+  const touch = (type) => maps.dispatchEvent(type, { pointerType: 'touch', clientX: box.x + 100, clientY: box.y + 60, bubbles: true, composed: true });
+  await touch('pointerdown');
+  await addressSays('pin', `first.${channel}`);
+  await touch('pointerup');
+});
+
 test('the ghost path is what the network computes: weights, sums, ReLU', async () => {
   await open('tab=ghost');
   await page.locator('#path-ghost').waitFor();
-  await page.locator('.term[class="term"]').first().waitFor();
+  await page.locator('.term:not(.made)').first().waitFor();
   const worst = await page.evaluate(async () => {
     const panel = document.querySelector('gg-panel');
     const { path } = panel.renderRoot.querySelector('gg-ghost-path');
@@ -268,18 +284,22 @@ test('a set is measured with its controls, and the numbers are the library’s o
   assert.match(await page.textContent('#reasons'), /fit/i);
   await page.locator('#cost .amount').first().waitFor();
   assert.deepEqual((await page.locator('#cost .amount').allTextContents()).slice(0, 2), ['3.51 M', '5.67 M']);
+  await page.click('#time-both');
+  await page.locator('#cost b', { hasText: 'Time on WASM' }).waitFor();
+  await page.locator('gg-numbers', { hasText: /WebGPU: .*(graphics card|adapter)/ }).waitFor();
+  assert.match((await page.locator('#cost .amount').allTextContents()).at(-1), /^\d+\.\d ms$/);
   await page.click('#measure-samples');
   await page.click('#cancel');
   await page.locator('gg-numbers progress').waitFor({ state: 'detached' });
 });
 
 test('what if: the network runs again without its ghosts, as the library’s ablated net does', async () => {
-  await open('tab=ghost');
+  await open('tab=ghost&pin=last.12');
   const expected = await page.evaluate(async () => {
     const { load } = await import('/lib/index.js');
     const net = await load({ backend: 'wasm' });
     const answers = {};
-    for (const [kind, edit] of [['ghost', { stage: 3, ghost: 'off' }], ['merge', { stage: 3, merge: 'off' }], ['map', { channels: [{ tap: 'layer3.ghost', channel: 0 }] }]]) {
+    for (const [kind, edit] of [['ghost', { stage: 3, ghost: 'off' }], ['merge', { stage: 3, merge: 'off' }], ['map', { channels: [{ tap: 'layer3.end', channel: 12 }] }]]) {
       const other = await net.ablated(edit);
       [answers[kind]] = (await other.classify('/samples/pavilion.jpg')).top;
       other.dispose();

@@ -161,6 +161,7 @@ class Panel extends View {
           .threshold=${state.threshold}
           .single=${view.single}
           .sampleCount=${state.samples.length}
+          .how=${state.how}
           .actions=${this.actions}
           .language=${this.language}
         ></gg-numbers>`;
@@ -173,13 +174,13 @@ class Panel extends View {
     const { state } = this;
     const key = comparisonKey(state);
     return html`<span>
-      <label class="choice">${text('compare')}
+      <label class="choice"><span class="what">${text('compare')}</span>
         <select id="compare" @change=${({ target }) => this.actions.compare(target.value)}>
           ${comparisons(state).map((option) => html`<option value=${option.key === 'outputs' ? '' : option.taps.join()} .selected=${option.key === key}>${text(`compare_${option.key}`)}</option>`)}
           ${key === 'taps' ? html`<option value=${state.maps.taps.join()} selected>${state.maps.taps.join(' | ')}</option>` : nothing}
         </select>
       </label>
-      <label class="choice">${text('metric')}
+      <label class="choice"><span class="what">${text('metric')}</span>
         <select id="metric" @change=${({ target }) => this.actions.update({ metric: target.value })}>
           ${['pearson', 'cosine'].map((metric) => html`<option value=${metric} .selected=${metric === state.metric}>${text(`metric_${metric}`)}</option>`)}
         </select>
@@ -208,7 +209,7 @@ class Panel extends View {
     ];
     return html`
       <h2 id="headline" class=${weak ? 'weak' : ''}>${parts(`headline_${key}`, { number, count: html`<b>${text('ofMany', { count, width })}</b>`, slider, first: maps.taps[0], last: maps.taps[1] })} ${saved}</h2>
-      <p class="sub" id="stage-note">${notes.filter(Boolean).join(' ')}</p>
+      <p class="sub"><span id="stage-note">${notes.filter(Boolean).join(' ')}</span> <button type="button" class="how" @click=${() => this.actions.update({ tab: 'numbers', how: state.metric })}>${text('how')}</button></p>
     `;
   }
 

@@ -145,10 +145,6 @@ const RUNS = 9;
 export async function timeBoth({ net, state, signal, onProgress }) {
   const found = [];
   for (const backend of ['wasm', 'webgpu']) {
-    if (backend === 'webgpu' && !(await navigator.gpu?.requestAdapter().catch(() => null))) {
-      found.push({ backend, missing: true });
-      continue;
-    }
     onProgress(backend);
     const nets = [];
     try {

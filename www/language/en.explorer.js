@@ -99,6 +99,8 @@ export default {
   mapEnergy: 'Map {channel}, energy {energy}',
   recipeTitle: 'Ghost map {channel} is made of',
   recipeRest: '+ {n} more ({share} % of the mixture)',
+  madeOf: 'Made of',
+  aggregated: 'Aggregated',
   recipeMerge: '+ {value} aggregated',
   noWeights: 'The weights are read from .safetensors files; this model is none.',
   intrinsicTitle: 'The intrinsic half',
@@ -174,7 +176,6 @@ export default {
   timeOn: 'Time on {engine}, this device',
   timeBoth: 'Time both on this device',
   timing: 'Timing on {engine} …',
-  noAdapter: 'no graphics card found',
 
   // Camera and address
   cameraStop: 'Stop camera',

@@ -99,6 +99,8 @@ export default {
   mapEnergy: '图 {channel}，能量 {energy}',
   recipeTitle: 'Ghost 图 {channel} 的组成',
   recipeRest: '+ 另外 {n} 张（占混合的 {share} %）',
+  madeOf: '组成',
+  aggregated: '聚合',
   recipeMerge: '+ {value}（聚合）',
   noWeights: '权重从 .safetensors 文件读取；此模型不是该格式。',
   intrinsicTitle: '本征的一半',
@@ -174,7 +176,6 @@ export default {
   timeOn: '本设备上 {engine} 的耗时',
   timeBoth: '在本设备上为两者计时',
   timing: '正在 {engine} 上计时…',
-  noAdapter: '没有找到显卡',
 
   // Camera and address
   cameraStop: '停止摄像头',

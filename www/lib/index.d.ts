@@ -256,8 +256,9 @@ export interface Redundancy extends RedundancyScore {
     positions: number;
     /** Of the two taps. */
     channels: [number, number];
-    fittedPositions: number;
-    scoredPositions: number;
+    /** For `r2`. */
+    fittedPositions?: number;
+    scoredPositions?: number;
   };
   /** Whether there are samples enough for the measure to mean something. */
   sufficient: boolean;

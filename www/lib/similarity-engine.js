@@ -68,7 +68,7 @@ export function similarityMethods({ fetch }) {
 function read(summary) {
   const [images, positions, fittedPositions, ...channels] = summary.counts();
   const best = (cosine) => ({ best: summary.scores(cosine), match: summary.matches(cosine) });
-  const perChannel = summary.rSquared();
+  const [perChannel, weight] = [summary.rSquared(), summary.weight()];
   const few = { matches: summary.few('matches'), r2: summary.few('r2'), cka: summary.few('cka') };
   const reason = Object.values(few).filter(Boolean).join(' ');
   return {
@@ -80,7 +80,7 @@ function read(summary) {
     dead: { x: summary.dead(false), y: summary.dead(true) },
     chance: summary.chance(),
     ...(perChannel && { r2: heldOut(summary, perChannel, fittedPositions, positions - fittedPositions) }),
-    fit: { weight: summary.weight(), bias: summary.bias() },
+    ...(weight && { fit: { weight, bias: summary.bias() } }),
     cka: summary.cka(),
     few,
     sufficient: !reason,

@@ -90,8 +90,8 @@ class Accumulator {
     return this.#similarity._call('add', { id: this.#id, x: maps(x), y: maps(y), heldOut }, signal);
   }
 
-  result({ ridge = RIDGE, signal } = {}) {
-    return this.#similarity._call('result', { id: this.#id, ridge }, signal);
+  result({ fit = true, ridge = RIDGE, signal } = {}) {
+    return this.#similarity._call('result', { id: this.#id, ridge: fit ? ridge : undefined }, signal);
   }
 
   close() {
