@@ -161,7 +161,7 @@ export class Engine {
   }
 
   get info() {
-    const info = JSON.parse(this.#net.info());
+    const { golden, ...info } = JSON.parse(this.#net.info());
     if (this.#labels) info.labels = this.#labels;
     const reasons = { backendReason: this.#reason, threadsReason: this.#threads.reason, precisionReason: this.#precisionReason };
     return { ...info, ...reasons, precision: this.#precision, flavour: this.#flavour };
@@ -269,20 +269,24 @@ export class Engine {
     return { data, dims: [sources.length, 3, side, side], timings };
   }
 
-  /** The graphics card against the processor, on this very model. */
+  /** This engine against the logits in the model file, and the graphics card against the processor. */
   async selfTest() {
     try {
-      if (this.#backend === 'wasm') {
-        throw new GGhostError('unsupported', 'The self-test compares the graphics card with WebAssembly, which is what runs here already.');
+      const { compareWithGolden } = await import('./self-test.js');
+      const verdicts = [];
+      if (JSON.parse(this.#net.info()).golden) verdicts.push(await compareWithGolden(this.#net, this.#precision));
+      if (this.#backend === 'webgpu') verdicts.push(await this.#compareWithWasm(this.#net));
+      if (verdicts.length === 0) {
+        throw new GGhostError('unsupported', 'The model file has no golden logits to hold WebAssembly against: train/export.py writes them.');
       }
-      return await this.#compareWithWasm(this.#net);
+      return { passed: verdicts.every(({ passed }) => passed), worstError: Math.max(...verdicts.map(({ worstError }) => worstError)) };
     } catch (error) {
       throw this.#failure(error);
     }
   }
 
   async #compareWithWasm(gpu) {
-    const { compare } = await import('./gpu.js');
+    const { compare } = await import('./self-test.js');
     return this.#besideWasm((wasm) => compare(gpu, wasm, this.#precision));
   }
 

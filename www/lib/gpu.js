@@ -4,13 +4,7 @@
  */
 import { GGhostError } from './errors.js';
 import { gridOf, paletteOf } from './draw.js';
-
-/**
- * Largest difference from WebAssembly that rounding explains, of a map's largest value. Each engine may be off by 1e-4
- * in f32. In f16 each of up to 200 steps rounds its weights and its outputs by 2^-11, which adds up as a random walk
- * does: sqrt(400) * 2^-11.
- */
-const tolerances = { f32: 2e-4, f16: 1e-2 };
+import { compare } from './self-test.js';
 
 /** Most taps that stay on the device beside the one that is drawn: each holds memory. */
 const MOST_KEPT = 7;
@@ -71,41 +65,6 @@ async function attempt(create, wasm, precision) {
 async function hasF16() {
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
   return Boolean(adapter?.features.has('shader-f16') && !adapter.info?.isFallbackAdapter);
-}
-
-/**
- * Runs the same noise through two nets of one model and compares the end of every stage and the logits.
- * @returns {Promise<{ passed: boolean, worstError: number }>} the error is a part of the largest value
- */
-export async function compare(gpu, wasm, precision) {
-  const { input, stages } = JSON.parse(wasm.info());
-  const data = noise(3 * input.side ** 2);
-  const taps = [...stages.map(({ blocks }) => blocks.at(-1)), 'logits'];
-  const outputs = [];
-  for (const net of [gpu, wasm]) {
-    const output = await net.forward(data, 1, input.side, input.side, taps);
-    outputs.push(taps.map((_, i) => output.tap(i)));
-    output.free();
-  }
-  let worstError = 0;
-  outputs[1].forEach((expected, i) => {
-    const found = outputs[0][i];
-    const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-30);
-    expected.forEach((value, k) => {
-      const error = Math.abs(found[k] - value) / largest;
-      worstError = Math.max(worstError, Number.isNaN(error) ? Infinity : error);
-    });
-  });
-  return { passed: worstError <= tolerances[precision], worstError };
-}
-
-/** Numbers in -2 to 2, the same every time. */
-function noise(count) {
-  let state = 1;
-  return Float32Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 30 - 2;
-  });
 }
 
 /** Time of one picture: the middle one of all runs but the first, which warms up. */

@@ -380,7 +380,10 @@ export interface GGhostNet {
     options: DrawOptions & CallOptions & { tap: string },
   ): Promise<{ backend: Backend; backendReason?: string }>;
 
-  /** Compares the engine's results with known ones. */
+  /**
+   * Holds the engine against the logits that the model file has, as the bundled one does, and WebGPU against WebAssembly
+   * too: `worstError` is a part of the largest value.
+   */
   selfTest(options?: CallOptions): Promise<{ passed: boolean; worstError: number }>;
 
   /** Frees the memory and stops the worker. */
