@@ -12,6 +12,8 @@ pub mod model;
 pub mod plan;
 #[cfg(feature = "pth")]
 pub mod pth;
+#[cfg(feature = "cpu")]
+pub mod quantize;
 pub mod recognise;
 #[cfg(any(feature = "cpu", feature = "gpu"))]
 pub mod session;

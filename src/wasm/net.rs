@@ -35,6 +35,16 @@ struct CreateOptions {
     labels: Option<Vec<String>>,
     #[serde(default)]
     threads: Option<usize>,
+    #[serde(default)]
+    precision: Option<Precision>,
+}
+
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Precision {
+    F32,
+    F16,
+    Int8,
 }
 
 #[derive(Clone, Copy, Deserialize, Serialize, PartialEq, Eq)]
@@ -157,10 +167,22 @@ impl Net {
             .map_err(|error| Error::Unsupported(format!("options of create: {error}")))?;
         let model_options = Options { variant: options.variant, labels: options.labels };
         let mut model = Model::from_bytes(model.whole()?, &model_options)?;
+        match options.precision {
+            Some(Precision::F32) => model.checkpoint.compute_in_floats(),
+            Some(Precision::Int8)
+                if options.backend == Backend::Webgpu || !model.checkpoint.has_integers() =>
+            {
+                let text = "the precision int8 needs the WASM engine and a model that the example `quantize` made: \
+                            leave it out";
+                return Err(Error::Unsupported(text.into()).into());
+            }
+            // Half precision is a wish that a graphics card may fulfil.
+            Some(Precision::Int8 | Precision::F16) | None => {}
+        }
         let network = model.network(model.input.side, model.input.side)?;
         let engine = match options.backend {
             #[cfg(feature = "cpu")]
-            Backend::Wasm => Engine::Cpu(CpuSession::new(&model, options.threads.unwrap_or(1))?),
+            Backend::Wasm => Engine::Cpu(CpuSession::take(&mut model, options.threads.unwrap_or(1))?),
             #[cfg(feature = "gpu")]
             Backend::Webgpu => {
                 let gpu = Gpu::request().await?;

@@ -10,6 +10,7 @@ mod network;
 mod plan;
 mod pool;
 mod pth;
+mod quantize;
 #[cfg(feature = "gpu")]
 mod shaders;
 mod support;

@@ -1,4 +1,5 @@
 //! What several test modules use.
 
+pub mod integers;
 pub mod naive;
 pub mod reference;
