@@ -434,6 +434,7 @@ test('at 200 % zoom nothing is cut off sideways', async () => {
 test('after the first visit the page works without a network, from a folder below a host’s root', async () => {
   const site = await serve(null, { mounts: { '/some/where/': inRepository('dist/site') }, coi: false });
   const context = await browser.newContext();
+  context.setDefaultTimeout(60_000);
   page = await context.newPage();
   page.on('pageerror', (error) => complaints.push(error.message));
   try {

@@ -21,7 +21,7 @@ function sumsOf(similarity, count) {
       await split.add(rows(x, cut, height), rows(y, cut, height), { heldOut: true, signal });
     },
     async result(signal) {
-      const found = await whole.result({ signal });
+      const found = await whole.result({ fit: !split, signal });
       if (!split) return found;
       const { r2, few } = await split.result({ signal });
       return { ...found, r2, few: { ...found.few, r2: few.r2 } };

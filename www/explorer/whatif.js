@@ -10,7 +10,7 @@ export function whatIf(effect, { net, metrics }) {
   /** One changed network is kept, for the next picture. */
   let kept;
 
-  async function changed(state, tell, signal) {
+  async function changed(state, signal) {
     const { ablation } = state;
     const of = net();
     if (kept?.ablation === ablation && kept.of === of) return kept.net;
@@ -20,7 +20,7 @@ export function whatIf(effect, { net, metrics }) {
     const edit = {
       ghost: async () => ({ stage, ghost: 'off' }),
       merge: async () => ({ stage, merge: 'off' }),
-      fit: async () => ({ stage, ghost: await bestFit(of, await metrics, stageOf(state), state.samples, tell, signal) }),
+      fit: async () => ({ stage, ghost: await bestFit(of, await metrics, stageOf(state), state.samples, signal) }),
       map: async () => ({ channels: [{ tap, channel }] }),
     }[kind];
     const made = await of.ablated(await edit(), { signal, backend: state.info.backend });
@@ -40,7 +40,7 @@ export function whatIf(effect, { net, metrics }) {
       if (!ablation.kind) return;
       tell({ without: { ablation, busy: true } });
       try {
-        const other = await changed(state, tell, signal);
+        const other = await changed(state, signal);
         const answer = await other.classify(inputOf(state.picture), { signal, topK: state.info.labels.length });
         tell({ without: { ablation, before: result.top, after: answer.top } });
       } catch (error) {
@@ -51,7 +51,7 @@ export function whatIf(effect, { net, metrics }) {
 }
 
 /** The ridge 1x1 convolution from all of block 1 to the ghost maps, over the samples. */
-async function bestFit(net, similarity, { name, blocks }, samples, tell, signal) {
+async function bestFit(net, similarity, { name, blocks }, samples, signal) {
   const sums = similarity.accumulate();
   try {
     for (const sample of samples) {
