@@ -5,16 +5,16 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 source tools/setup.sh
 
 # The WebAssembly modules. Four flavours of the CPU engine, because a browser refuses a module with an instruction
-# that it does not know, and shared memory exists in isolated pages only; and two that are fetched when they are
-# needed: the WebGPU engine, and the reader of PyTorch checkpoints.
+# that it does not know, and shared memory exists in isolated pages only; and three that are fetched when they are
+# needed: the WebGPU engine, the reader of PyTorch checkpoints, and the study of feature maps.
 flavours="relaxed fixed relaxed-threads fixed-threads"
-modules="$flavours webgpu pth"
+modules="$flavours webgpu pth study"
 # The Cargo feature that a module is built with.
 part_of() {
   case $1 in
     relaxed | fixed | relaxed-threads | fixed-threads) echo cpu ;;
     webgpu) echo gpu ;;
-    pth) echo pth ;;
+    pth | study) echo "$1" ;;
     *) die "there is no module $1: expected one of $modules" ;;
   esac
 }
@@ -31,20 +31,24 @@ usage: ./build.sh VERB
 
   demo [--port N] [--no-coi]    build, then serve the page on this machine and print its address
   test [PART...]                everything that must pass; parts: check native wasm page (default: all)
+  test-training                 tests of train/; not part of "test", because they need PyTorch
   check                         formatting and lints only
   wasm                          build every flavour of the engine into dist/wasm/ and hold the size budget
   classify [--model FILE] [--backend wasm|webgpu] [--top N] [--json] PHOTO|FOLDER...
                                 print the top-5 of each picture
   accuracy [--model FILE] [--backend wasm|webgpu] [--json] FOLDER
                                 measure top-1 and top-5 on a folder of pictures sorted by class
-  bench MODELS ...              time the engine in Chromium on the models of a folder (see benches/wasm.mjs)
+  bench [MODELS] [--only NAME]  run the benchmarks and write docs/benchmarks.md; MODELS is made by benches/export.py
   pack [--smoke]                make the npm package; --smoke also tries it in fresh projects
-  docs                          make the reference of the JavaScript API: dist/docs/
-  site                          assemble the page as a folder for any static host: dist/site/
+  docs                          make the reference of the JavaScript API alone: dist/docs/
+  site                          assemble page, documents and reference as a folder for any static host: dist/site/
+  fuzz [SECONDS [TARGET...]]    run the fuzzers, each for so many seconds (default: 60)
+  audit [--strict]              licences, bans, sources and advisories of everything the project is built from
+  soak [N]                      classify N times on both engines with lost devices (default: 10000)
   help                          this text
 
 Missing tools are installed on Debian and Ubuntu (as root or with sudo).
-CHROMIUM, CHROMEDRIVER and RUSTUP_TOOLCHAIN choose other ones.
+CHROMIUM, CHROMEDRIVER, RUSTUP_TOOLCHAIN and PYTHON (with train/requirements.txt) choose other ones.
 TEXT
 }
 
@@ -75,7 +79,7 @@ trap report_failure EXIT
 # --- Compiling ---
 
 # Kernels are vectorised by hand and inlined by attribute; what the compiler would unroll, vectorise and inline
-# beside that is a tenth of the download and no measurable time.
+# beside that is a tenth of the download and no measurable time. The study's loops are left to the compiler.
 small="-C llvm-args=-inline-threshold=20 -C no-vectorize-loops -C no-vectorize-slp -Z location-detail=none"
 
 # Threads are workers that share one memory, of at most 2 GiB, and have thread-local storage of their own.
@@ -94,6 +98,8 @@ wasm_cargo() {
   local module=$1 subcommand=$2 program=$rust/cargo folder=single flags="-C target-feature=+simd128 -C linker=rust-lld $small" own=()
   shift 2
   [ "$subcommand" != clippy ] || program=$rust/cargo-clippy
+  # The compiler vectorises the study's loops, in a standard library of its own.
+  [ "$module" != study ] || folder=study flags="-C target-feature=+simd128 -C linker=rust-lld -Z location-detail=none"
   case $module in *-threads) folder=threads flags+=" $shared_memory" ;; esac
   case $module in
     relaxed*) own+=(-Zprofile-rustflags --config 'profile.release.package.g-ghostnet.rustflags=["-Ctarget-feature=+relaxed-simd"]') ;;
@@ -115,7 +121,7 @@ wasm_cargo() {
 build_module() {
   local module=$1 out=dist/wasm/$1 kept=target/$1.wasm built=target/single features=
   wasm_cargo "$module" build --lib --no-default-features --features "$(part_of "$module")"
-  case $module in *-threads) built=target/threads features+=" --enable-threads" ;; esac
+  case $module in *-threads) built=target/threads features+=" --enable-threads" ;; study) built=target/study ;; esac
   case $module in relaxed*) features+=" --enable-relaxed-simd" ;; esac
   built+=/$target/release/g_ghostnet.wasm
   cmp -s "$built" "$kept" || cp "$built" "$kept"
@@ -150,6 +156,13 @@ build_wasm() {
 build_page() {
   build_wasm
   step "The page as it is shipped" node tools/site.mjs
+  step "The documents beside it" node tools/docs-site.mjs
+}
+
+# What is deployed: the page, the documents, and the reference of the API, which takes the longest and no test needs.
+build_site() {
+  build_page
+  step "The reference of the API" node tools/document.mjs dist/site/api
 }
 
 hold_size_budget() { step "Sizes in bytes" node tools/sizes.mjs $size_budget $modules; }
@@ -219,10 +232,14 @@ verb=${1-help}
 [ $# = 0 ] || shift
 case $verb in
   demo)
-    build_page
+    build_site
     exec node tools/serve.mjs "$@"
     ;;
   test) test_all "$@" ;;
+  test-training)
+    need_pytorch
+    exec "$python" train/test.py
+    ;;
   check) test_all check ;;
   wasm)
     build_page
@@ -234,8 +251,9 @@ case $verb in
     exec node tools/classify.mjs "$@"
     ;;
   bench)
-    { need_chromium; build_wasm; } >&2
-    exec node benches/wasm.mjs "$@"
+    { need_chromium; build_wasm; need_rust; node tools/pack.mjs; } >&2
+    [ -d benches/node_modules ] || npm ci --silent --no-audit --no-fund --prefix benches
+    exec node tools/benchmarks.mjs "$@"
     ;;
   pack)
     need_chromium # for --smoke
@@ -246,7 +264,20 @@ case $verb in
     need_packages
     exec node tools/document.mjs dist/docs
     ;;
-  site) build_page
+  site) build_site ;;
+  fuzz)
+    need_node
+    need_cargo_tool cargo-fuzz 0.13.2
+    CARGO_FUZZ=$cargo_tool exec node tools/fuzz.mjs "$@"
+    ;;
+  audit)
+    need_node
+    need_cargo_tool cargo-deny 0.20.2
+    CARGO_DENY=$cargo_tool exec node tools/audit.mjs "$@"
+    ;;
+  soak)
+    { need_chromium; build_page; } >&2
+    exec node tools/soak.mjs "$@"
     ;;
   help | -h | --help) help ;;
   *)

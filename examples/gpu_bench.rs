@@ -1,13 +1,18 @@
 //! Times the WebGPU engine natively: each step on the device's own clock, whole runs on the wall's.
 //!
-//! `cargo run --release --example gpu_bench [-- VARIANT...] [--batches 1,64] [--side 224]` prints the device,
-//! the multiply-add rate it reaches in registers alone (its peak), and for each variant (default 080) and
-//! batch the steps with their multiply-adds, milliseconds, GFLOP/s and share of that peak.
+//! `cargo run --release --example gpu_bench [-- VARIANT...] [--batches 1,64] [--side 224] [--kernels WORDS]...`
+//! prints the device, the multiply-add rate it reaches in registers alone (its peak), and for each variant
+//! (default 080) and batch the steps with their multiply-adds, milliseconds, GFLOP/s and share of that peak.
+//! Each `--kernels` is measured in turn: `hardware` or `software`, `f32` or `f16` feature maps, Winograd's method
+//! wherever it can be used (`winograd`) or nowhere (`direct`), such as `--kernels direct --kernels winograd,f16`.
 //! On a machine without a GPU it measures the driver's CPU emulation.
 
 #[path = "../tests/it/support/reference.rs"]
 #[allow(dead_code, reason = "shared with the tests, which use more of it")]
 mod reference;
+
+#[path = "support/kernels.rs"]
+mod kernels;
 
 use g_ghostnet::arch::Network;
 use g_ghostnet::config::{Config, architecture_of_variant};
@@ -15,6 +20,7 @@ use g_ghostnet::gpu::Gpu;
 use g_ghostnet::model::{Model, Options};
 use g_ghostnet::session::GpuSession;
 use g_ghostnet::{Error, Result};
+use kernels::{KERNELS, with_kernels};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -39,10 +45,11 @@ struct Arguments {
     variants: Vec<String>,
     batches: Vec<usize>,
     side: usize,
+    kernels: Vec<String>,
 }
 
 fn arguments() -> Option<Arguments> {
-    let mut parsed = Arguments { variants: Vec::new(), batches: vec![1, 64], side: 224 };
+    let mut parsed = Arguments { variants: Vec::new(), batches: vec![1, 64], side: 224, kernels: Vec::new() };
     let mut rest = std::env::args().skip(1);
     while let Some(argument) = rest.next() {
         match argument.as_str() {
@@ -51,6 +58,7 @@ fn arguments() -> Option<Arguments> {
                 parsed.batches = numbers.ok()?;
             }
             "--side" => parsed.side = rest.next()?.parse().ok()?,
+            "--kernels" => parsed.kernels.push(rest.next()?),
             variant if !variant.starts_with('-') => parsed.variants.push(variant.into()),
             _ => return None,
         }
@@ -58,12 +66,15 @@ fn arguments() -> Option<Arguments> {
     if parsed.variants.is_empty() {
         parsed.variants.push("080".into());
     }
+    if parsed.kernels.is_empty() {
+        parsed.kernels.push(String::new());
+    }
     Some(parsed)
 }
 
 fn main() -> ExitCode {
     let Some(arguments) = arguments() else {
-        eprintln!("usage: gpu_bench [VARIANT...] [--batches 1,64] [--side 224]");
+        eprintln!("usage: gpu_bench [VARIANT...] [--batches 1,64] [--side 224] [--kernels {KERNELS}]...");
         return ExitCode::from(2);
     };
     match pollster::block_on(bench(&arguments)) {
@@ -81,11 +92,15 @@ async fn bench(arguments: &Arguments) -> Result<()> {
     println!("{}: {peak:.0} GFLOP/s of multiply-adds at most", gpu.adapter());
     for variant in &arguments.variants {
         let model = model(variant)?;
-        let start = Instant::now();
-        let mut session = GpuSession::new(&model, &gpu, |_| ()).await?;
-        println!("\n{variant}: loaded in {:.0} ms", milliseconds(start));
-        for &batch in &arguments.batches {
-            bench_batch(&mut session, &model, batch, arguments.side, peak).await?;
+        for words in &arguments.kernels {
+            let gpu = with_kernels(gpu.clone(), words)?;
+            let start = Instant::now();
+            let mut session = GpuSession::new(&model, &gpu, |_| ()).await?;
+            let chosen = if words.is_empty() { "the engine's choice" } else { words };
+            println!("\n{variant}, kernels: {chosen}: loaded in {:.0} ms", milliseconds(start));
+            for &batch in &arguments.batches {
+                bench_batch(&mut session, &model, batch, arguments.side, peak).await?;
+            }
         }
     }
     Ok(())

@@ -12,11 +12,10 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let channels = step.groups * step.y_channels;
-  let index = workgroup.x + workgroup.y * workgroups.x;
-  let group = index % channels / step.y_channels;
-  let channel = index % step.y_channels;
-  let quad = index / channels * lanes + lane;
+  let place = place_of(index_of(workgroup, workgroups), step.groups * step.y_channels, lanes, lane);
+  let group = place.channel / step.y_channels;
+  let channel = place.channel % step.y_channels;
+  let quad = place.part;
   let window = window_of(group, quad);
   var sum = vec4(0.0);
   let taps = step.kernel * step.kernel;

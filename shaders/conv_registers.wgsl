@@ -18,7 +18,7 @@ fn main(
   // Pairs of quads first, then pairs of output blocks, then groups: no lane idles but the last ones.
   let pairs = (quads() + 1u) / 2u;
   let tiles = (blocks_out() + 1u) / 2u;
-  let index = (workgroup.x + workgroup.y * workgroups.x) * lanes + lane;
+  let index = index_of(workgroup, workgroups) * lanes + lane;
   let quad = index % pairs * 2u;
   let block = index / pairs % tiles * 2u;
   let group = index / pairs / tiles;

@@ -24,7 +24,7 @@ fn main(
   let tile_quads = 2u * columns;
   let tile_blocks = 2u * rows;
   let tiles = (blocks_out() + tile_blocks - 1u) / tile_blocks;
-  let index = workgroup.x + workgroup.y * workgroups.x;
+  let index = index_of(workgroup, workgroups);
   let first_block = index % tiles * tile_blocks;
   let group = index / tiles % step.groups;
   let first_quad = index / tiles / step.groups * tile_quads;

@@ -5,10 +5,10 @@
 //
 // After step.wgsl and one weights_*. CPU twin: src/cpu/gemm.rs
 
-@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Value>;
 @group(0) @binding(3) var<storage, read> norm: array<vec2<f32>>;
-@group(0) @binding(4) var<storage, read> add: array<f32>;
-@group(0) @binding(5) var<storage, read_write> y: array<f32>;
+@group(0) @binding(4) var<storage, read> add: array<Value>;
+@group(0) @binding(5) var<storage, read_write> y: array<Value>;
 
 override lanes = 64u;
 var<workgroup> sums: array<vec4<f32>, lanes>;
@@ -19,20 +19,20 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let index = workgroup.x + workgroup.y * workgroups.x;
+  let index = index_of(workgroup, workgroups);
   let block = index % blocks_out();
   let image = index / blocks_out();
   let last = step.x_channels - 1u;
   var sum = vec4(0.0);
   for (var i = lane; i < blocks_in(); i += lanes) {
     let first = step.x_first + image;
-    let input = vec4(
+    let input = Value4(
       x[first + min(4u * i, last) * step.x_pitch],
       x[first + min(4u * i + 1u, last) * step.x_pitch],
       x[first + min(4u * i + 2u, last) * step.x_pitch],
       x[first + min(4u * i + 3u, last) * step.x_pitch],
     );
-    sum += input * weight_block(block * blocks_in() + i);
+    sum += vec4<f32>(input) * weight_block(block * blocks_in() + i);
   }
   sums[lane] = sum;
   for (var half = lanes / 2u; half > 0u; half /= 2u) {
@@ -46,8 +46,8 @@ fn main(
   if lane < 4u && channel < step.y_channels && image < step.batch {
     var value = sums[0][lane] * norm[channel].x + norm[channel].y;
     if step.add_kind != ADD_NONE {
-      value += add[step.add_first + channel * step.add_pitch + image];
+      value += f32(add[step.add_first + channel * step.add_pitch + image]);
     }
-    y[step.y_first + channel * step.y_pitch + image] = activate(vec4(value), step.activation).x;
+    y[step.y_first + channel * step.y_pitch + image] = Value(activate(vec4(value), step.activation).x);
   }
 }

@@ -4,9 +4,9 @@
 //
 // After step.wgsl. CPU twin: `for_each_pixel` in src/cpu/mod.rs
 
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read> add: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> x: array<Value4>;
+@group(0) @binding(4) var<storage, read> add: array<Value4>;
+@group(0) @binding(5) var<storage, read_write> y: array<Value4>;
 
 override lanes = 64u;
 
@@ -16,20 +16,22 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let index = workgroup.x + workgroup.y * workgroups.x;
-  let channel = index % step.x_channels;
-  let quad = index / step.x_channels * lanes + lane;
+  let place = place_of(index_of(workgroup, workgroups), step.x_channels, lanes, lane);
+  let channel = place.channel;
+  let quad = place.part;
   if quad >= quads() {
     return;
   }
-  var value = x[(step.x_first + channel * step.x_pitch) / 4u + quad];
+  var value = vec4<f32>(x[(step.x_first + channel * step.x_pitch) / 4u + quad]);
   let first = step.add_first + channel * step.add_pitch;
   if step.add_kind == ADD_VALUE {
-    value += add[first / 4u + quad];
+    value += vec4<f32>(add[first / 4u + quad]);
   }
   if step.add_kind == SCALE_CHANNEL {
     let at = first + (4u * quad + vec4(0u, 1u, 2u, 3u)) / (step.y_height * step.y_width);
-    value *= vec4(add[at.x / 4u][at.x % 4u], add[at.y / 4u][at.y % 4u], add[at.z / 4u][at.z % 4u], add[at.w / 4u][at.w % 4u]);
+    value *= vec4<f32>(
+      Value4(add[at.x / 4u][at.x % 4u], add[at.y / 4u][at.y % 4u], add[at.z / 4u][at.z % 4u], add[at.w / 4u][at.w % 4u]),
+    );
   }
-  y[(step.y_first + channel * step.y_pitch) / 4u + quad] = value;
+  y[(step.y_first + channel * step.y_pitch) / 4u + quad] = Value4(value);
 }

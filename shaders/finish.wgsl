@@ -2,8 +2,8 @@
 // as scale and shift of each channel.
 
 @group(0) @binding(3) var<storage, read> norm: array<vec2<f32>>;
-@group(0) @binding(4) var<storage, read> add: array<f32>;
-@group(0) @binding(5) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> add: array<Value>;
+@group(0) @binding(5) var<storage, read_write> y: array<Value4>;
 
 // The end of a quad's sums; it holds what every channel needs, for uniforms are slow to read.
 struct End {
@@ -41,7 +41,8 @@ fn store(end: End, channel: u32, sum: vec4<f32>) {
   if channel < end.channels && end.inside {
     let scale_shift = norm[end.first_channel + channel];
     let at = end.add_first + channel * end.add_pitch;
-    let added = select(vec4(0.0), vec4(add[at.x], add[at.y], add[at.z], add[at.w]), end.adds);
-    y[end.y_first + channel * end.y_pitch] = activate(sum * scale_shift.x + scale_shift.y + added, end.activation);
+    let added = select(vec4(0.0), vec4<f32>(Value4(add[at.x], add[at.y], add[at.z], add[at.w])), end.adds);
+    let value = activate(sum * scale_shift.x + scale_shift.y + added, end.activation);
+    y[end.y_first + channel * end.y_pitch] = Value4(value);
   }
 }

@@ -1,4 +1,4 @@
-// The end of the products between Winograd's transforms: y = sum. The output transform does the rest.
+// The end of the products between Winograd's transforms: y = sum, in f32. The output transform does the rest.
 
 @group(0) @binding(5) var<storage, read_write> y: array<vec4<f32>>;
 

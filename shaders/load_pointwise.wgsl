@@ -1,6 +1,6 @@
 // The input of a 1 x 1 convolution of stride 1: a quad of outputs needs the same quad of every channel.
 
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> x: array<Value4>;
 
 // Where the inputs of a quad of outputs lie; it holds what every load needs, for uniforms are slow to read.
 struct Window {
@@ -21,5 +21,5 @@ fn under(window: Window, tap_row: u32, tap_column: u32) -> Window {
 
 // Four inputs of a channel of the group.
 fn load(window: Window, channel: u32) -> vec4<f32> {
-  return x[window.first + min(channel, window.last) * window.pitch];
+  return vec4<f32>(x[window.first + min(channel, window.last) * window.pitch]);
 }

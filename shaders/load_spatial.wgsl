@@ -1,7 +1,7 @@
 // The input of a convolution of any kernel and stride, padded by kernel / 2: a quad of outputs needs
 // four pixels of every channel under each tap of the filter.
 
-@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Value>;
 
 // Where the inputs of a quad of outputs lie; it holds what every load needs, for uniforms are slow to read.
 struct Window {
@@ -48,5 +48,5 @@ fn under(window: Window, tap_row: u32, tap_column: u32) -> Window {
 
 fn load(window: Window, channel: u32) -> vec4<f32> {
   let at = window.at + min(channel, window.last) * window.pitch;
-  return select(vec4(0.0), vec4(x[at.x], x[at.y], x[at.z], x[at.w]), window.inside);
+  return select(vec4(0.0), vec4<f32>(Value4(x[at.x], x[at.y], x[at.z], x[at.w])), window.inside);
 }

@@ -4,8 +4,8 @@
 //
 // After step.wgsl. CPU twin: `max_pool` in src/cpu/mod.rs
 
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(5) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Value>;
+@group(0) @binding(5) var<storage, read_write> y: array<Value>;
 
 override lanes = 64u;
 
@@ -15,9 +15,9 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let index = workgroup.x + workgroup.y * workgroups.x;
-  let channel = index % step.x_channels;
-  let pixel = index / step.x_channels * lanes + lane;
+  let place = place_of(index_of(workgroup, workgroups), step.x_channels, lanes, lane);
+  let channel = place.channel;
+  let pixel = place.part;
   let plane = step.y_height * step.y_width;
   let image = pixel / plane;
   if image >= step.batch {

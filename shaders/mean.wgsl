@@ -4,8 +4,8 @@
 //
 // After step.wgsl. CPU twin: `mean` in src/cpu/mod.rs
 
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(5) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Value>;
+@group(0) @binding(5) var<storage, read_write> y: array<Value>;
 
 override lanes = 64u;
 var<workgroup> sums: array<f32, lanes>;
@@ -16,7 +16,7 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let index = workgroup.x + workgroup.y * workgroups.x;
+  let index = index_of(workgroup, workgroups);
   let channel = index % step.x_channels;
   let image = index / step.x_channels;
   let plane = step.x_height * step.x_width;
@@ -26,7 +26,7 @@ fn main(
   for (var row = 0u; row < plane; row += 16u * lanes) {
     var part = 0.0;
     for (var p = row + lane; p < min(row + 16u * lanes, plane); p += lanes) {
-      part += x[first + p];
+      part += f32(x[first + p]);
     }
     sum += part;
   }
@@ -38,6 +38,6 @@ fn main(
     }
   }
   if lane == 0u && image < step.batch {
-    y[step.y_first + channel * step.y_pitch + image] = sums[0] / f32(plane);
+    y[step.y_first + channel * step.y_pitch + image] = Value(sums[0] / f32(plane));
   }
 }

@@ -5,7 +5,7 @@
 // Worth it where many outputs read each patch: in software one gather for each costs more than this.
 // After step.wgsl and load_spatial. CPU twin: `run_patches` in src/cpu/conv.rs
 
-@group(0) @binding(5) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> y: array<Value4>;
 
 override lanes = 64u;
 
@@ -15,7 +15,7 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let index = (workgroup.x + workgroup.y * workgroups.x) * lanes + lane;
+  let index = index_of(workgroup, workgroups) * lanes + lane;
   let quad = index % quads();
   let channel = index / quads();
   if channel >= step.x_channels {
@@ -27,7 +27,7 @@ fn main(
   var to = channel * kernel * kernel * pitch + quad;
   for (var row = 0u; row < kernel; row++) {
     for (var column = 0u; column < kernel; column++) {
-      y[to] = load(under(window, row, column), channel);
+      y[to] = Value4(load(under(window, row, column), channel));
       to += pitch;
     }
   }

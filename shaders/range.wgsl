@@ -14,11 +14,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
   let pixels = picture.height * picture.width;
   let first_map = workgroup.x;
   let end = select(first_map + 1u, picture.count, picture.one_scale != 0u);
-  var range = vec2(values[picture.first + channels[first_map] * picture.pitch]);
+  var range = vec2(f32(values[picture.first + channels[first_map] * picture.pitch]));
   for (var map = first_map; map < end; map++) {
     let first = picture.first + channels[map] * picture.pitch;
     for (var p = lane; p < pixels; p += lanes) {
-      let value = values[first + p];
+      let value = f32(values[first + p]);
       range = vec2(min(range.x, value), max(range.y, value));
     }
   }

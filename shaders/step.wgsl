@@ -1,4 +1,4 @@
-// Begins every kernel: the shapes of one step and the bindings they all share.
+// The shapes of one step, the binding and the indices that all kernels share; after one values_*.
 //
 // A value lies on the GPU as [channel][pixel], the pixels of all images of the batch after each other
 // (pixel = (image * height + row) * width + column), each channel padded to whole quads of 4 pixels.
@@ -49,6 +49,22 @@ fn activate(value: vec4<f32>, activation: u32) -> vec4<f32> {
     sigmoid,
     activation == ACTIVATION_HARD_SIGMOID,
   );
+}
+
+// Number of a workgroup; a grid of more than 65,535 is folded to two dimensions.
+fn index_of(workgroup: vec3<u32>, workgroups: vec3<u32>) -> u32 {
+  return workgroup.x + workgroup.y * workgroups.x;
+}
+
+// A channel, and which part of it a lane computes: the channels of one part follow each other, since they read the same
+// pixels.
+struct Place {
+  channel: u32,
+  part: u32,
+}
+
+fn place_of(index: u32, channels: u32, lanes: u32, lane: u32) -> Place {
+  return Place(index % channels, index / channels * lanes + lane);
 }
 
 // Quads of one channel of y.

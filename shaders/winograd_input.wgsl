@@ -3,10 +3,11 @@
 //   x [channel][pixel] -> y [frequency, 6 x 6][channel][tile]
 //
 // tile = (image * tiles_y + tile row) * tiles_x + tile column; d is the tile's patch of 6 x 6 inputs,
-// zero outside the image. Then conv_registers multiplies 36 * groups times, and winograd_output ends it.
+// zero outside the image; V is f32. Then conv_registers or conv_shared multiplies 36 * groups times, and
+// winograd_output ends it.
 // After step.wgsl. CPU twin: src/cpu/winograd.rs
 
-@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Value>;
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
 
 override lanes = 64u;
@@ -28,7 +29,7 @@ fn transform(d: Half) -> Half {
 
 fn load(channel_first: u32, row: u32, column: u32) -> f32 {
   let inside = row < step.x_height && column < step.x_width;
-  return select(0.0, x[channel_first + select(0u, row * step.x_width + column, inside)], inside);
+  return select(0.0, f32(x[channel_first + select(0u, row * step.x_width + column, inside)]), inside);
 }
 
 fn load_3(channel_first: u32, row: u32, column: u32) -> vec3<f32> {
@@ -42,9 +43,9 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let channels = step.groups * step.x_channels;
-  let index = workgroup.x + workgroup.y * workgroups.x;
-  let channel = index % channels;
-  let tile = index / channels * lanes + lane;
+  let place = place_of(index_of(workgroup, workgroups), channels, lanes, lane);
+  let channel = place.channel;
+  let tile = place.part;
   let image = tile / (step.tiles_x * step.tiles_y);
   if image >= step.batch {
     return;

@@ -6,8 +6,8 @@
 
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(3) var<storage, read> norm: array<vec2<f32>>;
-@group(0) @binding(4) var<storage, read> add: array<f32>;
-@group(0) @binding(5) var<storage, read_write> y: array<f32>;
+@group(0) @binding(4) var<storage, read> add: array<Value>;
+@group(0) @binding(5) var<storage, read_write> y: array<Value>;
 
 override lanes = 64u;
 
@@ -40,9 +40,9 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let channels = step.groups * step.y_channels;
-  let index = workgroup.x + workgroup.y * workgroups.x;
-  let channel = index % channels;
-  let tile = index / channels * lanes + lane;
+  let place = place_of(index_of(workgroup, workgroups), channels, lanes, lane);
+  let channel = place.channel;
+  let tile = place.part;
   let image = tile / (step.tiles_x * step.tiles_y);
   if image >= step.batch {
     return;
@@ -73,17 +73,17 @@ fn store_column(channel: u32, image: u32, row: u32, column: u32, sums: vec4<f32>
   var values = sums * norm[channel].x + norm[channel].y;
   let first = step.add_first + channel * step.add_pitch;
   if step.add_kind == ADD_VALUE {
-    values += vec4(
+    values += vec4<f32>(Value4(
       add[first + pixel], add[first + pixel + stride], add[first + pixel + 2u * stride], add[first + pixel + 3u * stride],
-    );
+    ));
   }
   if step.add_kind == ADD_CHANNEL {
-    values += add[first + image];
+    values += f32(add[first + image]);
   }
-  values = activate(values, step.activation);
+  let results = Value4(activate(values, step.activation));
   let to = step.y_first + channel * step.y_pitch + pixel;
-  if row < step.y_height { y[to] = values.x; }
-  if row + 1u < step.y_height { y[to + stride] = values.y; }
-  if row + 2u < step.y_height { y[to + 2u * stride] = values.z; }
-  if row + 3u < step.y_height { y[to + 3u * stride] = values.w; }
+  if row < step.y_height { y[to] = results.x; }
+  if row + 1u < step.y_height { y[to + stride] = results.y; }
+  if row + 2u < step.y_height { y[to + 2u * stride] = results.z; }
+  if row + 3u < step.y_height { y[to + 3u * stride] = results.w; }
 }

@@ -5,7 +5,7 @@ use crate::arch::Architecture;
 use crate::arch::ghostnet::GhostNet;
 use crate::arch::regnet::{Form, Ghost, RegNet, VARIANTS};
 use crate::arch::resnet::ResNet;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortened};
 pub use crate::image::{Interpolation, Preprocess, Resize};
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,9 @@ pub struct Config {
     /// Ghost ratio before rounding: one for all stages, or one for each; 0 is plain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cheap_ratio: Option<CheapRatio>,
+    /// Whether the cheap operation of each stage reads block 1 whole, in the released form too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cheap_reads_all: Option<[bool; 4]>,
     /// Form of the ghost stage: `released` or `paper`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<Form>,
@@ -47,6 +50,10 @@ pub struct Config {
     /// How a picture becomes the input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Preprocess>,
+    /// Logits of the self-test's input as the training code computes them from these weights: what an engine is
+    /// held against on the device where it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub golden: Option<Vec<f32>>,
 }
 
 /// One ghost ratio for all stages or one for each.
@@ -67,7 +74,8 @@ impl Config {
     pub fn from_json(json: &str) -> Result<Config> {
         serde_json::from_str(json).map_err(|error| {
             Error::BadModel(format!(
-                "the model's config (metadata key `{METADATA_KEY}`) is not valid: {error}"
+                "the model's config (metadata key `{METADATA_KEY}`) is not valid: {}",
+                shortened(&error.to_string())
             ))
         })
     }
@@ -90,6 +98,7 @@ impl Config {
             widths: Some(regnet.widths),
             group_width: Some(regnet.group_width),
             cheap_ratio: ghost.as_ref().map(|ghost| CheapRatio::Each(ghost.cheap_ratio)),
+            cheap_reads_all: ghost.as_ref().map(|ghost| ghost.cheap_reads_all),
             form: ghost.as_ref().map(|ghost| ghost.form),
             aggregation: ghost.as_ref().map(|ghost| ghost.aggregation),
             cheap_kernel: ghost.as_ref().map(|ghost| ghost.cheap_kernel),
@@ -123,8 +132,9 @@ impl Config {
                 None => {
                     let numbers = VARIANTS.map(|variant| variant.0).join(", ");
                     return Err(Error::BadModel(format!(
-                        "unknown variant `{name}`: expected `g_ghost_regnetx_N` or `regnetx_N` with N one of {numbers}, \
-                         `resnet18`, `resnet34` or `ghostnet_100`, `_050` or `_130`"
+                        "unknown variant `{}`: expected `g_ghost_regnetx_N` or `regnetx_N` with N one of {numbers}, \
+                         `resnet18`, `resnet34` or `ghostnet_100`, `_050` or `_130`",
+                        shortened(name)
                     )));
                 }
             },
@@ -163,6 +173,9 @@ impl Config {
         }
         if let Some(kernel) = self.cheap_kernel {
             ghost.cheap_kernel = kernel;
+        }
+        if let Some(reads_all) = self.cheap_reads_all {
+            ghost.cheap_reads_all = reads_all;
         }
         match self.cheap_ratio {
             Some(CheapRatio::All(ratio)) => ghost.cheap_ratio = [ratio; 4],

@@ -1,5 +1,6 @@
 //! The one error type: what was expected, what was found and what to do, with a stable code.
 
+use std::borrow::Cow;
 use thiserror::Error;
 
 /// Everything that can go wrong, each with a stable [`Error::code`].
@@ -93,6 +94,15 @@ impl Error {
 
 /// Result with this crate's [`enum@Error`].
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// The beginning of a text of unknown length that comes from a file: an error is a sentence.
+pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
+    const SHOWN: usize = 200;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => Cow::Owned(format!("{} ...", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
 
 /// A sentence listing at most a few keys of each kind: whole lists of hundreds help nobody.
 fn list_keys(missing: &[String], unknown: &[String]) -> String {

@@ -93,9 +93,11 @@ impl Preprocess {
                 "resizeSide is {resize_side}, expected at least the input side {side} and at most {MAX_SIDE}"
             )));
         }
-        if !mean.iter().all(|m| m.is_finite()) || !std.iter().all(|s| s.is_finite() && *s > 0.0) {
+        let positive = std.iter().all(|&std| std > 0.0 && std.is_finite());
+        // A deviation near zero would make infinities of finite numbers.
+        if !positive || !normalisation(self).as_flattened().iter().all(|value| value.is_finite()) {
             return Err(Error::BadModel(format!(
-                "mean {mean:?} and std {std:?} must be finite, and std above zero"
+                "mean {mean:?} and std {std:?} must be finite, std above zero, and (byte / 255 - mean) / std finite"
             )));
         }
         Ok(())

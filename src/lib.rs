@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "study")]
+pub mod ablation;
 pub mod arch;
 pub mod config;
 #[cfg(feature = "cpu")]
@@ -12,11 +14,17 @@ pub mod model;
 pub mod plan;
 #[cfg(feature = "pth")]
 pub mod pth;
-#[cfg(feature = "cpu")]
+#[cfg(feature = "int8")]
 pub mod quantize;
+#[cfg(feature = "study")]
+mod random;
 pub mod recognise;
 #[cfg(any(feature = "cpu", feature = "gpu"))]
 pub mod session;
+#[cfg(feature = "study")]
+pub mod similarity;
+#[cfg(feature = "study")]
+pub mod twin;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;
 pub mod weights;

@@ -1,6 +1,8 @@
 //! A loaded model: architecture, labels, pre-processing and checkpoint, checked against each other.
 
 use crate::arch::{Architecture, Network};
+#[cfg(feature = "study")]
+use crate::config::Config;
 use crate::config::{Preprocess, architecture_of_variant};
 use crate::error::{Error, Result};
 use crate::recognise;
@@ -67,7 +69,21 @@ impl Model {
                 labels.len()
             )));
         }
+        if let Some(golden) = &checkpoint.config.golden
+            && golden.len() != classes
+        {
+            return Err(Error::BadModel(format!(
+                "{} golden logits for a classifier of {classes} classes: they must be as many",
+                golden.len()
+            )));
+        }
         Ok(Model { architecture, labels, input, checkpoint })
+    }
+
+    /// The config of another network with this model's labels and pre-processing.
+    #[cfg(feature = "study")]
+    pub(crate) fn config_for(&self, architecture: &Architecture) -> Config {
+        Config { classes: Some(self.labels.clone()), input: Some(self.input), ..Config::of(architecture) }
     }
 
     /// The network for inputs of `height` x `width`.

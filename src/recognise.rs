@@ -134,7 +134,7 @@ fn regnet(checkpoint: &Checkpoint) -> Result<RegNet> {
     };
     let (mut depths, mut widths, mut group_width) = ([0; 4], [0; 4], 0);
     let mut ghost: Option<Ghost> = None;
-    let mut ratios = [0.0; 4];
+    let (mut ratios, mut reads_all) = ([0.0; 4], [false; 4]);
     for stage in 0..4 {
         let path = format!("layer{}", stage + 1);
         let is_ghost = checkpoint.shape(&format!("{path}.base.conv1.weight")).is_some();
@@ -151,6 +151,7 @@ fn regnet(checkpoint: &Checkpoint) -> Result<RegNet> {
         depths[stage] = (inner + if released { 2 } else { 1 }).max(3);
         let cheap = extent(&format!("{path}.cheap.0.weight"), 0)?;
         ratios[stage] = cheap as f64 / widths[stage] as f64;
+        reads_all[stage] = released && extent(&format!("{path}.cheap.0.weight"), 1)? > cheap;
         ghost = Some(Ghost {
             form: if released { Form::Released } else { Form::Paper },
             // A stage without raw channels may have nothing to aggregate, whatever the others do.
@@ -158,6 +159,7 @@ fn regnet(checkpoint: &Checkpoint) -> Result<RegNet> {
                 || checkpoint.shape(&format!("{path}.merge.1.weight")).is_some(),
             cheap_kernel: extent(&format!("{path}.cheap.0.weight"), 2)?,
             cheap_ratio: ratios,
+            cheap_reads_all: reads_all,
         });
     }
     let mut regnet = RegNet { depths, widths, group_width, ghost };

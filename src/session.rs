@@ -271,19 +271,46 @@ impl GpuSession {
         dims: [usize; 4],
         taps: &[S],
     ) -> Result<Outputs> {
+        self.run_and_read(model, data, dims, taps, gpu::Read::All).await
+    }
+
+    /// Runs one normalised input, `[1, 3, height, width]`, whose taps stay on the device to be drawn: those of the
+    /// result have no data.
+    ///
+    /// # Errors
+    /// As [`GpuSession::run`].
+    pub async fn keep<S: AsRef<str>>(
+        &mut self,
+        model: &Model,
+        data: &[f32],
+        [height, width]: [usize; 2],
+        taps: &[S],
+    ) -> Result<Outputs> {
+        self.run_and_read(model, data, [1, 3, height, width], taps, gpu::Read::Logits).await
+    }
+
+    async fn run_and_read<S: AsRef<str>>(
+        &mut self,
+        model: &Model,
+        data: &[f32],
+        dims: [usize; 4],
+        taps: &[S],
+        read: gpu::Read,
+    ) -> Result<Outputs> {
         check_input(data, dims)?;
         let [n, _, height, width] = dims;
         let gpu = self.gpu.clone();
         let program = self.plan(model, [height, width], n, taps).await?;
-        let mut outputs = Outputs { logits: Vec::new(), taps: empty_taps(&program.plan().taps, n) };
+        let room = if read == gpu::Read::All { n } else { 0 };
+        let mut outputs = Outputs { logits: Vec::new(), taps: empty_taps(&program.plan().taps, room) };
         let image = 3 * height * width;
         for images in data.chunks(program.batch() * image) {
             gpu.guarded(|| {
-                program.submit(&gpu, images);
+                program.submit(&gpu, images, read);
                 Ok(())
             })
             .await?;
-            let mut values = program.outputs(&gpu, images.len() / image).await?.into_iter();
+            let mut values = program.outputs(&gpu, images.len() / image, read).await?.into_iter();
             outputs.logits.extend(values.next().unwrap_or_default());
             for (tap, values) in outputs.taps.iter_mut().zip(values) {
                 tap.data.extend(values);

@@ -6,11 +6,11 @@
 
 use crate::arch::{Conv, Network, Op, Step};
 use crate::config::{Config, METADATA_KEY};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortened};
 #[cfg(feature = "pth")]
 use crate::pth;
 use half::{bf16, f16};
-#[cfg(feature = "pth")]
+#[cfg(any(feature = "pth", feature = "study"))]
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,8 +21,9 @@ const EPSILON: f32 = 1e-5;
 /// How many times a file's bytes its tensors may have together; more than once where they share some.
 const MAX_EXPANSION: usize = 4;
 
-/// Bytes that are worth handing back to the allocator.
-const RELEASED_AT_ONCE: usize = 64 * 1024;
+/// Longest key and most dimensions of a tensor: far above those of networks, and short enough to be named.
+pub(crate) const MAX_KEY: usize = 256;
+const MAX_DIMENSIONS: usize = 8;
 
 /// Element type of a stored tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,6 +158,7 @@ pub struct Scaled {
     pub shift: Vec<f32>,
 }
 
+#[cfg(feature = "int8")]
 /// A convolution's weights of eight bits, and how its input becomes seven:
 /// `x -> x / step + zero`, rounded and held to 0..=127.
 #[derive(Clone, Debug, PartialEq)]
@@ -220,8 +222,10 @@ impl Checkpoint {
                  models are .safetensors files or PyTorch .pth checkpoints"
             )));
         }
-        let (header, metadata) = safetensors::SafeTensors::read_metadata(&bytes)
-            .map_err(|error| Error::BadModel(format!("not a valid safetensors file: {error}")))?;
+        let (header, metadata) = safetensors::SafeTensors::read_metadata(&bytes).map_err(|error| {
+            let error = error.to_string();
+            Error::BadModel(format!("not a valid safetensors file: {}", shortened(&error)))
+        })?;
         let data = header + 8;
         let mut tensors = BTreeMap::new();
         for (name, info) in metadata.tensors() {
@@ -252,7 +256,8 @@ impl Checkpoint {
     /// A checkpoint from an index made by a format's reader.
     ///
     /// # Errors
-    /// [`Error::BadModel`] for a tensor that does not lie within the bytes.
+    /// [`Error::BadModel`] for a tensor that does not lie within the bytes, and for one whose name or
+    /// shape no network has.
     pub fn new(bytes: Vec<u8>, tensors: BTreeMap<String, Tensor>, config: Config) -> Result<Checkpoint> {
         check_places(&tensors, bytes.len())?;
         Ok(Checkpoint { bytes, tensors, config })
@@ -262,6 +267,25 @@ impl Checkpoint {
     #[must_use]
     pub fn tensors(&self) -> &BTreeMap<String, Tensor> {
         &self.tensors
+    }
+
+    /// Replaces or adds a tensor, row-major, stored as f32 or f16; the bytes it had are kept.
+    #[cfg(feature = "study")]
+    pub(crate) fn put(&mut self, name: String, shape: Vec<usize>, half: bool, values: &[f32]) {
+        let (dtype, offset) = (if half { Dtype::F16 } else { Dtype::F32 }, self.bytes.len());
+        match dtype {
+            Dtype::F16 => self.bytes.extend(values.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes())),
+            _ => self.bytes.extend(values.iter().flat_map(|v| v.to_le_bytes())),
+        }
+        let strides = contiguous_strides(&shape);
+        self.tensors.insert(name, Tensor { dtype, shape, strides, offset });
+    }
+
+    /// The bytes of a place in the file.
+    #[cfg(feature = "study")]
+    #[must_use]
+    pub fn bytes(&self, place: Range<usize>) -> &[u8] {
+        &self.bytes[place]
     }
 
     /// Drops the bytes and the index, once an engine has its own copy of the weights.
@@ -276,21 +300,23 @@ impl Checkpoint {
         self.tensors.get(name).map(|tensor| tensor.offset)
     }
 
-    /// Drops a convolution's tensors, and the file's end as far as no other tensor is in it.
-    pub(crate) fn release(&mut self, step: &Step, conv: &Conv) {
-        for (name, _) in self.expected_of((step, conv)) {
-            self.tensors.remove(&name);
-        }
+    /// Where the last of a step's tensors ends in the file.
+    #[cfg(feature = "cpu")]
+    pub(crate) fn end_of(&self, step: &Step) -> usize {
+        let tensors = self.expected_of(step).into_iter().filter_map(|(name, _)| self.tensors.get(&name));
         let end = |tensor: &Tensor| {
-            let last: usize =
-                tensor.shape.iter().zip(&tensor.strides).map(|(&n, &stride)| n.max(1) * stride).sum();
+            let extents = tensor.shape.iter().zip(&tensor.strides);
+            let last: usize = extents.map(|(&extent, &stride)| extent.saturating_sub(1) * stride).sum();
             tensor.offset + (last + 1) * tensor.dtype.size()
         };
-        let end = self.tensors.values().map(end).max().unwrap_or(0);
-        if end + RELEASED_AT_ONCE <= self.bytes.len() || self.tensors.is_empty() {
-            self.bytes.truncate(end);
-            self.bytes.shrink_to_fit();
-        }
+        tensors.map(end).max().unwrap_or(0)
+    }
+
+    /// Drops what comes after `end`: no tensor that is still read may end there.
+    #[cfg(feature = "cpu")]
+    pub(crate) fn truncate(&mut self, end: usize) {
+        self.bytes.truncate(end);
+        self.bytes.shrink_to_fit();
     }
 
     /// Size of the file.
@@ -320,7 +346,7 @@ impl Checkpoint {
     /// [`Error::WrongKeys`] with all missing and unknown keys, [`Error::WrongTensorShape`],
     /// [`Error::BadModel`] for a dtype that is no float.
     pub fn check(&self, network: &Network) -> Result<()> {
-        let expected: Vec<_> = convs_of(network).flat_map(|conv| self.expected_of(conv)).collect();
+        let expected: Vec<_> = network.steps.iter().flat_map(|step| self.expected_of(step)).collect();
         let missing: Vec<_> = expected
             .iter()
             .map(|(name, _)| name)
@@ -428,6 +454,7 @@ impl Checkpoint {
         self.dtype(&format!("{key}.weight")) == Some(Dtype::I8)
     }
 
+    #[cfg(feature = "int8")]
     /// Weights that are computed with in integers; none where they are floats or no input's range is known.
     ///
     /// # Errors
@@ -452,12 +479,14 @@ impl Checkpoint {
         Ok(Some(Quantized { weight, scale, bias, step, zero }))
     }
 
+    #[cfg(feature = "int8")]
     /// Whether some of the network is computed in integers.
     #[must_use]
     pub fn has_integers(&self) -> bool {
         self.tensors.keys().any(|name| name.strip_suffix(".input").is_some_and(|key| self.is_quantized(key)))
     }
 
+    #[cfg(feature = "int8")]
     /// Forgets the inputs' ranges: weights of eight bits are computed with in floats.
     pub fn compute_in_floats(&mut self) {
         let (tensors, mut kept) = (std::mem::take(&mut self.tensors), BTreeMap::new());
@@ -467,9 +496,10 @@ impl Checkpoint {
 
     /// Names and shapes of the tensors of a convolution: where its weights have eight bits, the batch norm is
     /// in their scale and bias.
-    pub(crate) fn expected_of(&self, (step, conv): (&Step, &Conv)) -> Vec<(String, Vec<usize>)> {
-        let key = &conv.weights.conv;
-        let mut expected = expected_of_conv((step, conv));
+    pub(crate) fn expected_of(&self, step: &Step) -> Vec<(String, Vec<usize>)> {
+        let mut expected = expected_of_step(step);
+        let Op::Conv(Conv { weights, .. }) = &step.op else { return expected };
+        let key = &weights.conv;
         if self.is_quantized(key) {
             expected.truncate(1);
             expected.extend(["scale", "bias"].map(|part| (format!("{key}.{part}"), vec![step.y.channels])));
@@ -522,6 +552,14 @@ impl Checkpoint {
 /// bytes so much that they would not fit the memory.
 pub(crate) fn check_places(tensors: &BTreeMap<String, Tensor>, length: usize) -> Result<()> {
     for (name, tensor) in tensors {
+        if name.len() > MAX_KEY || tensor.shape.len() > MAX_DIMENSIONS {
+            return Err(Error::BadModel(format!(
+                "tensor `{}` has a name of {} bytes and {} dimensions, expected at most {MAX_KEY} and {MAX_DIMENSIONS}",
+                shortened(name),
+                name.len(),
+                tensor.shape.len()
+            )));
+        }
         let end = tensor.place().map(|place| place.end);
         if end.is_none_or(|end| end > length) || tensor.shape.len() != tensor.strides.len() {
             return Err(Error::BadModel(format!(
@@ -545,14 +583,17 @@ pub(crate) fn check_places(tensors: &BTreeMap<String, Tensor>, length: usize) ->
     Ok(())
 }
 
-/// The beginning of a safetensors file with the tensors of an index, and the tensors in the order in which
-/// their row-major elements follow it.
+/// The beginning of a safetensors file with a config, if there is one, and the tensors of an index; and the
+/// tensors in the order in which their row-major elements follow it.
 ///
 /// # Panics
 /// For an index that [`check_places`] refuses.
-#[cfg(feature = "pth")]
+#[cfg(any(feature = "pth", feature = "study"))]
 #[must_use]
-pub fn safetensors_layout(tensors: &BTreeMap<String, Tensor>) -> (Vec<u8>, Vec<&Tensor>) {
+pub fn safetensors_layout<'a>(
+    tensors: &'a BTreeMap<String, Tensor>,
+    config: &Config,
+) -> (Vec<u8>, Vec<&'a Tensor>) {
     // Wide elements first: then all are aligned.
     let mut order: Vec<_> = tensors.iter().collect();
     order.sort_by_key(|(_, tensor)| Reverse(tensor.dtype.size()));
@@ -567,7 +608,9 @@ pub fn safetensors_layout(tensors: &BTreeMap<String, Tensor>) -> (Vec<u8>, Vec<&
         };
         ((*name).clone(), info)
     });
-    let metadata = safetensors::tensor::Metadata::new(None, infos.collect())
+    let metadata = (*config != Config::default())
+        .then(|| [(METADATA_KEY.to_owned(), config.to_json())].into_iter().collect());
+    let metadata = safetensors::tensor::Metadata::new(metadata, infos.collect())
         .expect("the tensors follow each other and have the sizes of their shapes");
     let mut json = serde_json::to_vec(&metadata).expect("names and numbers are JSON");
     json.resize(json.len().next_multiple_of(8), b' ');
@@ -578,21 +621,12 @@ pub fn safetensors_layout(tensors: &BTreeMap<String, Tensor>) -> (Vec<u8>, Vec<&
 /// Every tensor a network needs, with its shape, in the order of the steps.
 #[must_use]
 pub fn expected_tensors(network: &Network) -> Vec<(String, Vec<usize>)> {
-    convs_of(network).flat_map(expected_of_conv).collect()
+    network.steps.iter().flat_map(expected_of_step).collect()
 }
 
-pub(crate) fn convs_of(network: &Network) -> impl Iterator<Item = (&Step, &Conv)> {
-    network.steps.iter().filter_map(|step| Some((step, conv_of(step)?)))
-}
-
-fn conv_of(step: &Step) -> Option<&Conv> {
-    match &step.op {
-        Op::Conv(conv) => Some(conv),
-        _ => None,
-    }
-}
-
-fn expected_of_conv((step, conv): (&Step, &Conv)) -> Vec<(String, Vec<usize>)> {
+/// Those of one step.
+pub(crate) fn expected_of_step(step: &Step) -> Vec<(String, Vec<usize>)> {
+    let Op::Conv(conv) = &step.op else { return Vec::new() };
     let (channels_out, channels_in) = (step.y.channels, step.x.channels / conv.groups);
     let shape = match conv.weights.matrix {
         true => vec![channels_out, channels_in],

@@ -1,6 +1,7 @@
 // Makes the npm package: the folder dist/npm and the tarball dist/g-ghostnet-VERSION.tgz.
 //   node tools/pack.mjs [--smoke]   then also tries the tarball in fresh projects
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -9,6 +10,7 @@ import { build } from 'esbuild';
 import { flavours, parts } from '../www/lib/flavours.js';
 import { minify } from './minify.mjs';
 import { repository } from './serve.mjs';
+import { writeThirdParty } from './third-party.mjs';
 
 /** What a visitor downloads besides the model: every script for browsers and the largest engine, compressed. */
 const SCRIPTS_AND_ENGINE = 150e3;
@@ -79,7 +81,7 @@ async function filesIn(folder, below = '') {
 
 /** Only these go out. */
 const allowed = [
-  /^(package\.json|README\.md|LICENSE(-MIT|-APACHE)?|g-ghostnet\.global\.js)$/,
+  /^(package\.json|README\.md|THIRD-PARTY-NOTICES\.md|sbom\.cdx\.json|LICENSE(-MIT|-APACHE)?|g-ghostnet\.global\.js)$/,
   /^lib\/[a-z-]+\.(js|d\.ts)$/,
   /^wasm\/[a-z-]+\/g_ghostnet(\.js|_bg\.wasm)$/,
   /^models\/[\w.-]+\.(safetensors|md|json|LICENSE)$/,
@@ -96,7 +98,7 @@ async function checkExports() {
 async function measure() {
   const gzipped = async (file) => gzipSync(await readFile(file), { level: 9 }).length;
   const nodeOnly = ['node.js', 'cli.js'];
-  const separate = ['inline.js', 'inline-wasm.js', 'react.js'];
+  const separate = ['inline.js', 'inline-wasm.js', 'react.js', 'edit.js', 'study.js', 'similarity.js', 'similarity-engine.js', 'similarity-worker.js'];
   const scripts = (await readdir(inTarget('lib'))).filter((name) => name.endsWith('.js') && ![...nodeOnly, ...separate].includes(name));
   let total = 0;
   for (const name of scripts) total += await gzipped(inTarget('lib', name));
@@ -113,6 +115,7 @@ await packScripts();
 await packEngine();
 await packModels();
 await packGlobal();
+await writeThirdParty(target);
 await checkExports();
 
 const files = await filesIn(target);
@@ -125,6 +128,11 @@ if (path.basename(packed.filename) !== path.basename(tarball)) await rename(path
 const shipped = packed.files.map(({ path: file }) => file).sort();
 if (shipped.join() !== files.join()) throw new Error(`npm packs other files than dist/npm has: ${shipped.filter((file) => !files.includes(file))}`);
 for (const { path: file, size } of packed.files) console.log(`${String(size).padStart(9)}  ${file}`);
+
+console.log('\nSubresource integrity, for pages that name a file in a tag or an import map:');
+for (const file of ['g-ghostnet.global.js', ...files.filter((file) => /^(lib|wasm)\/.*\.js$/.test(file))]) {
+  console.log(`sha384-${createHash('sha384').update(await readFile(inTarget(file))).digest('base64')}  ${file}`);
+}
 
 const { scripts, engines } = await measure();
 const { size } = await stat(tarball);

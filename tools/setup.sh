@@ -98,6 +98,15 @@ need_wasm_bindgen() {
   "$rust/cargo" install wasm-bindgen-cli --version "=$version" --no-default-features --quiet --root "$tools/wasm-bindgen-$version"
 }
 
+# need_cargo_tool NAME VERSION: a program of crates.io that a verb of its own needs; its path is $cargo_tool.
+need_cargo_tool() {
+  need_rust
+  cargo_tool=$PWD/$tools/$1-$2/bin/$1
+  [ ! -x "$cargo_tool" ] || return 0
+  echo "Building $1 $2 (minutes, once)"
+  "$rust/cargo" install "$1" --version "=$2" --locked --quiet --root "$tools/$1-$2"
+}
+
 # --- Node and browsers ---
 
 need_node() {
@@ -135,4 +144,18 @@ need_vulkan() {
   [ "$(uname)" = Linux ] || return 0
   compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null ||
     apt_install "a Vulkan driver" mesa-vulkan-drivers libvulkan1
+}
+
+# --- Python, for train/ alone ---
+
+# Sets `python`: the one given, or that of an environment with what train/requirements.txt asks for.
+need_pytorch() {
+  python=${PYTHON-$tools/train/bin/python}
+  [ -z "${PYTHON-}" ] || return 0
+  [ -x "$python" ] || python3 -m venv $tools/train 2>/dev/null || {
+    rm -rf $tools/train
+    apt_install "Python's venv" python3-venv
+    python3 -m venv $tools/train
+  }
+  "$python" -m pip install --quiet --requirement train/requirements.txt
 }

@@ -1,24 +1,96 @@
 // Assembles the page as a folder for any static host, from any path below it: dist/site/.
+import { build } from 'esbuild';
+import { createHash } from 'node:crypto';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { minify } from './minify.mjs';
 import { repository } from './serve.mjs';
+import { writeThirdParty } from './third-party.mjs';
 
+const www = path.join(repository, 'www');
+const library = path.join(www, 'lib');
 const target = path.join(repository, 'dist/site');
 
-/** Copies a folder; scripts are minified, each on its own, so that the page's addresses stay as they are. */
-async function ship(from, to) {
+/** The library's scripts keep their addresses, so the page's scripts name them from the folder they all lie in. */
+const libraryStays = {
+  name: 'library stays',
+  setup(bundler) {
+    bundler.onResolve({ filter: /^\./ }, ({ path: name, resolveDir }) => {
+      const file = path.resolve(resolveDir, name);
+      return file.startsWith(library + path.sep) ? { path: `./${path.relative(www, file)}`, external: true } : undefined;
+    });
+  },
+};
+
+/**
+ * app.js and what it imports when it is needed, each a file, with the packages that the explorer uses.
+ * @returns {Promise<string[]>} names of these packages
+ */
+async function bundlePage() {
+  const { metafile } = await build({
+    entryPoints: [path.join(www, 'app.js')],
+    outdir: target,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    target: 'es2022',
+    minify: true,
+    legalComments: 'none',
+    conditions: ['production'],
+    loader: { '.css': 'text' },
+    plugins: [libraryStays],
+    metafile: true,
+  });
+  return [...new Set(Object.keys(metafile.inputs).flatMap((file) => /node_modules\/((@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []))];
+}
+
+/** Copies the library; scripts are minified, each on its own, so that their addresses stay as they are. */
+async function shipLibrary(from, to) {
   await mkdir(to, { recursive: true });
   for (const entry of await readdir(from, { withFileTypes: true })) {
     const [source, copy] = [path.join(from, entry.name), path.join(to, entry.name)];
-    if (entry.isDirectory()) await ship(source, copy);
+    if (entry.isDirectory()) await shipLibrary(source, copy);
     else if (entry.name.endsWith('.js')) await writeFile(copy, await minify(await readFile(source, 'utf8')));
     else if (!entry.name.endsWith('.d.ts')) await cp(source, copy);
   }
 }
 
+/** What the model picker offers: every checkpoint in models/, the default first. */
+async function listModels() {
+  const first = 'g_ghost_regnetx_006-imagenette.safetensors';
+  const files = (await readdir(path.join(repository, 'models'))).filter((name) => name.endsWith('.safetensors'));
+  files.sort((a, b) => (b === first) - (a === first) || a.localeCompare(b));
+  const models = files.map((file) => ({ file, title: titleOf(file) }));
+  await writeFile(path.join(target, 'models/models.json'), JSON.stringify(models));
+}
+
+/** `g_ghost_regnetx_006-imagenette` as `G-Ghost-RegNetX 006 · Imagenette`. */
+function titleOf(file) {
+  const [network, data = ''] = path.basename(file, '.safetensors').split('-');
+  const name = network.replace(/^g_ghost_regnetx_/, 'G-Ghost-RegNetX ').replace(/^regnetx_/, 'RegNetX ').replaceAll('_', ' ');
+  return data ? `${name} · ${data[0].toUpperCase()}${data.slice(1)}` : name;
+}
+
+/** The service worker with the hash of every file that a visitor may need without a network. */
+async function listForOffline() {
+  const manifest = {};
+  for (const name of (await readdir(target, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => path.relative(target, path.join(entry.parentPath, entry.name))).sort()) {
+    if (/\.(md|LICENSE)$/.test(name)) continue;
+    manifest[name.split(path.sep).join('/')] = createHash('sha256').update(await readFile(path.join(target, name))).digest('hex');
+  }
+  const version = createHash('sha256').update(JSON.stringify(manifest)).digest('hex').slice(0, 16);
+  const code = await minify(await readFile(path.join(www, 'service.js'), 'utf8'));
+  await writeFile(path.join(target, 'service.js'), `const MANIFEST=${JSON.stringify(manifest)},VERSION="${version}";${code}`);
+}
+
 await rm(target, { recursive: true, force: true });
-await ship(path.join(repository, 'www'), target);
-await ship(path.join(repository, 'dist/wasm'), path.join(target, 'wasm'));
+await mkdir(target, { recursive: true });
+for (const name of ['index.html', 'style.css', 'samples']) await cp(path.join(www, name), path.join(target, name), { recursive: true });
+const bundled = await bundlePage();
+await shipLibrary(library, path.join(target, 'lib'));
+await shipLibrary(path.join(repository, 'dist/wasm'), path.join(target, 'wasm'));
 await cp(path.join(repository, 'models'), path.join(target, 'models'), { recursive: true });
+await listModels();
+await writeThirdParty(target, bundled);
+await listForOffline();
 console.log('dist/site/ is ready: any static host can serve it, from any path.');

@@ -1,69 +1,93 @@
 """Writes a trained checkpoint as one self-describing model file: safetensors with the config in its metadata.
 
-usage: export.py CHECKPOINT(.pth|.safetensors) OUT.safetensors CONFIG.json [--dtype f16|f32]
+usage: export.py CHECKPOINT(.state|.pth|.safetensors) OUT.safetensors --labels train/labels/SET.tsv [--side 192] ...
 
-CONFIG.json is the config that goes into the metadata key `g-ghostnet`:
-{"variant", "classes": labels in class order, "input": {"side", "resize", "resizeSide", "interpolation", "mean", "std"}}
-Tensors keep the order of a .pth; those of a .safetensors come sorted by name, unless `--like` names a model whose
-order to take. num_batches_tracked is left out: inference has no use for it.
+Tensors keep the order of the network's definition. num_batches_tracked is left out: inference has no use for it.
 """
 import argparse
+import copy
 import json
 import struct
 from pathlib import Path
 import torch
-from safetensors import safe_open
+from network import add_form_arguments, build, form_of, read_weights, start_from
+from pictures import DEVIATION, MEAN
+
+DTYPES = {"f16": torch.float16, "f32": torch.float32}
 
 
-def state_of(path):
-    if path.suffix == ".safetensors":
-        with safe_open(path, "pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}
-    return torch.load(path, map_location="cpu", weights_only=True)
+def labels_of(path):
+    """Labels in class order, which is that of the folders' names, from a table with the columns `folder`, `label`."""
+    head, *rows = (line.split("\t") for line in Path(path).read_text(encoding="utf-8").splitlines())
+    if not {"folder", "label"} <= set(head):
+        raise SystemExit(f"{path} has the columns {', '.join(head)}: expected folder and label")
+    return [row[head.index("label")] for row in sorted(rows, key=lambda row: row[head.index("folder")])]
 
 
-def keys_of(path):
-    """Keys in the order in which a safetensors file's header lists them."""
-    with open(path, "rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        return [key for key in json.loads(file.read(length)) if key != "__metadata__"]
+def self_test_input(side):
+    """The input of the library's self-test, [1, 3, side, side]: the same numbers in -2 to 2 everywhere."""
+    state, values = 1, []
+    for _ in range(3 * side * side):
+        state = (state * 1664525 + 1013904223) % 2**32
+        values.append(state / 2**30 - 2)
+    return torch.tensor(values, dtype=torch.float32).reshape(1, 3, side, side)
+
+
+def golden_of(net, side, dtype):
+    """The logits of the self-test's input, from the weights as the file has them."""
+    stored = copy.deepcopy(net).to(DTYPES[dtype]).double().eval()
+    with torch.no_grad():
+        return stored(self_test_input(side).double())[0].float().tolist()
+
+
+def config_of(variant, form, labels, side, golden):
+    """What a model file says of itself; parts of the form that are the released ones are left out."""
+    names = dict(cheap_ratio=("cheapRatio", 0.5), form=("form", "released"), aggregation=("aggregation", True),
+                 cheap_kernel=("cheapKernel", 1))
+    own = {names[key][0]: value for key, value in form.items() if value != names[key][1]}
+    return dict(variant=variant, **own, classes=labels, input=dict(
+        side=side, resize="squash", interpolation="bicubic", mean=list(MEAN), std=list(DEVIATION)), golden=golden)
 
 
 def write_safetensors(path, state, config, dtype):
     """safetensors' own writer sorts by name; this one keeps the order."""
-    header, data = {"__metadata__": {"g-ghostnet": json.dumps(config, ensure_ascii=False)}}, b""
+    header, parts, at = {"__metadata__": {"g-ghostnet": json.dumps(config, ensure_ascii=False)}}, [], 0
     for key, value in state.items():
-        raw = value.to(dtype).contiguous().numpy().tobytes()
-        if not value.to(dtype).isfinite().all():
+        value = value.to(DTYPES[dtype]).contiguous()
+        if not value.isfinite().all():
             raise SystemExit(f"{key} is not finite as {dtype}: the training diverged, or use --dtype f32")
-        name = {torch.float16: "F16", torch.float32: "F32"}[dtype]
-        header[key] = dict(dtype=name, shape=list(value.shape), data_offsets=[len(data), len(data) + len(raw)])
-        data += raw
+        raw = value.numpy().tobytes()
+        header[key] = dict(dtype=dtype.upper(), shape=list(value.shape), data_offsets=[at, at + len(raw)])
+        parts.append(raw)
+        at += len(raw)
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)  # the format's alignment
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+    Path(path).write_bytes(struct.pack("<Q", len(text)) + text + b"".join(parts))
+
+
+def export(checkpoint, out, variant, form, labels, side, dtype="f16"):
+    classes = len(read_weights(checkpoint)["fc.bias"])
+    if len(labels) != classes:
+        raise SystemExit(f"there are {len(labels)} labels, and {checkpoint} knows {classes} classes")
+    net = build(variant, classes, **form)
+    start_from(net, checkpoint)
+    state = {key: value for key, value in net.state_dict().items() if not key.endswith("num_batches_tracked")}
+    golden = golden_of(net, side, dtype)
+    write_safetensors(out, state, config_of(variant, form, labels, side, golden), dtype)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--dtype", choices=("f16", "f32"), default="f16")
-    parser.add_argument("--like", type=Path, help="a model of the same network whose order of keys to take")
+    parser.add_argument("--labels", type=Path, required=True, help="table of class folders and words")
+    parser.add_argument("--side", type=int, default=192, help="the input side that the model file asks for")
+    parser.add_argument("--dtype", choices=DTYPES, default="f16")
+    add_form_arguments(parser)
     arguments = parser.parse_args()
-    state = {k: v for k, v in state_of(arguments.checkpoint).items() if not k.endswith("num_batches_tracked")}
-    if arguments.like:
-        keys = keys_of(arguments.like)
-        if sorted(keys) != sorted(state):
-            raise SystemExit(f"{arguments.like} is of another network: its keys differ")
-        state = {key: state[key] for key in keys}
-    config = json.loads(arguments.config.read_text())
-    classes = state["fc.weight"].shape[0]
-    if len(config["classes"]) != classes:
-        raise SystemExit(f"the config has {len(config['classes'])} labels, the checkpoint {classes} classes")
-    write_safetensors(arguments.out, state, config, {"f16": torch.float16, "f32": torch.float32}[arguments.dtype])
-    print(arguments.out, arguments.out.stat().st_size, "bytes,", len(state), "tensors")
+    export(arguments.checkpoint, arguments.out, arguments.variant, form_of(arguments), labels_of(arguments.labels),
+           arguments.side, arguments.dtype)
+    print(arguments.out, arguments.out.stat().st_size, "bytes")
 
 
 if __name__ == "__main__":

@@ -1,49 +1,53 @@
 /**
  * @file The page: one state, one render. Every view is a function of the state that redraws what has changed.
+ * What is here answers first; the explorer comes after the first answer.
  */
 import { load } from './lib/index.js';
+import { defaults, readAddress } from './view/address.js';
 import { answerView } from './view/answer.js';
 import { engineView } from './view/engine.js';
+import { comparedTaps, inputOf } from './view/input.js';
+import { speak, text } from './view/language.js';
 import { listenForPictures, pictureView } from './view/picture.js';
-import { stageView } from './view/stage.js';
 import { stripView } from './view/strip.js';
-import { normalise, twins } from './view/twins.js';
 
 const state = {
-  /** What `load` is doing, then what it made. */
+  ...defaults,
+  ...readAddress(location.hash),
+  /** What `load` is doing, then what it made, and in how many milliseconds. */
   progress: undefined,
   info: undefined,
   loadError: undefined,
-  /** Whether the model is the one that the samples were chosen for. */
-  bundled: true,
-  /** The samples, and the picture that is shown: `{ url, name, blob?, sample? }`. */
+  times: {},
+  /** A model of the visitor's own. @type {File | undefined} */
+  file: undefined,
+  /** The samples, and the picture that is shown: `{ url, name, blob?, sample?, live? }`. */
   samples: [],
   picture: undefined,
   result: undefined,
   busy: true,
   error: undefined,
   dragging: false,
-  /** The opened stage, its maps with their twins, and the map under the pointer: `{ side, channel }`. */
-  stage: 'layer3',
   stages: [],
+  /** The opened stage's compared maps: `{ stage, taps: [a, b], first, last }`. */
   maps: undefined,
-  /** The twins that block 1 of another picture would have. */
-  byChance: undefined,
+  /** The map under the pointer: `{ side, channel, other? }`. */
   pointed: undefined,
-  threshold: 0.7,
   width: innerWidth,
 };
 
 const actions = {
-  choose: (choice) => (isModel(choice) ? changeModel(choice.blob) : look(choice)),
+  choose: (choice) => (isModel(choice) ? open({ file: choice.blob }) : look(choice)),
   drag: (dragging) => update({ dragging }),
   complain: (error) => update({ error }),
-  selectStage: (stage) => look(state.picture, stage),
-  point: (next) => update({ pointed: typeof next === 'function' ? next(state.pointed) : next }),
-  setThreshold: (threshold) => update({ threshold }),
+  selectStage: (stage) => look(asked ?? state.picture, { stage, compare: '', pin: '' }),
+  compare: (compare) => look(asked ?? state.picture, { compare, pin: '' }),
+  useBackend: (backend) => open({ backend }),
+  useModel: (model) => open({ model, file: undefined }),
+  update,
 };
 
-const views = [engineView(), pictureView(actions), answerView(), stripView(actions), stageView(actions)];
+const views = [engineView(), pictureView(actions), answerView(), stripView(actions)];
 
 function update(change) {
   Object.assign(state, change);
@@ -53,83 +57,79 @@ function update(change) {
 let net;
 /** Aborts what an earlier choice still has to do: the last choice wins. */
 let current;
+/** The picture that was chosen last, until it is shown or refused. */
+let asked;
 
 /** Classifies a picture and opens a stage on it. */
-async function look(choice, stage = state.stage) {
+async function look(choice, change = {}) {
   if (!net || !choice) return;
   current?.abort();
   const { signal } = (current = new AbortController());
-  update({ stage, busy: true, error: undefined });
+  const used = net;
+  asked = choice;
+  update({ ...change, busy: true, error: undefined });
   try {
-    const input = choice.blob ?? sampleUrl(choice.sample);
-    const { first, last } = rolesOf(stage);
-    const { maps, ...result } = await net.features(input, { taps: [...new Set([first, last])], signal });
+    const taps = comparedTaps(state);
+    const { maps, ...result } = await net.features(inputOf(choice), { taps: [...new Set(taps)], signal });
     if (signal.aborted) return;
-    const picture = choice.url ? choice : shown(choice);
+    asked = undefined;
+    const picture = choice.url || choice.live ? choice : shown(choice);
     if (picture !== state.picture && state.picture?.blob) URL.revokeObjectURL(state.picture.url);
-    update({ picture, result, maps: compare(stage, maps[first], maps[last]), byChance: undefined, pointed: undefined, busy: false });
-    if (first === last) return;
-    const control = await controlFor(choice, first, signal);
-    if (control && !signal.aborted) update({ byChance: twins(normalise(maps[last]), normalise(control)) });
+    const pointed = picture === state.picture || picture.live ? state.pointed : undefined;
+    const times = { ...state.times, first: state.times.first ?? result.milliseconds, warm: result.milliseconds };
+    update({ picture, result, times, maps: { stage: state.stage, taps, first: maps[taps[0]], last: maps[taps[1]] }, pointed, busy: false });
   } catch (error) {
-    if (signal.aborted) return;
+    if (signal.aborted || used !== net) return;
+    asked = undefined;
     update({ busy: false, error: choice.name ? `${choice.name}: ${error.message}` : error.message });
   }
 }
 
 const isModel = ({ name }) => /\.(safetensors|pth|pt)$/i.test(name ?? '');
 
-/** Another model takes over, once it is loaded. */
-async function changeModel(file) {
+/** Another model or engine takes over, once it is loaded. */
+async function open(change) {
+  const { model, backend, file } = { ...state, ...change };
   update({ busy: true, error: undefined });
   try {
-    const next = await load({ model: file });
-    const named = await withLabels(next, file);
+    const next = await withLabels(await timed({ model: file ?? addressOf(model), backend }), { model: file ?? addressOf(model), backend });
+    const same = !state.info || next.info.variant === state.info.variant;
     net?.dispose();
-    net = named;
-    update({ info: net.info, stages: net.info.stages, maps: undefined, loadError: undefined, bundled: false });
-    await look(state.picture, net.info.stages.some(({ name }) => name === state.stage) ? state.stage : net.info.stages.at(-1).name);
+    net = next;
+    const stage = known(next.info, state.stage);
+    update({ ...change, info: net.info, stages: net.info.stages, stage, loadError: undefined, pointed: undefined, ...(same ? {} : { maps: undefined, compare: '', pin: '' }) });
+    await look(state.picture);
   } catch (error) {
-    update({ busy: false, error: `${file.name}: ${error.message}` });
+    if (!net) throw error;
+    update({ busy: false, error: file ? `${file.name}: ${error.message}` : error.message });
   }
 }
 
-/** ImageNet's checkpoints do not say what their 1000 classes are called. */
-async function withLabels(net, file) {
-  if (net.info.classes !== 1000 || net.info.labels[0] !== 'class 0') return net;
-  const labels = await fetch('models/imagenet-1k.json').then((response) => response.json());
-  net.dispose();
-  return load({ model: file, labels });
+const known = ({ stages }, stage) => (stages.find(({ name }) => name === stage) ?? stages.at(-2) ?? stages[0]).name;
+const addressOf = (model) => (model ? new URL(`models/${model}`, document.baseURI).href : undefined);
+
+/** Loads, and notes how long each part took. */
+async function timed(options) {
+  const begin = performance.now();
+  const times = { phases: {} };
+  const onProgress = (progress) => {
+    times.phases[progress.phase] ??= performance.now() - begin;
+    update({ progress });
+  };
+  const loaded = await load({ ...options, onProgress });
+  update({ times: { ...times, load: performance.now() - begin } });
+  return loaded;
 }
 
-const sampleUrl = ({ file }) => new URL(`samples/${file}`, document.baseURI).href;
+/** ImageNet's checkpoints do not say what their 1000 classes are called. */
+async function withLabels(loaded, options) {
+  if (loaded.info.classes !== 1000 || loaded.info.labels[0] !== 'class 0') return loaded;
+  const labels = await fetch('models/imagenet-1k.json').then((response) => response.json());
+  loaded.dispose();
+  return load({ ...options, labels });
+}
 
 const shown = (choice) => ({ ...choice, url: choice.blob ? URL.createObjectURL(choice.blob) : `samples/${choice.sample.file}`, name: choice.name ?? choice.sample.title });
-
-function rolesOf(stage) {
-  const { blocks } = state.info.stages.find(({ name }) => name === stage);
-  return { first: blocks[0], last: blocks.at(-1) };
-}
-
-/** Block 1's maps of another picture: what they match by chance. */
-async function controlFor(choice, tap, signal) {
-  const other = state.samples.find(({ file }) => file !== choice.sample?.file);
-  if (!other) return undefined;
-  const { maps } = await net.features(sampleUrl(other), { taps: [tap], signal });
-  return maps[tap];
-}
-
-function compare(stage, first, last) {
-  const [a, b] = [normalise(first), normalise(last)];
-  return {
-    stage,
-    first,
-    last,
-    fromLast: twins(b, a),
-    fromFirst: twins(a, b),
-    dead: b.dead.length,
-  };
-}
 
 async function start() {
   listenForPictures(actions);
@@ -138,17 +138,19 @@ async function start() {
     cancelAnimationFrame(waiting);
     waiting = requestAnimationFrame(() => update({ width: innerWidth }));
   });
-  const samples = await fetch('samples/samples.json').then((response) => response.json());
-  const [sample] = samples;
+  state.language ||= /^zh/.test(navigator.language) ? 'zh' : 'en';
+  const [samples] = await Promise.all([fetch('samples/samples.json').then((response) => response.json()), speak(state.language)]);
+  const sample = samples.find(({ file }) => file === state.sample) ?? samples[0];
   update({ samples, picture: shown({ sample }) });
   try {
-    net = await load({ onProgress: (progress) => update({ progress }) });
+    await open({});
   } catch (error) {
-    update({ loadError: error, busy: false, error: `The model could not be loaded. ${error.message}` });
+    update({ loadError: error, busy: false, error: text('notLoaded', { reason: error.message }) });
     return;
   }
-  update({ info: net.info, stages: net.info.stages });
-  await look(state.picture);
+  const [{ explore }] = await Promise.all([import('./explorer/explorer.js'), speak(state.language, true)]);
+  views.push(explore({ state, actions, update, look, net: () => net }));
+  update({});
 }
 
-start().catch((error) => update({ busy: false, error: `The page could not start: ${error.message}` }));
+start().catch((error) => update({ busy: false, error: text('notStarted', { reason: error.message }) }));

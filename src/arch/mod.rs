@@ -179,8 +179,9 @@ impl Step {
     #[must_use]
     pub fn macs(&self) -> u64 {
         match &self.op {
+            // In 64 bits from the first factor on: a step of the largest networks has more than 2^32.
             Op::Conv(conv) => {
-                (self.y.len() * (self.x.channels / conv.groups) * conv.kernel * conv.kernel) as u64
+                self.y.len() as u64 * (self.x.channels / conv.groups * conv.kernel * conv.kernel) as u64
             }
             _ => 0,
         }
@@ -191,10 +192,10 @@ impl Step {
     pub fn params(&self) -> u64 {
         match &self.op {
             Op::Conv(conv) => {
-                let weight = self.y.channels * (self.x.channels / conv.groups) * conv.kernel * conv.kernel;
+                let weights = self.x.channels / conv.groups * conv.kernel * conv.kernel;
                 let per_channel =
                     2 * usize::from(conv.weights.norm.is_some()) + usize::from(conv.weights.bias);
-                (weight + per_channel * self.y.channels) as u64
+                self.y.channels as u64 * (weights + per_channel) as u64
             }
             _ => 0,
         }
@@ -295,13 +296,16 @@ pub enum Architecture {
 pub const MIN_SIDE: usize = 32;
 /// Largest height and width of an input.
 pub const MAX_SIDE: usize = 4096;
+/// Most elements of a value of one image: 1 GiB of f32.
+pub const MAX_ELEMENTS: usize = 1 << 28;
 
 impl Network {
     /// The network for inputs of `height` x `width`.
     ///
     /// # Errors
     /// [`Error::WrongShape`] for a side outside [`MIN_SIDE`]..=[`MAX_SIDE`],
-    /// [`Error::BadModel`] for numbers no network can have.
+    /// [`Error::BadModel`] for numbers no network can have,
+    /// [`Error::OutOfMemory`] for a value of more than [`MAX_ELEMENTS`].
     pub fn new(architecture: &Architecture, classes: usize, height: usize, width: usize) -> Result<Network> {
         let sides = MIN_SIDE..=MAX_SIDE;
         if !sides.contains(&height) || !sides.contains(&width) {
@@ -313,11 +317,21 @@ impl Network {
             return Err(Error::BadModel(format!("{classes} classes, expected 1 to {}", 1 << 20)));
         }
         let builder = Builder::new(classes, height, width);
-        match architecture {
+        let network = match architecture {
             Architecture::RegNet(regnet) => regnet.build(builder),
             Architecture::ResNet(resnet) => resnet.build(builder),
             Architecture::GhostNet(ghostnet) => ghostnet.build(builder),
+        }?;
+        // In 64 bits, because an address of WebAssembly has 32.
+        let elements = |value: &Value| (value.channels as u64) * (value.height * value.width) as u64;
+        if let Some(value) = network.values.iter().find(|value| elements(value) > MAX_ELEMENTS as u64) {
+            return Err(Error::OutOfMemory(format!(
+                "`{}` has {} x {} x {} numbers for an input of {height} x {width} pixels, expected at most \
+                 {MAX_ELEMENTS}: use a smaller picture or network",
+                value.name, value.channels, value.height, value.width
+            )));
         }
+        Ok(network)
     }
 
     /// The input.
@@ -586,4 +600,4 @@ pub(crate) fn check_extent(what: &str, found: usize, at_most: usize) -> Result<(
 /// Deepest stage that is accepted.
 pub(crate) const MAX_DEPTH: usize = 64;
 /// Widest layer that is accepted.
-pub(crate) const MAX_WIDTH: usize = 1 << 14;
+pub const MAX_WIDTH: usize = 1 << 14;

@@ -32,11 +32,19 @@ pub struct Ghost {
     pub cheap_kernel: usize,
     /// Ghost ratio of each stage before rounding, 0 (plain) to 1.
     pub cheap_ratio: [f64; 4],
+    /// Whether the cheap operation of each stage reads block 1 whole, as it always does in the paper's form.
+    pub cheap_reads_all: [bool; 4],
 }
 
 impl Default for Ghost {
     fn default() -> Ghost {
-        Ghost { form: Form::Released, aggregation: true, cheap_kernel: 1, cheap_ratio: [0.5; 4] }
+        Ghost {
+            form: Form::Released,
+            aggregation: true,
+            cheap_kernel: 1,
+            cheap_ratio: [0.5; 4],
+            cheap_reads_all: [false; 4],
+        }
     }
 }
 
@@ -250,7 +258,8 @@ impl RegNet {
             builder.tap(at("merge"), merge);
             merge
         });
-        let source = if released { base.range(raw, cheap) } else { base };
+        let reads_all = !released || ghost.cheap_reads_all[index];
+        let source = if reads_all { base } else { base.range(raw, cheap) };
         let mut operation =
             NewConv::spatial(at("cheap.0"), at("cheap.1"), cheap, ghost.cheap_kernel, 1, 1).relu();
         operation = operation.into(Some(cat.range(raw, cheap)));

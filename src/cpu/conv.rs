@@ -1,11 +1,15 @@
 //! Convolutions: which kernel takes which shape, and what all kernels do with a finished sum.
 
+use super::depthwise::Depthwise;
 use super::f32x4::F32x4;
 use super::gemm::{Packed, Rows, product};
+#[cfg(feature = "int8")]
 use super::int8::Int8;
 use super::winograd::Winograd;
 use crate::arch::Conv;
-use crate::weights::{Folded, Quantized};
+use crate::weights::Folded;
+#[cfg(feature = "int8")]
+use crate::weights::Quantized;
 
 /// A view of a value for reading: pixel `p`, channel `c` is `data[p * row + first + c]`.
 #[derive(Clone, Copy)]
@@ -105,9 +109,10 @@ enum Kernel {
     Winograd(Winograd),
     /// Any other k x k: patches are gathered, a few pixels at a time; one matrix a group.
     Patch(Vec<Packed>),
-    /// One filter a channel: `[k * k][channels]`.
-    Depthwise(Vec<f32>),
+    /// One filter a channel.
+    Depthwise(Depthwise),
     /// Any k x k in integers: rows of x or gathered patches are quantized, a few pixels at a time.
+    #[cfg(feature = "int8")]
     Int8(Int8),
 }
 
@@ -120,14 +125,8 @@ impl PackedConv {
         let taps = size * size;
         let kernel = if size == 1 && groups == 1 && conv.stride == 1 {
             Kernel::Pointwise(Packed::new(depth, channels_out, |i, o| weight[o * depth + i]))
-        } else if depth == 1 && group_out == 1 {
-            let mut planes = vec![0.0; weight.len()];
-            for (o, filter) in weight.chunks_exact(taps).enumerate() {
-                for (tap, &w) in filter.iter().enumerate() {
-                    planes[tap * channels_out + o] = w;
-                }
-            }
-            Kernel::Depthwise(planes)
+        } else if depth == 1 && group_out == 1 && Depthwise::fits(conv.stride) {
+            Kernel::Depthwise(Depthwise::new(&weight, channels_out, size, conv.stride))
         } else if size == 3 && conv.stride == 1 {
             Kernel::Winograd(Winograd::new(&weight, channels_out, groups))
         } else {
@@ -145,6 +144,7 @@ impl PackedConv {
     }
 
     /// Packs weights of eight bits.
+    #[cfg(feature = "int8")]
     pub fn quantized(conv: &Conv, channels_in: usize, quantized: &Quantized) -> PackedConv {
         let (size, groups, channels_out) = (conv.kernel, conv.groups, quantized.bias.len());
         let (channels, columns) = (channels_in / groups, channels_out / groups);
@@ -165,7 +165,8 @@ impl PackedConv {
                 Kernel::Pointwise(packed) => packed.size_bytes(),
                 Kernel::Winograd(winograd) => winograd.size_bytes(),
                 Kernel::Patch(packed) => packed.iter().map(Packed::size_bytes).sum(),
-                Kernel::Depthwise(planes) => size_of_val(planes.as_slice()),
+                Kernel::Depthwise(depthwise) => depthwise.size_bytes(),
+                #[cfg(feature = "int8")]
                 Kernel::Int8(packed) => packed.size_bytes(),
             }
     }
@@ -177,7 +178,9 @@ impl PackedConv {
             Kernel::Winograd(_) => "winograd",
             Kernel::Patch(_) => "patch",
             Kernel::Depthwise(_) => "depthwise",
+            #[cfg(feature = "int8")]
             Kernel::Int8(_) if self.size == 1 => "1x1 int8",
+            #[cfg(feature = "int8")]
             Kernel::Int8(_) => "patch int8",
         }
     }
@@ -192,8 +195,10 @@ impl PackedConv {
         match &self.kernel {
             Kernel::Winograd(winograd) => winograd.scratch_elements(width),
             Kernel::Patch(packed) => PATCH_PIXELS * packed.first().map_or(0, |packed| packed.depth),
+            #[cfg(feature = "int8")]
             Kernel::Int8(packed) => packed.scratch_elements(),
-            Kernel::Pointwise(_) | Kernel::Depthwise(_) => 0,
+            Kernel::Depthwise(depthwise) => depthwise.scratch_elements(),
+            Kernel::Pointwise(_) => 0,
         }
     }
 
@@ -201,8 +206,10 @@ impl PackedConv {
     pub fn unit(&self, width: usize) -> usize {
         match &self.kernel {
             Kernel::Winograd(_) => Winograd::rows() * width,
-            Kernel::Pointwise(_) | Kernel::Patch(_) | Kernel::Int8(_) => UNIT_PIXELS,
-            Kernel::Depthwise(_) => 1,
+            #[cfg(feature = "int8")]
+            Kernel::Int8(_) => UNIT_PIXELS,
+            Kernel::Pointwise(_) | Kernel::Patch(_) => UNIT_PIXELS,
+            Kernel::Depthwise(_) => width,
         }
     }
 
@@ -225,7 +232,8 @@ impl PackedConv {
             }
             Kernel::Winograd(winograd) => winograd.run(x, y, before / width, epilogue, scratch),
             Kernel::Patch(packed) => self.run_patches(packed, x, y, before, width, epilogue, scratch),
-            Kernel::Depthwise(planes) => self.run_depthwise(planes, x, y, before, width, epilogue),
+            Kernel::Depthwise(depthwise) => depthwise.run(x, y, before / width, width, epilogue, scratch),
+            #[cfg(feature = "int8")]
             Kernel::Int8(packed) => self.run_int8(packed, x, y, before, width, epilogue, scratch),
         }
     }
@@ -286,6 +294,7 @@ impl PackedConv {
         }
     }
 
+    #[cfg(feature = "int8")]
     #[inline(never)]
     fn run_int8(
         &self,
@@ -322,51 +331,13 @@ impl PackedConv {
     }
 
     /// The pixel of x under a filter's tap at an output; none in the padding.
+    #[cfg(feature = "int8")]
     #[inline(always)]
     fn input_pixel(&self, x: &Operand, row: usize, column: usize, tap: usize) -> Option<usize> {
         let (size, stride, padding) = (self.size, self.stride, self.size / 2);
         let r = (row * stride + tap / size).wrapping_sub(padding);
         let c = (column * stride + tap % size).wrapping_sub(padding);
         (r < x.height && c < x.width).then(|| r * x.width + c)
-    }
-
-    #[inline(never)]
-    fn run_depthwise(
-        &self,
-        planes: &[f32],
-        x: &Operand,
-        y: &mut [f32],
-        before: usize,
-        width: usize,
-        epilogue: &Epilogue,
-    ) {
-        let (size, stride, padding, channels) = (self.size, self.stride, self.size / 2, self.channels_out);
-        for pixel in 0..y.len() / epilogue.row {
-            let (row, column) = ((before + pixel) / width, (before + pixel) % width);
-            for channel in (0..channels).step_by(4) {
-                let lanes = 4.min(channels - channel);
-                let load = |from: &[f32]| match from.first_chunk() {
-                    Some(chunk) if lanes == 4 => F32x4::load(chunk),
-                    _ => F32x4::load_part(&from[..lanes]),
-                };
-                let mut sum = F32x4::splat(0.0);
-                for a in 0..size {
-                    let r = (row * stride + a).wrapping_sub(padding);
-                    if r >= x.height {
-                        continue;
-                    }
-                    for b in 0..size {
-                        let c = (column * stride + b).wrapping_sub(padding);
-                        if c >= x.width {
-                            continue;
-                        }
-                        let w = load(&planes[(a * size + b) * channels + channel..]);
-                        sum = load(&x.data[(r * x.width + c) * x.row + x.first + channel..]).mul_add(w, sum);
-                    }
-                }
-                epilogue.finish(y, (pixel, before + pixel), channel, lanes, sum);
-            }
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The kernels: which shader files make each, and how many workgroups a step needs.
 
 use super::step::Step;
+use half::f16;
 
 /// A shader file's name and text.
 macro_rules! shaders {
@@ -27,14 +28,13 @@ pub const SHADERS: &[(&str, &str)] = shaders![
     "picture",
     "range",
     "step",
+    "values_f16",
+    "values_f32",
     "weights_f16",
     "weights_f32",
     "winograd_input",
     "winograd_output",
 ];
-
-/// The files that draw feature maps; `picture` begins the other two.
-pub const DRAWING: [&str; 3] = ["picture", "range", "draw"];
 
 /// Text of a shader file.
 ///
@@ -45,13 +45,82 @@ pub fn shader(name: &str) -> &'static str {
     SHADERS.iter().find(|shader| shader.0 == name).map(|shader| shader.1).expect("a file of shaders/")
 }
 
-/// How weights lie in a buffer.
+/// The module of several files.
+pub(crate) fn join(files: &[&str]) -> String {
+    files.iter().copied().map(shader).collect::<Vec<_>>().join("\n")
+}
+
+/// Modules of the shaders that draw feature maps of such numbers: the ranges, then the picture.
+#[must_use]
+pub fn drawing(values: Float) -> [[&'static str; 3]; 2] {
+    ["range", "draw"].map(|name| [values.values(), "picture", name])
+}
+
+/// How weights or feature maps lie in a buffer; sums are f32 in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum WeightType {
-    /// Two in four bytes.
+pub enum Float {
+    /// Half the memory. Feature maps need the device's feature `shader-f16`, weights none.
     F16,
     /// As they are.
     F32,
+}
+
+impl Float {
+    /// Bytes of a number.
+    #[must_use]
+    pub fn bytes(self) -> usize {
+        match self {
+            Float::F16 => 2,
+            Float::F32 => 4,
+        }
+    }
+
+    /// The file of `shaders/` that begins a module whose feature maps are such numbers.
+    fn values(self) -> &'static str {
+        match self {
+            Float::F16 => "values_f16",
+            Float::F32 => "values_f32",
+        }
+    }
+
+    /// The file that reads weights of such numbers.
+    fn weights(self) -> &'static str {
+        match self {
+            Float::F16 => "weights_f16",
+            Float::F32 => "weights_f32",
+        }
+    }
+
+    /// As they lie in a buffer.
+    #[must_use]
+    pub fn encode(self, numbers: &[f32]) -> Vec<u8> {
+        match self {
+            Float::F16 => numbers.iter().flat_map(|&number| f16::from_f32(number).to_le_bytes()).collect(),
+            Float::F32 => bytemuck::cast_slice(numbers).to_vec(),
+        }
+    }
+
+    /// The numbers of a buffer.
+    #[must_use]
+    pub fn decode(self, bytes: &[u8]) -> Vec<f32> {
+        match self {
+            Float::F16 => {
+                bytes.as_chunks().0.iter().map(|&number| f16::from_le_bytes(number).to_f32()).collect()
+            }
+            Float::F32 => bytes.as_chunks().0.iter().map(|&number| f32::from_le_bytes(number)).collect(),
+        }
+    }
+}
+
+/// Whether 3 x 3 convolutions of stride 1 use Winograd's method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Winograd {
+    /// Where it should be faster.
+    Auto,
+    /// Where it can be used.
+    Always,
+    /// Nowhere.
+    Never,
 }
 
 /// Which kind of adapter the kernels are made for.
@@ -67,19 +136,21 @@ pub enum Target {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kernel {
     /// `conv_registers`: 1 x 1 convolution for software.
-    PointwiseRegisters(WeightType),
+    PointwiseRegisters(Float),
     /// `conv_registers`: any convolution for software.
-    SpatialRegisters(WeightType),
+    SpatialRegisters(Float),
     /// `conv_registers` without an end: the products of Winograd's method.
-    Products,
+    ProductsRegisters,
     /// `conv_shared`: 1 x 1 convolution for hardware; the tile's rows of invocations.
-    PointwiseShared(WeightType, u32),
+    PointwiseShared(Float, u32),
     /// `conv_shared`: any convolution for hardware; the tile's rows of invocations.
-    SpatialShared(WeightType, u32),
+    SpatialShared(Float, u32),
+    /// `conv_shared` without an end: the products of Winograd's method; the tile's rows of invocations.
+    ProductsShared(u32),
     /// `conv_depthwise`
-    Depthwise(WeightType),
+    Depthwise(Float),
     /// `dense`
-    Dense(WeightType),
+    Dense(Float),
     /// `winograd_input`
     WinogradInput,
     /// `winograd_output`
@@ -96,6 +167,8 @@ pub enum Kernel {
 
 /// Invocations of a workgroup of conv_shared.
 const SHARED_INVOCATIONS: u32 = 64;
+/// The heights of its tile, in invocations.
+const SHARED_ROWS: [u32; 3] = [2, 4, 8];
 
 impl Kernel {
     /// Every kernel that a target may use.
@@ -104,20 +177,22 @@ impl Kernel {
         let mut kernels = vec![
             Kernel::WinogradInput,
             Kernel::WinogradOutput,
-            Kernel::Products,
-            Kernel::Patches,
             Kernel::Mean,
             Kernel::MaxPool,
             Kernel::Elementwise,
         ];
-        for weights in [WeightType::F16, WeightType::F32] {
+        match target {
+            Target::Software => kernels.extend([Kernel::ProductsRegisters, Kernel::Patches]),
+            Target::Hardware => kernels.extend(SHARED_ROWS.map(Kernel::ProductsShared)),
+        }
+        for weights in [Float::F16, Float::F32] {
             kernels.extend([Kernel::Depthwise(weights), Kernel::Dense(weights)]);
             match target {
                 Target::Software => {
                     kernels.extend([Kernel::PointwiseRegisters(weights), Kernel::SpatialRegisters(weights)]);
                 }
                 Target::Hardware => {
-                    for rows in [2, 4, 8] {
+                    for rows in SHARED_ROWS {
                         kernels.extend([
                             Kernel::PointwiseShared(weights, rows),
                             Kernel::SpatialShared(weights, rows),
@@ -129,42 +204,38 @@ impl Kernel {
         kernels
     }
 
-    /// Names of the files of `shaders/` that follow each other in the kernel's module.
+    /// Names of the files of `shaders/` that follow each other in the kernel's module, for feature maps of such
+    /// numbers.
     #[must_use]
-    pub fn files(self) -> Vec<&'static str> {
-        let weights = |weights: WeightType| match weights {
-            WeightType::F16 => "weights_f16",
-            WeightType::F32 => "weights_f32",
+    pub fn files(self, values: Float) -> Vec<&'static str> {
+        let parts: &[&'static str] = match self {
+            Kernel::PointwiseRegisters(w) => &[w.weights(), "load_pointwise", "finish", "conv_registers"],
+            Kernel::SpatialRegisters(w) => &[w.weights(), "load_spatial", "finish", "conv_registers"],
+            Kernel::ProductsRegisters => &["weights_f32", "load_pointwise", "finish_plain", "conv_registers"],
+            Kernel::PointwiseShared(w, _) => &[w.weights(), "load_pointwise", "finish", "conv_shared"],
+            Kernel::SpatialShared(w, _) => &[w.weights(), "load_spatial", "finish", "conv_shared"],
+            Kernel::ProductsShared(_) => &["weights_f32", "load_pointwise", "finish_plain", "conv_shared"],
+            Kernel::Depthwise(w) => &[w.weights(), "load_spatial", "finish", "conv_depthwise"],
+            Kernel::Dense(w) => &[w.weights(), "dense"],
+            Kernel::WinogradInput => &["winograd_input"],
+            Kernel::WinogradOutput => &["winograd_output"],
+            Kernel::Patches => &["load_spatial", "patches"],
+            Kernel::Mean => &["mean"],
+            Kernel::MaxPool => &["max_pool"],
+            Kernel::Elementwise => &["elementwise"],
         };
-        match self {
-            Kernel::PointwiseRegisters(w) => {
-                vec!["step", weights(w), "load_pointwise", "finish", "conv_registers"]
-            }
-            Kernel::SpatialRegisters(w) => {
-                vec!["step", weights(w), "load_spatial", "finish", "conv_registers"]
-            }
-            Kernel::Products => {
-                vec!["step", "weights_f32", "load_pointwise", "finish_plain", "conv_registers"]
-            }
-            Kernel::PointwiseShared(w, _) => {
-                vec!["step", weights(w), "load_pointwise", "finish", "conv_shared"]
-            }
-            Kernel::SpatialShared(w, _) => vec!["step", weights(w), "load_spatial", "finish", "conv_shared"],
-            Kernel::Depthwise(w) => vec!["step", weights(w), "load_spatial", "finish", "conv_depthwise"],
-            Kernel::Dense(w) => vec!["step", weights(w), "dense"],
-            Kernel::WinogradInput => vec!["step", "winograd_input"],
-            Kernel::WinogradOutput => vec!["step", "winograd_output"],
-            Kernel::Patches => vec!["step", "load_spatial", "patches"],
-            Kernel::Mean => vec!["step", "mean"],
-            Kernel::MaxPool => vec!["step", "max_pool"],
-            Kernel::Elementwise => vec!["step", "elementwise"],
-        }
+        // What is between Winograd's transforms stays f32: they enlarge rounding errors.
+        let values = match self {
+            Kernel::ProductsRegisters | Kernel::ProductsShared(_) => Float::F32,
+            _ => values,
+        };
+        [values.values(), "step"].iter().chain(parts).copied().collect()
     }
 
-    /// The kernel's module.
+    /// The kernel's module, for feature maps of such numbers.
     #[must_use]
-    pub fn source(self) -> String {
-        self.files().into_iter().map(shader).collect::<Vec<_>>().join("\n")
+    pub fn source(self, values: Float) -> String {
+        join(&self.files(values))
     }
 
     /// Invocations of a workgroup, where the shader leaves them open.
@@ -180,7 +251,9 @@ impl Kernel {
     #[must_use]
     pub fn constants(self, target: Target) -> Vec<(&'static str, f64)> {
         match self {
-            Kernel::PointwiseShared(_, rows) | Kernel::SpatialShared(_, rows) => {
+            Kernel::PointwiseShared(_, rows)
+            | Kernel::SpatialShared(_, rows)
+            | Kernel::ProductsShared(rows) => {
                 let depth = if rows == 2 { 2.0 } else { 4.0 };
                 vec![("rows", f64::from(rows)), ("depth", depth)]
             }
@@ -196,11 +269,13 @@ impl Kernel {
         let (quads, groups) = (step.quads(), step.groups);
         let tiles = step.batch * step.tiles_x * step.tiles_y;
         let parts = match self {
-            Kernel::PointwiseRegisters(_) | Kernel::SpatialRegisters(_) | Kernel::Products => {
+            Kernel::PointwiseRegisters(_) | Kernel::SpatialRegisters(_) | Kernel::ProductsRegisters => {
                 let tiles = u64::from(quads.div_ceil(2) * blocks_out.div_ceil(2)) * u64::from(groups);
                 return tiles.div_ceil(u64::from(lanes));
             }
-            Kernel::PointwiseShared(_, rows) | Kernel::SpatialShared(_, rows) => {
+            Kernel::PointwiseShared(_, rows)
+            | Kernel::SpatialShared(_, rows)
+            | Kernel::ProductsShared(rows) => {
                 [quads.div_ceil(2 * SHARED_INVOCATIONS / rows), groups, blocks_out.div_ceil(2 * rows)]
             }
             Kernel::Depthwise(_) => [quads.div_ceil(lanes), groups, step.y_channels],

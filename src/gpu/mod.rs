@@ -3,7 +3,7 @@
 //! Values lie in slots, one buffer each, as `[channel][pixel]` with the pixels of a whole batch after
 //! each other (see `shaders/step.wgsl`). The kernels are chosen for the adapter's kind: those for
 //! hardware share tiles in workgroup memory, those for an emulating CPU keep larger ones in registers.
-//! It needs no optional feature and stays inside WebGPU's default limits.
+//! It needs no optional feature and stays inside WebGPU's default limits; with `shader-f16` feature maps may lie in f16.
 
 pub mod draw;
 pub mod kernels;
@@ -12,8 +12,8 @@ pub mod step;
 pub mod weights;
 
 use crate::error::{Error, Result};
-use kernels::{Kernel, Target};
-pub use program::{Profile, Program, batch_limit, kernels_of};
+use kernels::{Float, Kernel, Target, Winograd};
+pub use program::{Profile, Program, Read, batch_limit, kernels_of};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -29,6 +29,8 @@ pub struct Gpu {
     queue: wgpu::Queue,
     info: wgpu::AdapterInfo,
     target: Target,
+    values: Float,
+    winograd: Winograd,
     layout: wgpu::BindGroupLayout,
     pipelines: Rc<RefCell<BTreeMap<Kernel, wgpu::ComputePipeline>>>,
     /// Why the device was lost, once it is.
@@ -66,7 +68,8 @@ impl Gpu {
         };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("g-ghostnet"),
-            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_features: adapter.features()
+                & (wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16),
             required_limits: limits,
             ..Default::default()
         };
@@ -105,13 +108,49 @@ impl Gpu {
             label: Some("step"),
             entries: &entries,
         });
-        Gpu { instance: None, device, queue, info, target, layout, pipelines: Rc::default(), lost }
+        Gpu {
+            instance: None,
+            device,
+            queue,
+            info,
+            target,
+            values: Float::F32,
+            winograd: Winograd::Auto,
+            layout,
+            pipelines: Rc::default(),
+            lost,
+        }
     }
 
     /// The same device with the kernels of another kind of adapter: to test them where there is none.
     #[must_use]
     pub fn with_target(self, target: Target) -> Gpu {
         Gpu { target, pipelines: Rc::default(), ..self }
+    }
+
+    /// The same device with feature maps that lie in such numbers; in f32 otherwise.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for f16 where the device has not the feature `shader-f16`.
+    pub fn with_values(self, values: Float) -> Result<Gpu> {
+        if values == Float::F16 && !self.device.features().contains(wgpu::Features::SHADER_F16) {
+            return Err(Error::Unsupported(
+                "this GPU or browser has no f16 numbers (`shader-f16`): use precision f32".into(),
+            ));
+        }
+        Ok(Gpu { values, pipelines: Rc::default(), ..self })
+    }
+
+    /// The same device with another use of Winograd's method: to test and to measure it.
+    #[must_use]
+    pub fn with_winograd(self, winograd: Winograd) -> Gpu {
+        Gpu { winograd, ..self }
+    }
+
+    /// How feature maps lie in buffers.
+    #[must_use]
+    pub fn values(&self) -> Float {
+        self.values
     }
 
     /// Which kind of kernels are used.
@@ -145,28 +184,28 @@ impl Gpu {
         &self.queue
     }
 
-    /// A canvas as a target of [`draw::Painter::draw`], of this format.
+    /// A canvas as a target of [`draw::Painter::draw`], of this format. Its texture lives until the task ends.
     ///
     /// # Errors
     /// [`Error::Unsupported`] where the canvas already has another kind of context.
     #[cfg(target_arch = "wasm32")]
     pub fn surface(
         &self,
-        canvas: wgpu::SurfaceTarget<'static>,
-        [width, height]: [u32; 2],
+        canvas: &web_sys::OffscreenCanvas,
         format: wgpu::TextureFormat,
     ) -> Result<wgpu::Surface<'static>> {
         let unsupported = |text: String| Error::Unsupported(format!("the canvas cannot be drawn on: {text}"));
         let instance =
             self.instance.as_ref().ok_or_else(|| unsupported("the device is not this library's".into()))?;
-        let surface = instance.create_surface(canvas).map_err(|error| unsupported(error.to_string()))?;
+        let target = wgpu::SurfaceTarget::OffscreenCanvas(canvas.clone());
+        let surface = instance.create_surface(target).map_err(|error| unsupported(error.to_string()))?;
         surface.configure(
             &self.device,
             &wgpu::SurfaceConfiguration {
                 usage: wgpu::TextureUsages::RENDER_ATTACHMENT,
                 format,
-                width,
-                height,
+                width: canvas.width(),
+                height: canvas.height(),
                 present_mode: wgpu::PresentMode::Fifo,
                 desired_maximum_frame_latency: 2,
                 alpha_mode: wgpu::CompositeAlphaMode::PreMultiplied,
@@ -250,7 +289,7 @@ impl Gpu {
         let label = format!("{kernel:?}");
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(&label),
-            source: wgpu::ShaderSource::Wgsl(kernel.source().into()),
+            source: wgpu::ShaderSource::Wgsl(kernel.source(self.values).into()),
         });
         let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some("step"),
@@ -271,10 +310,10 @@ impl Gpu {
         self.pipelines.borrow_mut().insert(kernel, pipeline);
     }
 
-    /// Waits until a mapped buffer's bytes are there and appends them to `bytes`.
-    async fn read(&self, buffer: &wgpu::Buffer) -> Result<Vec<u8>> {
+    /// The first bytes of a buffer, once they are there.
+    async fn read(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<u8>> {
         let (done, result) = futures_channel::oneshot::channel();
-        buffer.map_async(wgpu::MapMode::Read, .., move |mapped| {
+        buffer.map_async(wgpu::MapMode::Read, ..bytes, move |mapped| {
             // The receiver is gone only if the caller gave up.
             let _ = done.send(mapped);
         });
@@ -288,15 +327,11 @@ impl Gpu {
             // A browser may refuse the read before it tells the loss.
             _ => return Err(Error::DeviceLost("its results could not be read".into())),
         }
-        let bytes = match buffer.get_mapped_range(..) {
+        let bytes = match buffer.get_mapped_range(..bytes) {
             Ok(view) => view.to_vec(),
             Err(error) => return Err(Error::Gpu(error.to_string())),
         };
         buffer.unmap();
         Ok(bytes)
     }
-}
-
-fn bytes_of(values: &[f32]) -> Vec<u8> {
-    bytemuck::cast_slice(values).to_vec()
 }

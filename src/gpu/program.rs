@@ -1,9 +1,9 @@
 //! A plan made ready for a device: slots, uniforms, bind groups and the list of dispatches.
 
-use super::kernels::{Kernel, Target, WeightType};
+use super::Gpu;
+use super::kernels::{Float, Kernel, Target};
 use super::step::{ADD_CHANNEL, SCALE_CHANNEL, Step, activation, pitch};
 use super::weights::{Packing, Weights};
-use super::{Gpu, bytes_of};
 use crate::arch::{self, Op, View};
 use crate::error::{Error, Result};
 use crate::plan::Plan;
@@ -22,6 +22,15 @@ enum Memory {
     /// Unfolded patches (0), or Winograd's transformed inputs (0) and products (1).
     Scratch(usize),
     Nothing,
+}
+
+/// What a run reads back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// The logits; taps stay on the device.
+    Logits,
+    /// The logits and every tap.
+    All,
 }
 
 /// One dispatch before it has buffers.
@@ -82,16 +91,18 @@ impl Program {
     /// [`Error::OutOfMemory`] where a buffer would be larger than the device allows; see [`batch_limit`].
     pub fn new(gpu: &Gpu, plan: Plan, weights: &Weights, batch: usize) -> Result<Program> {
         let dispatches = lower(&plan, weights, gpu.target(), batch);
+        let bytes = gpu.values.bytes();
         let slots = slot_elements(&plan, batch)
             .into_iter()
             .map(|elements| {
-                gpu.buffer("slot", 4 * elements as u64, Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST)
+                let usage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
+                gpu.buffer("slot", (bytes * elements) as u64, usage)
             })
             .collect::<Result<Vec<_>>>()?;
-        let scratch = [0, 1].map(|i| scratch_elements(&dispatches, i));
+        let scratch = [0, 1].map(|i| scratch_bytes(&dispatches, i, gpu.values) as u64);
         let scratch = [
-            gpu.buffer("scratch", 4 * scratch[0] as u64, Usage::STORAGE)?,
-            gpu.buffer("scratch", 4 * scratch[1] as u64, Usage::STORAGE)?,
+            gpu.buffer("scratch", scratch[0], Usage::STORAGE)?,
+            gpu.buffer("scratch", scratch[1], Usage::STORAGE)?,
         ];
         let nothing = gpu.buffer("nothing", 64, Usage::STORAGE)?;
         let mut uniforms = vec![0; dispatches.len() * UNIFORM_STRIDE as usize];
@@ -141,7 +152,7 @@ impl Program {
             recorded.push(Recorded { kernel: dispatch.kernel, bind_group, workgroups, of: dispatch.of });
         }
         let outputs: usize = outputs(&plan).map(|view| view_elements(view, batch)).sum();
-        let readback = gpu.buffer("outputs", 4 * outputs as u64, Usage::COPY_DST | Usage::MAP_READ)?;
+        let readback = gpu.buffer("outputs", (bytes * outputs) as u64, Usage::COPY_DST | Usage::MAP_READ)?;
         let [inputs, products] = scratch;
         let others = vec![inputs, products, nothing, uniforms];
         Ok(Program { plan, batch, slots, others, recorded, readback })
@@ -176,9 +187,8 @@ impl Program {
         (&self.slots[self.plan.slot(view)], view.first * pitch, pitch)
     }
 
-    /// Submits one run of up to [`Program::batch`] images, `[n, 3, height, width]`, with one read-back of
-    /// the logits and taps.
-    pub fn submit(&self, gpu: &Gpu, images: &[f32]) {
+    /// Submits one run of up to [`Program::batch`] images, `[n, 3, height, width]`, with one read-back.
+    pub fn submit(&self, gpu: &Gpu, images: &[f32], read: Read) {
         self.write_images(gpu, images);
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
@@ -189,25 +199,35 @@ impl Program {
             }
         }
         let mut at = 0;
-        for view in outputs(&self.plan) {
+        let size = gpu.values.bytes();
+        for view in self.read_views(read) {
             let (buffer, first, _) = self.place(view);
-            let bytes = 4 * view_elements(view, self.batch) as u64;
-            encoder.copy_buffer_to_buffer(buffer, 4 * first as u64, &self.readback, at, bytes);
+            let bytes = (size * view_elements(view, self.batch)) as u64;
+            encoder.copy_buffer_to_buffer(buffer, (size * first) as u64, &self.readback, at, bytes);
             at += bytes;
         }
         gpu.queue.submit([encoder.finish()]);
     }
 
-    /// What the last submission computed: logits, then taps, each `[images, channels, height, width]`.
+    fn read_views(&self, read: Read) -> impl Iterator<Item = View> {
+        let taps = match read {
+            Read::Logits => 0,
+            Read::All => self.plan.taps.len(),
+        };
+        outputs(&self.plan).take(1 + taps)
+    }
+
+    /// What the last submission read back: logits, then taps, each `[images, channels, height, width]`.
     ///
     /// # Errors
     /// [`Error::DeviceLost`], [`Error::Gpu`]
-    pub async fn outputs(&self, gpu: &Gpu, images: usize) -> Result<Vec<Vec<f32>>> {
-        let bytes = gpu.read(&self.readback).await?;
-        let values: &[f32] = bytemuck::try_cast_slice(&bytes)
-            .map_err(|_| Error::Gpu("the results came back misaligned".into()))?;
-        let mut rest = values;
-        Ok(outputs(&self.plan)
+    pub async fn outputs(&self, gpu: &Gpu, images: usize, read: Read) -> Result<Vec<Vec<f32>>> {
+        let elements: usize = self.read_views(read).map(|view| view_elements(view, self.batch)).sum();
+        let bytes = (gpu.values.bytes() * elements) as u64;
+        let values = gpu.values.decode(&gpu.read(&self.readback, bytes).await?);
+        let mut rest = values.as_slice();
+        Ok(self
+            .read_views(read)
             .map(|view| {
                 let (of_view, after) = rest.split_at(view_elements(view, self.batch));
                 rest = after;
@@ -273,7 +293,7 @@ impl Program {
             encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
             encoder.copy_buffer_to_buffer(&resolved, 0, &readback, 0, size);
             gpu.queue.submit([encoder.finish()]);
-            let bytes = gpu.read(&readback).await?;
+            let bytes = gpu.read(&readback, size).await?;
             let (times, _) = bytes.as_chunks::<8>();
             for (times, &entry) in times.as_chunks::<2>().0.iter().zip(&entry_of) {
                 let [begin, end] = times.map(u64::from_le_bytes);
@@ -295,7 +315,7 @@ impl Program {
                 planes[channel * pitch + image * pixels..][..pixels].copy_from_slice(plane);
             }
         }
-        gpu.queue.write_buffer(buffer, 4 * first as u64, &bytes_of(&planes));
+        gpu.queue.write_buffer(buffer, (gpu.values.bytes() * first) as u64, &gpu.values.encode(&planes));
     }
 }
 
@@ -312,12 +332,13 @@ impl Recorded {
 pub fn batch_limit(gpu: &Gpu, plan: &Plan, weights: &Weights, batch: usize) -> usize {
     let fits = |n: usize| {
         let dispatches = lower(plan, weights, gpu.target(), n);
-        let largest = slot_elements(plan, n)
+        let outputs: usize = outputs(plan).map(|view| view_elements(view, n)).sum();
+        slot_elements(plan, n)
             .into_iter()
-            .chain([0, 1].map(|i| scratch_elements(&dispatches, i)))
-            .chain([outputs(plan).map(|view| view_elements(view, n)).sum()])
-            .max();
-        largest.is_none_or(|elements| 4 * elements as u64 <= gpu.largest_buffer())
+            .chain([outputs])
+            .map(|elements| gpu.values.bytes() * elements)
+            .chain([0, 1].map(|i| scratch_bytes(&dispatches, i, gpu.values)))
+            .all(|bytes| bytes as u64 <= gpu.largest_buffer())
     };
     let mut parts = 1;
     while parts < batch && !fits(batch.div_ceil(parts)) {
@@ -353,18 +374,19 @@ fn slot_elements(plan: &Plan, batch: usize) -> Vec<usize> {
     elements
 }
 
-fn scratch_elements(dispatches: &[Dispatch], index: usize) -> usize {
+/// What is unfolded lies as the feature maps do, what is between Winograd's transforms in f32.
+fn scratch_bytes(dispatches: &[Dispatch], index: usize, values: Float) -> usize {
     dispatches
         .iter()
         .filter(|dispatch| dispatch.y == Memory::Scratch(index))
         .map(|dispatch| {
             let step = &dispatch.step;
-            let channels = match dispatch.kernel {
-                Kernel::WinogradInput => 36 * step.groups * step.x_channels,
-                Kernel::Patches => step.kernel * step.kernel * step.x_channels,
-                _ => step.groups * step.y_channels,
+            let (channels, float) = match dispatch.kernel {
+                Kernel::WinogradInput => (36 * step.groups * step.x_channels, Float::F32),
+                Kernel::Patches => (step.kernel * step.kernel * step.x_channels, values),
+                _ => (step.groups * step.y_channels, Float::F32),
             };
-            (channels * step.y_pitch) as usize
+            channels as usize * step.y_pitch as usize * float.bytes()
         })
         .max()
         .unwrap_or(0)
@@ -431,8 +453,8 @@ fn lower_step(
             .with_add(conv.add, ADD_CHANNEL);
             let add = conv.add.map_or(Memory::Nothing, slot);
             match weights.of(conv).packing {
-                Packing::Winograd => to.extend(winograd(shapes, x, add, y, of)),
-                Packing::Patches(weight_type) => {
+                Packing::Winograd => to.extend(winograd(target, shapes, x, add, y, of)),
+                Packing::Patches(float) => {
                     let patches = Step { y_first: 0, ..shapes };
                     // What was unfolded is the input of a 1 x 1 convolution.
                     let products = Step {
@@ -448,11 +470,11 @@ fn lower_step(
                     let (nothing, unfolded) = (Memory::Nothing, Memory::Scratch(0));
                     let kernel = Kernel::Patches;
                     to.push(Dispatch { kernel, step: patches, x, add: nothing, y: unfolded, of });
-                    let kernel = direct(target, weight_type, &products);
+                    let kernel = direct(target, float, &products);
                     to.push(Dispatch { kernel, step: products, x: unfolded, add, y, of });
                 }
-                Packing::Blocks(weight_type) => {
-                    let kernel = direct(target, weight_type, &shapes);
+                Packing::Blocks(float) => {
+                    let kernel = direct(target, float, &shapes);
                     to.push(Dispatch { kernel, step: shapes, x, add, y, of });
                 }
             }
@@ -461,7 +483,7 @@ fn lower_step(
 }
 
 /// The kernel of a convolution that is computed as it is written.
-fn direct(target: Target, weights: WeightType, step: &Step) -> Kernel {
+fn direct(target: Target, weights: Float, step: &Step) -> Kernel {
     let pointwise = step.kernel == 1 && step.stride == 1;
     let one_pixel = step.y_height * step.y_width == 1;
     if pointwise && one_pixel && step.groups == 1 {
@@ -470,13 +492,7 @@ fn direct(target: Target, weights: WeightType, step: &Step) -> Kernel {
     if step.x_channels == 1 && step.groups > 1 {
         return Kernel::Depthwise(weights);
     }
-    // As many rows as the outputs of a group fill.
-    let rows = match step.y_channels {
-        0..=16 => 2,
-        17..=32 => 4,
-        outputs if outputs % 64 != 0 && outputs % 64 <= 32 && outputs < 128 => 4,
-        _ => 8,
-    };
+    let rows = shared_rows(step);
     match (target, pointwise) {
         (Target::Software, true) => Kernel::PointwiseRegisters(weights),
         (Target::Software, false) => Kernel::SpatialRegisters(weights),
@@ -485,8 +501,18 @@ fn direct(target: Target, weights: WeightType, step: &Step) -> Kernel {
     }
 }
 
+/// As many rows of invocations as the outputs of a group fill.
+fn shared_rows(step: &Step) -> u32 {
+    match step.y_channels {
+        0..=16 => 2,
+        17..=32 => 4,
+        outputs if outputs % 64 != 0 && outputs % 64 <= 32 && outputs < 128 => 4,
+        _ => 8,
+    }
+}
+
 /// Input transform, products and output transform of a 3 x 3 convolution of stride 1.
-fn winograd(step: Step, x: Memory, add: Memory, y: Memory, of: usize) -> [Dispatch; 3] {
+fn winograd(target: Target, step: Step, x: Memory, add: Memory, y: Memory, of: usize) -> [Dispatch; 3] {
     let (tiles_x, tiles_y) = (step.y_width.div_ceil(4), step.y_height.div_ceil(4));
     let tile_pitch = (step.batch * tiles_x * tiles_y).next_multiple_of(4);
     let step = Step { tiles_x, tiles_y, ..step };
@@ -507,9 +533,13 @@ fn winograd(step: Step, x: Memory, add: Memory, y: Memory, of: usize) -> [Dispat
     };
     let outputs = Step { x_first: 0, x_pitch: tile_pitch, ..step };
     let (first, second, nothing) = (Memory::Scratch(0), Memory::Scratch(1), Memory::Nothing);
+    let multiply = match target {
+        Target::Software => Kernel::ProductsRegisters,
+        Target::Hardware => Kernel::ProductsShared(shared_rows(&step)),
+    };
     [
         Dispatch { kernel: Kernel::WinogradInput, step: inputs, x, add: nothing, y: first, of },
-        Dispatch { kernel: Kernel::Products, step: products, x: first, add: nothing, y: second, of },
+        Dispatch { kernel: multiply, step: products, x: first, add: nothing, y: second, of },
         Dispatch { kernel: Kernel::WinogradOutput, step: outputs, x: second, add, y, of },
     ]
 }

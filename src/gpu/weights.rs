@@ -2,23 +2,23 @@
 //!
 //! Weights stay as the checkpoint has them and the batch norm stays beside them as a scale and a shift
 //! of each channel: so weights of f16 are exact in f16. Those of f32 are kept in f32, because rounding
-//! them moves a logit by more than the engine's own error. Winograd's transformed weights are f32.
+//! them moves a logit by more than the engine's own error, unless the feature maps are rounded too. Winograd's
+//! transformed weights are f32.
 
-use super::kernels::{Target, WeightType};
-use super::{Gpu, bytes_of};
+use super::Gpu;
+use super::kernels::{Float, Target, Winograd};
 use crate::arch::{Conv, Network, Op, Step};
 use crate::error::Result;
 use crate::weights::{Checkpoint, Dtype};
-use half::f16;
 use std::collections::HashMap;
 
 /// Which kernels a convolution's weights are packed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packing {
     /// Blocks of 4 x 4.
-    Blocks(WeightType),
+    Blocks(Float),
     /// The same of a 1 x 1 convolution over unfolded patches.
-    Patches(WeightType),
+    Patches(Float),
     /// The same of each of Winograd's frequencies.
     Winograd,
 }
@@ -49,31 +49,30 @@ impl Weights {
             if let Op::Conv(conv) = &step.op {
                 let key = &conv.weights.conv;
                 let scaled = checkpoint.scaled(conv, step.y.channels)?;
-                let half = checkpoint.dtype(&format!("{key}.weight")) == Some(Dtype::F16);
-                let packing = packing(gpu.target(), conv, step, half);
+                let half = gpu.values() == Float::F16
+                    || checkpoint.dtype(&format!("{key}.weight")) == Some(Dtype::F16);
+                let float = if half { Float::F16 } else { Float::F32 };
+                let packing = packing(gpu, conv, step, float);
                 let bytes = match packing {
-                    Packing::Blocks(weight_type) | Packing::Patches(weight_type) => {
+                    Packing::Blocks(float) | Packing::Patches(float) => {
                         // Inputs and taps of an unfolded input are its channels.
                         let taps = match packing {
                             Packing::Patches(_) => 1,
                             _ => conv.kernel * conv.kernel,
                         };
                         let blocks = pack(&scaled.weight, step.y.channels, conv.groups, taps);
-                        match weight_type {
-                            WeightType::F32 => bytes_of(&blocks),
-                            WeightType::F16 => {
-                                blocks.iter().flat_map(|&w| f16::from_f32(w).to_le_bytes()).collect()
-                            }
-                        }
+                        float.encode(&blocks)
                     }
-                    Packing::Winograd => bytes_of(&winograd(&scaled.weight, step.y.channels, conv.groups)),
+                    Packing::Winograd => {
+                        Float::F32.encode(&winograd(&scaled.weight, step.y.channels, conv.groups))
+                    }
                 };
                 let norm: Vec<f32> =
                     scaled.scale.iter().zip(&scaled.shift).flat_map(|(&a, &b)| [a, b]).collect();
                 let buffers = ConvBuffers {
                     packing,
                     weights: gpu.upload(key, &bytes, wgpu::BufferUsages::STORAGE)?,
-                    norm: gpu.upload(key, &bytes_of(&norm), wgpu::BufferUsages::STORAGE)?,
+                    norm: gpu.upload(key, &Float::F32.encode(&norm), wgpu::BufferUsages::STORAGE)?,
                 };
                 convs.insert(key.clone(), buffers);
             }
@@ -92,18 +91,44 @@ impl Weights {
     }
 }
 
-/// Winograd's method pays on a CPU, where arithmetic is the limit, down to few channels in a group, and
-/// so do unfolded patches, where gathers are; on a card both would be limited by memory.
-fn packing(target: Target, conv: &Conv, step: &Step, half: bool) -> Packing {
-    let dense = step.x.channels / conv.groups >= 8 && step.y.channels / conv.groups >= 8;
-    if target == Target::Software && conv.kernel == 3 && conv.stride == 1 && dense {
+/// Unfolded patches pay on a CPU, where gathers are the limit; on a card memory is.
+fn packing(gpu: &Gpu, conv: &Conv, step: &Step, float: Float) -> Packing {
+    let software = gpu.target() == Target::Software;
+    if uses_winograd(gpu, conv, step, float) {
         return Packing::Winograd;
     }
-    let weight_type = if half { WeightType::F16 } else { WeightType::F32 };
-    if target == Target::Software && conv.groups == 1 && conv.kernel > 1 && step.y.channels >= 16 {
-        return Packing::Patches(weight_type);
+    if software && conv.groups == 1 && conv.kernel > 1 && step.y.channels >= 16 {
+        return Packing::Patches(float);
     }
-    Packing::Blocks(weight_type)
+    Packing::Blocks(float)
+}
+
+/// Winograd's method pays on a CPU, where arithmetic is the limit, down to few channels in a group.
+fn uses_winograd(gpu: &Gpu, conv: &Conv, step: &Step, float: Float) -> bool {
+    let dense = step.x.channels / conv.groups >= 8 && step.y.channels / conv.groups >= 8;
+    if conv.kernel != 3 || conv.stride != 1 || !dense {
+        return false;
+    }
+    match (gpu.winograd, gpu.target()) {
+        (Winograd::Always, _) | (Winograd::Auto, Target::Software) => true,
+        (Winograd::Auto, Target::Hardware) => saves_more_than_it_moves(conv, step, float),
+        (Winograd::Never, _) => false,
+    }
+}
+
+/// Whether the multiply-adds that Winograd's method saves on a card take longer than the memory that it moves.
+///
+/// For each output channel, of W inputs, P pixels and T tiles, it saves W (9 P - 36 T) multiply-adds, writes and
+/// reads 36 T inputs and as many products, and reads 36 W weights of f32 instead of 9 W. A card does about 20
+/// multiply-adds in the time of a byte, and the tiles of `conv_shared` reach about half of that.
+/// This is arithmetic, not a measurement: `gpu_bench --winograd` measures.
+fn saves_more_than_it_moves(conv: &Conv, step: &Step, float: Float) -> bool {
+    const MULTIPLY_ADDS_OF_A_BYTE: usize = 10;
+    let inputs = step.x.channels / conv.groups;
+    let tiles = step.y.height.div_ceil(4) * step.y.width.div_ceil(4);
+    let saved = (9 * inputs * step.y.pixels()).saturating_sub(36 * inputs * tiles);
+    let moved = 4 * 4 * 36 * tiles + inputs * (36 * 4 - 9 * float.bytes());
+    saved > MULTIPLY_ADDS_OF_A_BYTE * moved
 }
 
 /// `[channels_out][channels_in of a group][taps]` to blocks of 4 x 4,

@@ -11,8 +11,8 @@ mod pickle;
 mod zip;
 
 use crate::config::Config;
-use crate::error::{self, Error};
-use crate::weights::{Checkpoint, Tensor, check_places};
+use crate::error::{self, Error, shortened};
+use crate::weights::{Checkpoint, MAX_KEY, Tensor, check_places};
 use file::PartialFile;
 use pickle::{Loaded, Pickle, StorageType, Value};
 use std::collections::BTreeMap;
@@ -183,7 +183,7 @@ fn read_legacy(file: &PartialFile) -> Result<BTreeMap<String, Tensor>> {
             return Err(damaged(format_args!("the list of storages holds no names")));
         };
         let Some(storage) = loaded.storages.get(key) else {
-            return Err(damaged(format_args!("storage `{key}` belongs to no tensor")));
+            return Err(damaged(format_args!("storage `{}` belongs to no tensor", shortened(key))));
         };
         let count = match file.get(at..at.saturating_add(8)) {
             Ok(count) => count,
@@ -241,8 +241,13 @@ fn index(loaded: &Loaded, start: &dyn Fn(&str, usize) -> Result<usize>) -> Resul
     };
     let mut tensors = BTreeMap::new();
     for &(key, value) in items {
-        let Value::Text(name) = *loaded.value(key) else {
-            return Err(damaged(format_args!("the state dict has a key that is no text")));
+        let name = match *loaded.value(key) {
+            Value::Text(name) if name.len() <= MAX_KEY => name,
+            _ => {
+                return Err(damaged(format_args!(
+                    "the state dict has a key that is no text of at most {MAX_KEY} bytes"
+                )));
+            }
         };
         let Value::Tensor(tensor) = loaded.value(value) else {
             let known = STATE_DICT_KEYS.map(|key| format!("`{key}`")).join(", ");

@@ -20,7 +20,7 @@ const MAX_DEPTH: usize = 64;
 const MAX_DIMENSIONS: usize = 8;
 /// Bytes of a pickle that are read before its length is known.
 const FIRST_READ: usize = 64 << 10;
-/// Longest `module.name`.
+/// Longest line of a `module.name`, and longest key of a storage.
 const MAX_NAME: usize = 256;
 
 /// Index of a value.
@@ -635,6 +635,9 @@ impl<'a> Pickle<'a> {
         else {
             return Err(refused(format_args!("a persistent id that is no storage")));
         };
+        if key.len() > MAX_NAME {
+            return Err(refused(format_args!("a storage whose key has {} bytes", key.len())));
+        }
         let elements = self.size(elements, "the number of a storage's elements")?;
         if elements.checked_mul(kind.size()).is_none() {
             return Err(refused(format_args!("storage `{key}` with {elements} elements")));

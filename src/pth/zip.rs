@@ -6,6 +6,7 @@
 
 use super::file::PartialFile;
 use super::{Result, Stop};
+use crate::error::shortened;
 use std::collections::BTreeMap;
 use std::fmt::Arguments;
 use std::ops::Range;
@@ -172,8 +173,7 @@ fn u64_at(record: &[u8], at: usize) -> u64 {
 #[cold]
 #[inline(never)]
 fn refused(name: &str, what: &str) -> Stop {
-    let name: String = name.chars().take(100).collect();
-    Stop::Refused(format!("entry `{name}` of the zip archive {what}"))
+    Stop::Refused(format!("entry `{}` of the zip archive {what}", shortened(name)))
 }
 
 #[cold]

@@ -1,5 +1,6 @@
 //! PyTorch checkpoints for engines that read safetensors only.
 
+use crate::config::Config;
 use crate::error::Error;
 use crate::pth::{Progress, Reader};
 use crate::weights::{Tensor, safetensors_layout};
@@ -41,7 +42,7 @@ impl PthReader {
                 Ok(ranges.iter().flat_map(|range| [range.start, range.end]).collect())
             }
             Progress::Index(index) => {
-                let (header, tensors) = safetensors_layout(&index);
+                let (header, tensors) = safetensors_layout(&index, &Config::default());
                 self.tensors = tensors.into_iter().cloned().collect();
                 self.header = header;
                 Ok(Vec::new())

@@ -1,17 +1,25 @@
 //! The face towards JavaScript; the only folder that names a `JsValue`.
 //!
-//! Each module that `build.sh` makes has one thing: the CPU engine, the WebGPU engine, or the reader of
-//! PyTorch checkpoints, so that a visitor downloads what is used. Errors are JavaScript `Error`s with the
+//! Each module that `build.sh` makes has one thing: the CPU engine, the WebGPU engine, the reader of
+//! PyTorch checkpoints, or the study of feature maps, so that a visitor downloads what is used. Errors are JavaScript `Error`s with the
 //! `code` of [`Error::code`].
 
 #[cfg(feature = "pth")]
 mod checkpoint;
+#[cfg(feature = "study")]
+mod editor;
+#[cfg(any(feature = "cpu", feature = "gpu", feature = "study"))]
+mod file;
 #[cfg(any(feature = "cpu", feature = "gpu"))]
 mod net;
+#[cfg(feature = "study")]
+mod similarity;
 #[cfg(all(feature = "cpu", target_feature = "atomics"))]
 mod threads;
 
 use crate::error::Error;
+#[cfg(any(feature = "cpu", feature = "gpu"))]
+pub use file::ModelBytes;
 #[cfg(any(feature = "cpu", feature = "gpu"))]
 pub use net::{Net, Output};
 #[cfg(all(feature = "cpu", target_feature = "atomics"))]

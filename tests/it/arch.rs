@@ -188,7 +188,7 @@ fn forms() -> Vec<Architecture> {
                 (5, [0.0, 1.0, 0.9, 0.4]),
                 (3, [0.0, 0.0, 0.3, 1.0]),
             ] {
-                let ghost = Some(Ghost { form, aggregation, cheap_kernel, cheap_ratio });
+                let ghost = Some(Ghost { form, aggregation, cheap_kernel, cheap_ratio, ..Ghost::default() });
                 // A stage without raw channels has no inner blocks to count: its depth is taken for 3.
                 let (depths, widths) = ([1, 3, 4, 3], [16, 48, 72, 88]);
                 forms.push(Architecture::RegNet(RegNet { depths, widths, group_width: 8, ghost }));

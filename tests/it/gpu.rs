@@ -2,20 +2,21 @@
 //! adapter these tests fail: passing would say nothing.
 
 use crate::network::files;
-use crate::support::reference::{LIMIT, Outputs, Reference, unit};
-use g_ghostnet::arch::{Activation, Conv, ConvWeights, Network, Op, Step, Value, View};
+use crate::support::case::{Add, Arithmetic, Case, hold_step};
+use crate::support::reference::{LIMIT, Outputs, Reference, recipe_checkpoint, unit};
+use g_ghostnet::Error;
+use g_ghostnet::arch::{Activation, Network, Op, Tap, TapSource, Value, View};
 use g_ghostnet::config::Config;
 use g_ghostnet::gpu::draw::{Painter, Picture};
-use g_ghostnet::gpu::kernels::Target;
-use g_ghostnet::gpu::weights::Weights;
-use g_ghostnet::gpu::{Gpu, Program};
+use g_ghostnet::gpu::kernels::{Float, Target, Winograd};
+use g_ghostnet::gpu::weights::{Packing, Weights};
+use g_ghostnet::gpu::{Gpu, Program, Read};
 use g_ghostnet::plan::Plan;
 use g_ghostnet::session::{CpuSession, GpuSession};
-use g_ghostnet::weights::{Checkpoint, Dtype, Tensor, contiguous_strides};
-use g_ghostnet::{Error, Result};
-use half::f16;
+use g_ghostnet::weights::{Checkpoint, Dtype, Tensor, contiguous_strides, expected_tensors};
 use pollster::block_on;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 const TARGETS: [Target; 2] = [Target::Software, Target::Hardware];
 
@@ -23,10 +24,25 @@ fn gpu(target: Target) -> Gpu {
     block_on(Gpu::request()).expect("a WebGPU adapter: install mesa-vulkan-drivers").with_target(target)
 }
 
+/// Every kind of kernel: for software and for hardware, with Winograd's method and without, in f32 and in f16.
+fn settings() -> Vec<Gpu> {
+    let mut settings = Vec::new();
+    for target in TARGETS {
+        for winograd in [Winograd::Never, Winograd::Always] {
+            for values in [Float::F32, Float::F16] {
+                let gpu = gpu(target).with_winograd(winograd);
+                settings.push(gpu.with_values(values).expect("Mesa's adapter has f16"));
+            }
+        }
+    }
+    settings
+}
+
 #[test]
 fn agrees_with_pytorch_tap_by_tap() {
-    for target in TARGETS {
-        let gpu = gpu(target);
+    let half = gpu(Target::Hardware).with_values(Float::F16).expect("Mesa's adapter has f16");
+    let winograd = gpu(Target::Hardware).with_winograd(Winograd::Always);
+    for gpu in [gpu(Target::Software), gpu(Target::Hardware), winograd, half] {
         for file in files() {
             let reference = Reference::from_file(&file).unwrap();
             let model = reference.model().unwrap();
@@ -35,37 +51,45 @@ fn agrees_with_pytorch_tap_by_tap() {
             let outputs = block_on(session.run(&model, &reference.image(), reference.input, &taps)).unwrap();
             let taps = outputs.taps.into_iter().map(|tap| tap.data).collect();
             let worst = reference.compare(&Outputs { logits: outputs.logits, taps }).unwrap();
-            assert!(worst.error <= LIMIT, "{target:?}, {}: {worst:?}", file.display());
+            let limit = match gpu.values() {
+                Float::F32 => LIMIT,
+                // Weights and outputs of each step are off by half a unit in the last place, 2^-11, in either
+                // direction: they add up as a random walk does.
+                Float::F16 => {
+                    let steps = model.network(224, 224).unwrap().steps.len();
+                    (2.0 * steps as f64).sqrt() * f64::exp2(-11.0)
+                }
+            };
+            let setting = (gpu.target(), gpu.values());
+            assert!(worst.error <= limit, "{setting:?}, {}: {worst:?}", file.display());
         }
     }
 }
 
-/// A convolution and what is added to it.
-#[derive(Clone, Copy, Debug)]
-struct Case {
-    channels: [usize; 2],
-    groups: usize,
-    kernel: usize,
-    stride: usize,
-    size: [usize; 2],
-    batch: usize,
-    add: Add,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Add {
-    None,
-    Value,
-    Channel,
-}
-
-const fn case(channels: [usize; 2], groups: usize, kernel: usize, stride: usize, size: [usize; 2]) -> Case {
-    Case { channels, groups, kernel, stride, size, batch: 1, add: Add::None }
+#[test]
+fn f16_is_refused_by_a_device_that_was_made_without() {
+    let gpu = gpu(Target::Hardware);
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let adapter = block_on(instance.request_adapter(&wgpu::RequestAdapterOptions::default())).unwrap();
+    let (device, queue) = block_on(adapter.request_device(&wgpu::DeviceDescriptor::default())).unwrap();
+    let without = Gpu::new(device, queue, adapter.get_info());
+    let refused = without.with_values(Float::F16).err().map(|error| error.code());
+    assert_eq!(refused, Some("unsupported"));
+    assert!(gpu.with_values(Float::F16).is_ok());
 }
 
 /// Around every edge: tiles of 8 outputs x 8 pixels, of 16, 32 and 64 outputs x 256, 128 and 64 pixels,
 /// blocks of 4 inputs, loads of 8 and 16 inputs, and Winograd's tiles of 4 x 4.
-fn cases() -> Vec<Case> {
+fn cases() -> Vec<(Case, usize)> {
+    let case = |channels, groups, kernel, stride, size| Case {
+        channels,
+        groups,
+        kernel,
+        stride,
+        size,
+        add: Add::None,
+        activation: Activation::Relu,
+    };
     let mut cases = Vec::new();
     for side in [1, 2, 3, 5, 8, 9, 16, 17] {
         cases.push(case([5, 7], 1, 1, 1, [side, side]));
@@ -73,6 +97,7 @@ fn cases() -> Vec<Case> {
     for outputs in [1, 3, 4, 5, 8, 9, 16, 17, 31, 32, 33, 63, 64, 65, 130] {
         cases.push(case([6, outputs], 1, 1, 1, [3, 5]));
         cases.push(case([6, outputs], 1, 3, 2, [5, 4]));
+        cases.push(case([8, outputs], 1, 3, 1, [5, 4]));
     }
     for inputs in [1, 3, 4, 5, 15, 16, 17, 33] {
         cases.push(case([inputs, 10], 1, 1, 1, [4, 4]));
@@ -88,10 +113,11 @@ fn cases() -> Vec<Case> {
     cases.push(case([3, 20], 1, 7, 2, [19, 22]));
     cases.push(case([24, 24], 24, 5, 1, [7, 6]));
     cases.push(case([12, 24], 12, 3, 1, [5, 5]));
-    for add in [Add::Value, Add::Channel] {
+    let mut cases: Vec<_> = cases.into_iter().map(|case| (case, 1)).collect();
+    for (add, activation) in [(Add::Residual, Activation::HardSigmoid), (Add::Channel, Activation::None)] {
         for batch in [1, 2, 3, 5] {
             for (kernel, size) in [(1, [3, 3]), (3, [5, 6]), (1, [1, 1]), (5, [3, 2])] {
-                cases.push(Case { batch, add, ..case([16, 19], 1, kernel, 1, size) });
+                cases.push((Case { add, activation, ..case([16, 19], 1, kernel, 1, size) }, batch));
             }
         }
     }
@@ -100,177 +126,102 @@ fn cases() -> Vec<Case> {
 
 #[test]
 fn convolutions_agree_with_the_formula_around_every_tile_edge() {
-    for target in TARGETS {
-        let gpu = gpu(target);
-        for dtype in [Dtype::F32, Dtype::F16] {
-            for case in cases() {
-                let error = run_case(&gpu, &case, dtype).unwrap();
-                assert!(error <= 1.0, "{target:?}, {dtype:?}, {case:?}: {error} of the bound");
+    for gpu in settings() {
+        for (case, batch) in cases() {
+            let network = case.network();
+            let full = recipe_checkpoint(&network, "kernels", str::to_owned, Config::default()).unwrap();
+            let half = in_f16(&network, &full);
+            let images = unit("image", batch * network.image().len());
+            for checkpoint in [full, half] {
+                hold_steps(&gpu, &network, &checkpoint, &images, batch);
             }
         }
     }
 }
 
-/// Error of a case on the device, relative to the bound that f32 arithmetic has.
-fn run_case(gpu: &Gpu, case: &Case, dtype: Dtype) -> Result<f64> {
-    let Case {
-        channels: [channels_in, channels_out],
-        groups,
-        kernel,
-        stride,
-        size: [height, width],
-        batch,
-        add,
-    } = *case;
-    let (out_height, out_width) = (height.div_ceil(stride), width.div_ceil(stride));
-    let value = |channels, height, width| Value { name: String::new(), channels, height, width };
-    let view = |value, channels, height, width| View { value, first: 0, channels, height, width };
-    let conv = |name: &str, kernel, stride, groups, add, activation| {
-        Op::Conv(Conv {
-            weights: ConvWeights { conv: name.into(), norm: None, bias: true, matrix: false },
-            kernel,
-            stride,
-            groups,
-            add,
-            activation,
-        })
-    };
-    let image = view(0, channels_in, height, width);
-    let side = view(1, channels_out, out_height, out_width);
-    let mean = view(2, channels_out, 1, 1);
-    let y = view(3, channels_out, out_height, out_width);
-    let addend = match add {
-        Add::None => None,
-        Add::Value => Some(side),
-        Add::Channel => Some(mean),
-    };
-    let step = |name: &str, op, x, y| Step { name: name.into(), op, x, y };
-    let steps = vec![
-        // What is added comes from a convolution of its own.
-        step("side", conv("side", 1, stride, 1, None, Activation::None), image, side),
-        step("mean", Op::Mean, side, mean),
-        step("main", conv("main", kernel, stride, groups, addend, Activation::Relu), image, y),
-    ];
-    let values = vec![
-        value(channels_in, height, width),
-        value(channels_out, out_height, out_width),
-        value(channels_out, 1, 1),
-        value(channels_out, out_height, out_width),
-    ];
-    let network =
-        Network { name: "case".into(), classes: 1, values, steps, stages: Vec::new(), taps: Vec::new() };
+#[test]
+fn every_step_of_every_family_agrees_with_the_formula() {
+    for file in [
+        "form_released_40x56_b2.json",
+        "form_paper_40x56_b2.json",
+        "ghostnet_050_47x65_b2.json",
+        "resnet18_64x96_b1.json",
+    ] {
+        let reference = Reference::from_file(Path::new("tests/golden/reference").join(file)).unwrap();
+        let model = reference.model().unwrap();
+        let network = model.network(33, 47).unwrap();
+        let images = unit("image", 2 * network.image().len());
+        for gpu in settings() {
+            hold_steps(&gpu, &network, &model.checkpoint, &images, 2);
+        }
+    }
+}
 
-    let round = |value: f32| if dtype == Dtype::F16 { f16::from_f32(value).to_f32() } else { value };
-    let numbers = |name: &str, count| unit(name, count).into_iter().map(round).collect::<Vec<f32>>();
-    let in_group = channels_in / groups;
-    let tensors = [
-        ("side.weight", vec![channels_out, channels_in, 1, 1]),
-        ("side.bias", vec![channels_out]),
-        ("main.weight", vec![channels_out, in_group, kernel, kernel]),
-        ("main.bias", vec![channels_out]),
-    ];
+/// The same numbers in f16.
+fn in_f16(network: &Network, checkpoint: &Checkpoint) -> Checkpoint {
     let (mut bytes, mut index) = (Vec::new(), BTreeMap::new());
-    for (name, shape) in &tensors {
+    for (name, shape) in expected_tensors(network) {
         let offset = bytes.len();
-        for value in numbers(name, shape.iter().product()) {
-            match dtype {
-                Dtype::F16 => bytes.extend(f16::from_f32(value).to_le_bytes()),
-                _ => bytes.extend(value.to_le_bytes()),
-            }
-        }
-        let strides = contiguous_strides(shape);
-        index.insert((*name).to_owned(), Tensor { dtype, shape: shape.clone(), strides, offset });
+        bytes.extend(Float::F16.encode(&checkpoint.read(&name).unwrap()));
+        let strides = contiguous_strides(&shape);
+        index.insert(name, Tensor { dtype: Dtype::F16, shape, strides, offset });
     }
-    let checkpoint = Checkpoint::new(bytes, index, Config::default())?;
-    let images = unit("image", batch * channels_in * height * width);
+    Checkpoint::new(bytes, index, Config::default()).unwrap()
+}
 
-    let weights = Weights::new(gpu, &network, &checkpoint)?;
-    let plan = Plan::new(&network, &[] as &[&str])?;
-    let program = block_on(gpu.guarded(|| Program::new(gpu, plan, &weights, batch)))?;
+/// Runs a batch, `[batch, channels, height, width]`, with every value kept, and holds each step against the formula
+/// on the inputs that it had.
+fn hold_steps(gpu: &Gpu, network: &Network, checkpoint: &Checkpoint, images: &[f32], batch: usize) {
+    let mut network = network.clone();
+    let whole = |(value, of): (usize, &Value)| View {
+        value,
+        first: 0,
+        channels: of.channels,
+        height: of.height,
+        width: of.width,
+    };
+    let all: Vec<View> = network.values.iter().enumerate().map(whole).collect();
+    let made: BTreeSet<usize> = network.steps.iter().map(|step| step.y.value).collect();
+    network.taps = made
+        .iter()
+        .map(|&value| Tap { name: value.to_string(), source: TapSource::View(all[value]) })
+        .collect();
+    let names: Vec<_> = made.iter().map(ToString::to_string).collect();
+    let weights = Weights::new(gpu, &network, checkpoint).unwrap();
+    let plan = Plan::new(&network, &names).unwrap();
+    let program = block_on(gpu.guarded(|| Program::new(gpu, plan, &weights, batch))).unwrap();
     block_on(gpu.guarded(|| {
-        program.submit(gpu, &images);
+        program.submit(gpu, images, Read::All);
         Ok(())
-    }))?;
-    let got = block_on(program.outputs(gpu, batch))?.remove(0);
-
-    let read = |name: &str| checkpoint.read(name);
-    let (side_weight, side_bias) = (read("side.weight")?, read("side.bias")?);
-    let (weight, bias) = (read("main.weight")?, read("main.bias")?);
-    let mut worst = 0f64;
-    for (n, image) in images.chunks_exact(channels_in * height * width).enumerate() {
-        let source = [height, width];
-        let side = naive(image, source, &side_weight, &side_bias, 1, stride, 1);
-        let main = naive(image, source, &weight, &bias, kernel, stride, groups);
-        let pixels = out_height * out_width;
-        let magnitude = main.iter().chain(&side).fold(0f64, |max, sum| max.max(sum.1));
-        // Each of n additions rounds by half a unit in the last place at most; Winograd's transforms
-        // enlarge that by no more than 100.
-        let winograd = target_of(gpu, case);
-        let terms = (in_group * kernel * kernel + channels_in + pixels + 8) as f64;
-        let bound = terms * f64::from(f32::EPSILON) / 2.0 * magnitude * if winograd { 100.0 } else { 1.0 };
-        for (at, sum) in main.iter().enumerate() {
-            let channel = at / pixels;
-            let added = match add {
-                Add::None => 0.0,
-                Add::Value => side[at].0,
-                Add::Channel => {
-                    side[channel * pixels..(channel + 1) * pixels].iter().map(|sum| sum.0).sum::<f64>()
-                        / pixels as f64
-                }
-            };
-            let want = (sum.0 + added).max(0.0);
-            let error = (f64::from(got[n * main.len() + at]) - want).abs();
-            worst = worst.max(if error.is_nan() { f64::INFINITY } else { error / bound });
+    }))
+    .unwrap();
+    let outputs = block_on(program.outputs(gpu, batch, Read::All)).unwrap();
+    let half = gpu.values() == Float::F16;
+    // The input is rounded when it is uploaded.
+    let images = if half { Float::F16.decode(&Float::F16.encode(images)) } else { images.to_vec() };
+    let mut values: BTreeMap<usize, &[f32]> =
+        made.into_iter().zip(outputs[1..].iter().map(Vec::as_slice)).collect();
+    values.insert(network.image().value, &images);
+    for image in 0..batch {
+        let read = |view: View| {
+            let pixels = view.pixels();
+            let first = (image * all[view.value].channels + view.first) * pixels;
+            &values[&view.value][first..first + view.channels * pixels]
+        };
+        for step in &network.steps {
+            let second = step.reads().nth(1).map_or(&[][..], read);
+            let winograd =
+                matches!(&step.op, Op::Conv(conv) if weights.of(conv).packing == Packing::Winograd);
+            hold_step(
+                step,
+                read(step.y),
+                read(step.x),
+                second,
+                checkpoint,
+                Arithmetic { winograd, half, zero: 0.0 },
+            );
         }
     }
-    Ok(worst)
-}
-
-fn target_of(gpu: &Gpu, case: &Case) -> bool {
-    gpu.target() == Target::Software && case.kernel == 3 && case.stride == 1
-}
-
-/// The formula in f64: each output with the sum of its terms' magnitudes.
-fn naive(
-    image: &[f32],
-    [height, width]: [usize; 2],
-    weight: &[f32],
-    bias: &[f32],
-    kernel: usize,
-    stride: usize,
-    groups: usize,
-) -> Vec<(f64, f64)> {
-    let in_group = weight.len() / bias.len() / kernel / kernel;
-    let mut sums = Vec::new();
-    for (o, &bias) in bias.iter().enumerate() {
-        let group = o / (bias_len(weight, in_group, kernel) / groups);
-        for row in 0..height.div_ceil(stride) {
-            for column in 0..width.div_ceil(stride) {
-                let (mut sum, mut magnitude) = (f64::from(bias), f64::from(bias.abs()));
-                for i in 0..in_group {
-                    for a in 0..kernel {
-                        for b in 0..kernel {
-                            let r = (row * stride + a).wrapping_sub(kernel / 2);
-                            let c = (column * stride + b).wrapping_sub(kernel / 2);
-                            if r < height && c < width {
-                                let x = image[((group * in_group + i) * height + r) * width + c];
-                                let w = weight[((o * in_group + i) * kernel + a) * kernel + b];
-                                let term = f64::from(x) * f64::from(w);
-                                sum += term;
-                                magnitude += term.abs();
-                            }
-                        }
-                    }
-                }
-                sums.push((sum, magnitude));
-            }
-        }
-    }
-    sums
-}
-
-fn bias_len(weight: &[f32], in_group: usize, kernel: usize) -> usize {
-    weight.len() / in_group / kernel / kernel
 }
 
 fn small() -> (Reference, g_ghostnet::model::Model) {
@@ -368,8 +319,10 @@ fn a_tap_is_drawn_from_its_buffer() {
     let painter = block_on(Painter::new(&gpu, format, &palette)).unwrap();
     let (cell, columns) = (12, 3);
     let side = 64; // more than the grid, a multiple of a row's 256 bytes
-    for one_scale in [false, true] {
-        let picture = Picture { image: 1, channels: vec![5, 0, 11, 2], columns, cell, one_scale };
+    for (one_scale, gap) in [(false, 0), (true, 0), (true, 3)] {
+        let picture = Picture { image: 1, channels: vec![5, 0, 11, 2], columns, cell, gap, one_scale };
+        let step = cell + gap;
+        assert_eq!(picture.size(side).unwrap(), [3 * step, 2 * step]);
         let texture = gpu.device().create_texture(&wgpu::TextureDescriptor {
             label: None,
             size: wgpu::Extent3d { width: side, height: side, depth_or_array_layers: 1 },
@@ -382,7 +335,7 @@ fn a_tap_is_drawn_from_its_buffer() {
         });
         let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
         let program = session.program().unwrap();
-        block_on(painter.draw(&gpu, program, "layer2.base", &picture, &view)).unwrap();
+        block_on(gpu.guarded(|| painter.draw(&gpu, program, "layer2.base", &picture, &view))).unwrap();
         let pixels = read_texture(&gpu, &texture, side);
 
         let map =
@@ -394,13 +347,14 @@ fn a_tap_is_drawn_from_its_buffer() {
         };
         for y in 0..side {
             for x in 0..side {
-                let index = (y / cell * columns + x / cell) as usize;
+                let index = (y / step * columns + x / step) as usize;
+                let inside = x / step < columns && x % step < cell && y % step < cell;
                 let got = pixels[(y * side + x) as usize];
-                let Some(&channel) = picture.channels.get(index).filter(|_| x / cell < columns) else {
+                let Some(&channel) = picture.channels.get(index).filter(|_| inside) else {
                     assert_eq!(got, [0; 4], "{x}, {y} is outside of the grid");
                     continue;
                 };
-                let (row, column) = (y % cell * height as u32 / cell, x % cell * width as u32 / cell);
+                let (row, column) = (y % step * height as u32 / cell, x % step * width as u32 / cell);
                 let value = map(channel)[row as usize * width + column as usize];
                 let (min, max) = if one_scale { range(&picture.channels) } else { range(&[channel]) };
                 let want = if max > min { 255.0 * (value - min) / (max - min) } else { 0.0 };
@@ -410,7 +364,15 @@ fn a_tap_is_drawn_from_its_buffer() {
             }
         }
     }
-    let picture = Picture { image: 2, channels: vec![0], columns: 1, cell: 1, one_scale: false };
+    // Without reading back: the same numbers on the device, and none here.
+    let image = &reference.image()[..3 * 40 * 56];
+    let kept = block_on(session.keep(&model, image, [40, 56], &["layer2.base"])).unwrap();
+    let error = |(a, b): (&f32, &f32)| (a - b).abs();
+    assert!(kept.logits.iter().zip(&outputs.logits).map(error).all(|error| error <= 1e-5));
+    assert!(!kept.logits.is_empty() && kept.taps[0].data.is_empty());
+    assert_eq!(kept.taps[0].dims[1..], [channels, height, width]);
+
+    let picture = Picture { image: 2, channels: vec![0], columns: 1, cell: 1, gap: 0, one_scale: false };
     let texture = gpu.device().create_texture(&wgpu::TextureDescriptor {
         label: None,
         size: wgpu::Extent3d { width: 1, height: 1, depth_or_array_layers: 1 },
@@ -423,10 +385,18 @@ fn a_tap_is_drawn_from_its_buffer() {
     });
     let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
     let program = session.program().unwrap();
-    let error = block_on(painter.draw(&gpu, program, "layer2.base", &picture, &view)).unwrap_err();
+    let error = painter.draw(&gpu, program, "layer2.base", &picture, &view).unwrap_err();
     assert_eq!(error.code(), "wrong-shape");
-    let error = block_on(painter.draw(&gpu, program, "layer3.base", &picture, &view)).unwrap_err();
+    let error = painter.draw(&gpu, program, "layer3.base", &picture, &view).unwrap_err();
     assert_eq!(error.code(), "unknown-tap");
+    for picture in [
+        Picture { channels: Vec::new(), ..picture.clone() },
+        Picture { columns: 0, ..picture.clone() },
+        Picture { cell: 0, ..picture.clone() },
+        Picture { cell: u32::MAX, gap: u32::MAX, columns: u32::MAX, ..picture },
+    ] {
+        assert_eq!(picture.size(8192).unwrap_err().code(), "wrong-shape", "{picture:?}");
+    }
 }
 
 fn read_texture(gpu: &Gpu, texture: &wgpu::Texture, side: u32) -> Vec<[u8; 4]> {

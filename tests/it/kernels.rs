@@ -1,9 +1,9 @@
 //! The CPU engine's kernels, one step at a time, against the formula in f64: a table of shapes around
 //! every edge of the tiles, and every step of whole networks.
 
-use crate::support::naive;
+use crate::support::case::{Add, Arithmetic, Case, hold_step};
 use crate::support::reference::{Reference, recipe_checkpoint, unit};
-use g_ghostnet::arch::{Activation, Conv, ConvWeights, Network, Op, Step, Value, View};
+use g_ghostnet::arch::{Activation, Network, Op, Step, View};
 use g_ghostnet::config::Config;
 use g_ghostnet::cpu::{Pool, Weights, Workspace};
 use g_ghostnet::plan::Plan;
@@ -27,31 +27,17 @@ pub fn hold_steps(network: &Network, checkpoint: &Checkpoint, image: &[f32]) {
         workspace.run_step(&plan, &weights, &Pool::default(), step);
         let got = read(&workspace, step.y);
         let (x, zero) = as_integers(step, x, checkpoint);
-        let mut want = naive::step(step, &x, &second, checkpoint).unwrap();
-        if zero > 0.0 {
-            // The engine's sums are of inputs with their zero, which it subtracts in the end.
-            let with_zero: Vec<_> = x.iter().map(|x| x.abs() + zero).collect();
-            let sums = naive::step(step, &with_zero, &second, checkpoint).unwrap();
-            want.iter_mut().zip(&sums).for_each(|(want, sum)| want.magnitude = sum.magnitude);
-        }
-        assert_eq!(got.len(), want.len(), "{}", step.name);
-        let allowed = rounding(step);
-        // Winograd's transforms mix a tile's pixels and channels, so its error follows the largest sum.
-        let largest = want.iter().fold(0f64, |max, exact| max.max(exact.magnitude));
-        for (i, (&got, want)) in got.iter().zip(&want).enumerate() {
-            let magnitude = if is_winograd(step) { largest } else { want.magnitude };
-            let error = (f64::from(got) - want.value).abs();
-            let place = [i / step.y.pixels(), i % step.y.pixels() / step.y.width, i % step.y.width];
-            assert!(
-                error <= allowed * magnitude,
-                "{} at channel, row, column {place:?}: {got}, expected {}; {step:?}",
-                step.name,
-                want.value
-            );
-        }
+        let arithmetic = Arithmetic { winograd: is_winograd(step), half: false, zero };
+        hold_step(step, &got, &x, &second, checkpoint, arithmetic);
     }
 }
 
+#[cfg(not(feature = "int8"))]
+fn as_integers(_: &Step, x: Vec<f32>, _: &Checkpoint) -> (Vec<f32>, f32) {
+    (x, 0.0)
+}
+
+#[cfg(feature = "int8")]
 /// What a convolution in integers makes of its input, and what it adds to it.
 fn as_integers(step: &Step, x: Vec<f32>, checkpoint: &Checkpoint) -> (Vec<f32>, f32) {
     let Op::Conv(conv) = &step.op else { return (x, 0.0) };
@@ -66,31 +52,7 @@ fn is_winograd(step: &Step) -> bool {
     matches!(&step.op, Op::Conv(conv) if conv.kernel == 3 && conv.stride == 1 && conv.groups < step.x.channels)
 }
 
-/// Rounding error relative to the terms' magnitudes. A sum of n terms in any order is off by at most
-/// n half units in the last place, and a few operations follow. The three transforms of F(4x4, 3x3)
-/// have row sums of magnitudes up to 10, 1 and 19, each applied twice, of which errors of random signs
-/// reach a small part: 100 is allowed.
-fn rounding(step: &Step) -> f64 {
-    let half_unit = f64::from(f32::EPSILON) / 2.0;
-    match &step.op {
-        Op::Conv(conv) => {
-            let terms = step.x.channels / conv.groups * conv.kernel * conv.kernel + 6;
-            terms as f64 * half_unit * if is_winograd(step) { 100.0 } else { 1.0 }
-        }
-        Op::Mean => (step.x.pixels() + 2) as f64 * half_unit,
-        Op::Scale { .. } | Op::Add { .. } => 2.0 * half_unit,
-        Op::MaxPool | Op::Copy => 0.0,
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Add {
-    None,
-    Channel,
-    Residual,
-}
-
-/// A network of the steps that make a convolution's operands and the convolution.
+/// Holds a convolution and the steps that make its operands.
 fn hold_conv(
     channels: [usize; 2],
     groups: usize,
@@ -100,52 +62,8 @@ fn hold_conv(
     add: Add,
     activation: Activation,
 ) {
-    let conv = |name: &str, kernel, stride, groups, add, activation| {
-        let weights = ConvWeights { conv: name.into(), norm: None, bias: true, matrix: false };
-        Op::Conv(Conv { weights, kernel, stride, groups, add, activation })
-    };
-    let value =
-        |channels, [height, width]: [usize; 2]| Value { name: String::new(), channels, height, width };
-    let view = |value: usize, first, channels, [height, width]: [usize; 2]| View {
-        value,
-        first,
-        channels,
-        height,
-        width,
-    };
-    let (size, small) = ([height, width], [height.div_ceil(stride), width.div_ceil(stride)]);
-    // Operands are ranges inside wider values, as in a ghost stage.
-    let (before, after) = (5, 3);
-    let wide = |channels| before + channels + after;
-    let values = vec![
-        value(3, size),
-        value(wide(channels[0]), size),
-        value(wide(channels[1]), small),
-        value(wide(channels[1]), [1, 1]),
-        value(wide(channels[1]), small),
-    ];
-    let all =
-        |index: usize| view(index, 0, values[index].channels, [values[index].height, values[index].width]);
-    let part = |index: usize, channels| View { first: before, channels, ..all(index) };
-    let addend = match add {
-        Add::None => None,
-        Add::Channel => Some(part(3, channels[1])),
-        Add::Residual => Some(part(2, channels[1])),
-    };
-    let step = |name: &str, op, x, y| Step { name: name.into(), op, x, y };
-    let steps = vec![
-        step("x", conv("x", 1, 1, 1, None, Activation::None), all(0), all(1)),
-        step("residual", conv("residual", 3, stride, 1, None, Activation::None), all(0), all(2)),
-        step("mean", Op::Mean, all(2), all(3)),
-        step(
-            "main",
-            conv("main", kernel, stride, groups, addend, activation),
-            part(1, channels[0]),
-            part(4, channels[1]),
-        ),
-    ];
-    let network =
-        Network { name: "case".into(), classes: 1, values, steps, stages: Vec::new(), taps: Vec::new() };
+    let size = [height, width];
+    let network = Case { channels, groups, kernel, stride, size, add, activation }.network();
     let checkpoint = recipe_checkpoint(&network, "kernels", str::to_owned, Config::default()).unwrap();
     hold_steps(&network, &checkpoint, &unit("image", 3 * height * width));
 }

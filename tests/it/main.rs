@@ -1,17 +1,24 @@
 //! The native tests, in one binary so that they link once.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+#[cfg(feature = "study")]
+mod ablation;
 mod arch;
 #[cfg(feature = "gpu")]
 mod gpu;
+mod hostile;
 mod image;
 mod kernels;
 mod network;
 mod plan;
 mod pool;
+mod property;
 mod pth;
+#[cfg(feature = "int8")]
 mod quantize;
 #[cfg(feature = "gpu")]
 mod shaders;
+#[cfg(feature = "study")]
+mod similarity;
 mod support;
 mod weights;

@@ -1,5 +1,6 @@
 //! Slots and taps: no value is overwritten while it is needed, and asking for taps changes nothing.
 
+use crate::hostile::targets::holds_what_is_read;
 use crate::support::reference::{architecture, recipe_checkpoint, unit};
 use g_ghostnet::Error;
 use g_ghostnet::arch::regnet::{Form, Ghost, RegNet};
@@ -26,51 +27,6 @@ fn networks() -> Vec<Network> {
 
 fn all_taps(network: &Network) -> Vec<String> {
     network.taps.iter().map(|tap| tap.name.clone()).collect()
-}
-
-/// Runs the plan with the name of each value in place of its numbers: what a step reads must be there,
-/// in the channels that were written.
-fn holds_what_is_read(network: &Network, taps: &[String]) {
-    let plan = Plan::new(network, taps).unwrap();
-    // Per slot: the value that lies there and which of its channels were written.
-    let mut slots: Vec<Option<(usize, Vec<bool>)>> = vec![None; plan.slots.len()];
-    slots[plan.slot(plan.image)] = Some((plan.image.value, vec![true; plan.image.channels]));
-    let holds = |slots: &[Option<(usize, Vec<bool>)>], view: g_ghostnet::arch::View, step: &str| {
-        let (value, written) = slots[plan.slot(view)].as_ref().unwrap();
-        assert_eq!(*value, view.value, "{}: {step} reads an overwritten value", network.name);
-        let range = view.first..view.first + view.channels;
-        assert!(
-            written[range].iter().all(|&written| written),
-            "{}: {step} reads what is not written",
-            network.name
-        );
-    };
-    for step in &plan.steps {
-        for view in step.reads() {
-            holds(&slots, view, &step.name);
-            assert_ne!(
-                plan.slot(view),
-                plan.slot(step.y),
-                "{}: {} reads its own slot",
-                network.name,
-                step.name
-            );
-        }
-        let value = &plan.values[step.y.value];
-        assert!(value.len() <= plan.slots[plan.slot(step.y)], "{}: {} is too large", network.name, step.name);
-        let slot = &mut slots[plan.slot(step.y)];
-        if slot.as_ref().is_none_or(|(value, _)| *value != step.y.value) {
-            *slot = Some((step.y.value, vec![false; value.channels]));
-        }
-        let written = &mut slot.as_mut().unwrap().1;
-        written[step.y.first..step.y.first + step.y.channels].fill(true);
-    }
-    holds(&slots, plan.logits, "the output");
-    assert_eq!(plan.taps.len(), taps.len());
-    for ((name, view), asked) in plan.taps.iter().zip(taps) {
-        assert_eq!(name, asked);
-        holds(&slots, *view, name);
-    }
 }
 
 #[test]

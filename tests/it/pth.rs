@@ -405,7 +405,7 @@ fn a_checkpoint_is_laid_out_as_safetensors() {
     for name in ["zip", "legacy", "shared", "f16", "f64"] {
         let bytes = golden(name);
         let (tensors, _) = read_by_parts(&bytes).unwrap();
-        let (mut file, order) = safetensors_layout(&tensors);
+        let (mut file, order) = safetensors_layout(&tensors, &Config::default());
         for tensor in order {
             let place = &bytes[tensor.place().unwrap()];
             assert!(!tensor.is_contiguous() || tensor.row_major(place) == place, "{name}: {tensor:?}");

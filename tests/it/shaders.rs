@@ -1,11 +1,13 @@
 //! Every shader, reflected by naga and held against the Rust side.
 
 use g_ghostnet::gpu::draw::Uniform;
-use g_ghostnet::gpu::kernels::{DRAWING, Kernel, SHADERS, Target, shader};
+use g_ghostnet::gpu::kernels::{Float, Kernel, SHADERS, Target, drawing, shader};
 use g_ghostnet::gpu::step::Step;
 use naga::{AddressSpace, ShaderStage, StorageAccess, TypeInner};
 use std::collections::BTreeSet;
 use std::mem::offset_of;
+
+const VALUES: [Float; 2] = [Float::F32, Float::F16];
 
 #[test]
 fn every_file_is_in_the_table_and_back() {
@@ -23,16 +25,23 @@ fn every_file_is_in_the_table_and_back() {
 
 #[test]
 fn every_file_is_part_of_a_kernel() {
-    let used: BTreeSet<&str> =
-        kernels().into_iter().flat_map(|(_, kernel)| kernel.files()).chain(DRAWING.iter().copied()).collect();
+    let used: BTreeSet<&str> = VALUES
+        .into_iter()
+        .flat_map(|values| {
+            let of_kernels = kernels().into_iter().flat_map(move |(_, kernel)| kernel.files(values));
+            of_kernels.chain(drawing(values).into_iter().flatten())
+        })
+        .collect();
     let table: BTreeSet<&str> = SHADERS.iter().map(|shader| shader.0).collect();
     assert_eq!(used, table);
 }
 
 #[test]
 fn kernels_are_valid_and_bind_what_the_engine_binds() {
-    for (target, kernel) in kernels() {
-        let module = parse(&kernel.source());
+    for (values, (target, kernel)) in
+        VALUES.into_iter().flat_map(|values| kernels().into_iter().map(move |kernel| (values, kernel)))
+    {
+        let module = parse(&kernel.source(values));
         let entries: Vec<_> =
             module.entry_points.iter().map(|entry| (entry.name.as_str(), entry.stage)).collect();
         assert_eq!(entries, [("main", ShaderStage::Compute)], "{kernel:?}");
@@ -73,7 +82,7 @@ fn the_uniform_has_the_same_layout_in_rust() {
 #[test]
 fn shared_memory_is_within_the_default_limit() {
     for rows in [2u32, 4, 8] {
-        let kernel = Kernel::PointwiseShared(g_ghostnet::gpu::kernels::WeightType::F32, rows);
+        let kernel = Kernel::PointwiseShared(Float::F32, rows);
         let constants = kernel.constants(Target::Hardware);
         let depth = constants.iter().find(|constant| constant.0 == "depth").unwrap().1 as u32;
         let bytes = 2 * rows * depth * 64 + 4 * depth * 128 / rows * 16;
@@ -86,9 +95,9 @@ fn the_drawing_shaders_are_valid() {
     macro_rules! fields {
         ($($field:ident),* $(,)?) => { vec![$((stringify!($field), offset_of!(Uniform, $field) as u32)),*] };
     }
-    let rust = fields![first, pitch, height, width, count, columns, cell, one_scale];
-    for name in ["range", "draw"] {
-        let module = parse(&format!("{}\n{}", shader("picture"), shader(name)));
+    let rust = fields![first, pitch, height, width, count, columns, cell, gap, one_scale];
+    for files in VALUES.into_iter().flat_map(drawing) {
+        let module = parse(&files.map(shader).join("\n"));
         assert_eq!(members(&module, "Picture"), (rust.clone(), size_of::<Uniform>() as u32));
     }
 }
@@ -111,8 +120,9 @@ fn kernels() -> Vec<(Target, Kernel)> {
 fn parse(source: &str) -> naga::Module {
     let module = naga::front::wgsl::parse_str(source)
         .unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));
-    // Core WGSL, which naga counts as a capability: unpack2x16float.
-    let capabilities = naga::valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    use naga::valid::Capabilities;
+    // unpack2x16float, core WGSL that naga counts as a capability, and f16 where a module enables it.
+    let capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32 | Capabilities::SHADER_FLOAT16;
     naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities)
         .validate(&module)
         .unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));

@@ -181,17 +181,20 @@ test('of several pictures in quick succession the last one stays', async () => {
 test('stages open by pointer and arrow keys, and their twins are the most correlated maps', async () => {
   await open();
   await ready();
-  const opened = (number) => page.waitForFunction((number) => document.querySelector('#headline').textContent.startsWith(`In stage ${number}`), number);
+  const opened = (number) => page.locator('#headline', { hasText: `In stage ${number}` }).waitFor();
   await opened(3);
   await page.focus('#strip button[aria-pressed="true"]');
   await page.keyboard.press('ArrowLeft');
   await opened(2);
   await settled();
-  await page.focus('#last');
+  await page.locator('#stage-note', { hasText: /^By chance, against block 1 of another picture: \d+ of 96\./ }).waitFor();
+  await page.locator('#last [role="grid"]').focus();
+  await page.keyboard.press('Control+Home');
   await page.keyboard.press('ArrowRight');
-  await page.keyboard.press('ArrowRight');
-  const said = await page.textContent('#pair-text');
-  const [, twin, channel, r] = said.match(/^Block 1, map (\d+) and map (\d+) of the last block: r\s=\s(−?\d\.\d\d)/) ?? assert.fail(said);
+  const cell = page.locator('#last [role="gridcell"]');
+  await cell.filter({ hasText: /^Map 1, / }).waitFor({ state: 'attached' });
+  const said = await cell.textContent();
+  const [, channel, twin, r] = said.match(/^Map (\d+), its twin is (\d+), r = (−?\d\.\d\d)/) ?? assert.fail(said);
   assert.equal(Number(channel), 1);
   const best = await page.evaluate(async () => {
     const { load } = await import('/lib/index.js');
@@ -211,9 +214,8 @@ test('stages open by pointer and arrow keys, and their twins are the most correl
   });
   assert.equal(Number(twin), best[0]);
   assert.ok(Math.abs(Number(r.replace('−', '-')) - best[1]) <= 0.0051, `${r} against ${best[1]}`);
-  await page.waitForFunction(() => /^By chance, against block 1 of another picture: \d+ of 96\./.test(document.querySelector('#stage-note').textContent));
   await page.click('#strip button[data-stage="layer1"]');
-  await page.waitForFunction(() => document.querySelector('#headline').textContent.includes('single block'));
+  await page.locator('#headline', { hasText: 'single block' }).waitFor();
 });
 
 test('a model file takes the bundled one’s place; one that is no model does not', async () => {

@@ -60,7 +60,8 @@ export const flavours = [
 
 /**
  * @typedef {Omit<Flavour, 'probe'>} Part
- * @type {{ webgpu: Part, pth: Part }} the WebGPU engine, and the reader of PyTorch checkpoints
+ * @type {{ webgpu: Part, pth: Part, study: Part }} the WebGPU engine, the reader of PyTorch checkpoints, and the
+ *   study of feature maps
  */
 export const parts = {
   webgpu: {
@@ -72,6 +73,11 @@ export const parts = {
     name: 'pth',
     glue: () => import('../wasm/pth/g_ghostnet.js'),
     url: () => new URL('../wasm/pth/g_ghostnet_bg.wasm', import.meta.url),
+  },
+  study: {
+    name: 'study',
+    glue: () => import('../wasm/study/g_ghostnet.js'),
+    url: () => new URL('../wasm/study/g_ghostnet_bg.wasm', import.meta.url),
   },
 };
 
@@ -112,14 +118,4 @@ export function chooseFlavour(name, threads = false) {
     throw new GGhostError('unsupported', 'This browser has no WebAssembly SIMD: use Chrome 91, Firefox 89, Safari 16.4 or newer.');
   }
   return found;
-}
-
-/** Loads a module's script. */
-export async function loadGlue(flavour, folder) {
-  try {
-    if (!folder) return await flavour.glue();
-    return await import(/* @vite-ignore */ /* webpackIgnore: true */ new URL(`${flavour.name}/g_ghostnet.js`, folder).href);
-  } catch (error) {
-    throw new GGhostError('network', `The engine’s script could not be loaded (${error.message}). The option wasmUrl names its folder.`, { cause: error });
-  }
 }

@@ -1,8 +1,8 @@
 /**
- * @file Where an engine lives: in a worker, so that the page never waits, or in place.
- * Both answer `load`, `run`, `selfTest` and `info`.
+ * @file Where the work is done: in a worker, so that the page never waits, or in place. Both answer the same methods.
  */
 import { GGhostError, throwIfAborted, untilAborted } from './errors.js';
+import { tainted } from './image.js';
 
 /**
  * @typedef {object} Host
@@ -12,14 +12,27 @@ import { GGhostError, throwIfAborted, untilAborted } from './errors.js';
  */
 
 /**
+ * @typedef {object} Place
+ * @property {() => Worker} start
+ * @property {(hooks: object) => Promise<object>} methods the same ones, in place
+ */
+
+/** An engine: `load`, `run`, `selfTest` and `info`. @type {Place} */
+export const engine = {
+  start: () => new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'g-ghostnet' }),
+  methods: async (hooks) => (await import('./engine.js')).engineMethods(hooks),
+};
+
+/**
+ * @param {Place} place
  * @param {boolean | undefined} worker undefined: in a worker where that is possible
  * @param {{ signal?: AbortSignal, onProgress?: Function, fetch?: Function, decode?: Function }} hooks
  * @returns {Promise<Host>}
  */
-export async function openHost(worker, hooks) {
+export async function openHost(place, worker, hooks) {
   if (worker !== false && typeof Worker === 'function') {
     try {
-      return await openWorker(hooks);
+      return await openWorker(place, hooks);
     } catch (error) {
       throwIfAborted(hooks.signal);
       if (worker) {
@@ -29,19 +42,27 @@ export async function openHost(worker, hooks) {
   } else if (worker) {
     throw new GGhostError('unsupported', 'There are no workers here: leave the option worker out.');
   }
-  return openInPlace(hooks);
+  const methods = await place.methods(hooks).catch((error) => {
+    throw new GGhostError('network', `A script of the library could not be loaded (${error.message}): check the connection, and that the scripts are deployed beside each other.`, { cause: error });
+  });
+  return { worker: false, call: async (method, argument) => methods[method](argument), close: methods.close };
 }
 
-async function openWorker({ signal, onProgress }) {
-  const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'g-ghostnet' });
+async function openWorker(place, { signal, onProgress }) {
+  const worker = place.start();
   const waiting = new Map();
   let count = 0;
   const host = {
     worker: true,
     call: (method, argument, transfer = []) =>
       new Promise((resolve, reject) => {
-        waiting.set(++count, { resolve, reject });
-        worker.postMessage({ id: count, method, argument }, transfer);
+        // Pictures of other sites can be drawn and copied, and are refused only here.
+        try {
+          worker.postMessage({ id: ++count, method, argument }, transfer);
+          waiting.set(count, { resolve, reject });
+        } catch (error) {
+          reject(argument?.sources ? tainted(error) : error);
+        }
       }),
     close: () => worker.terminate(),
   };
@@ -78,10 +99,4 @@ async function openWorker({ signal, onProgress }) {
     else call?.resolve(result);
   };
   return host;
-}
-
-async function openInPlace(hooks) {
-  const { engineMethods } = await import('./engine.js');
-  const methods = engineMethods(hooks);
-  return { worker: false, call: async (method, argument) => methods[method](argument), close: methods.close };
 }

@@ -1,4 +1,8 @@
 /// <reference lib="esnext.disposable" />
+import type { LinearFit } from './similarity.js';
+
+export * from './similarity.js';
+import type { DrawOptions } from './draw.js';
 
 /** Where a net runs: WebGPU on the graphics card, or WebAssembly on the processor. */
 export type Backend = 'webgpu' | 'wasm';
@@ -6,6 +10,8 @@ export type Backend = 'webgpu' | 'wasm';
 /** What `load` is doing; `loaded` and `total` are the bytes of all downloads together. */
 export interface Progress {
   phase: 'download' | 'compile' | 'warm-up';
+  /** Part of the WebGPU engine's pipelines that is compiled, 0 to 1. */
+  part?: number;
   loaded: number;
   /** Unknown (undefined) until every server has said how much it sends. */
   total?: number;
@@ -23,6 +29,10 @@ export interface LoadOptions {
   labels?: string[];
   /** `'auto'` (the default) takes WebGPU where it exists, computes rightly and is faster, else WebAssembly. */
   backend?: 'auto' | Backend;
+  /**
+   * `'f16'`: WebGPU keeps feature maps and weights in half the memory, where the browser has `shader-f16`; sums are
+   * f32. `'auto'` (the default) does so where the self-test passes and it is faster.
+   */
   precision?: 'auto' | 'f32' | 'f16' | 'int8';
   /**
    * Threads of the WebAssembly engine, where the page is cross-origin isolated and the engine in a worker; left out:
@@ -167,6 +177,10 @@ export interface Info {
   taps: string[];
   backend: Backend;
   backendReason?: string;
+  /** The numbers that feature maps are kept in. */
+  precision: 'f32' | 'f16';
+  /** Why they are not those that were asked for. */
+  precisionReason?: string;
   /** Name of the graphics card, where one is used and the browser tells. */
   adapter: string | null;
   /** Threads that run. */
@@ -178,10 +192,101 @@ export interface Info {
   /** The WebAssembly binary that was chosen. */
   flavour: string;
   memoryBytes: number;
+  /** How the model was made of another one, where it was. */
+  edit?: 'ablated' | 'plain' | 'random';
 }
 
 export interface CallOptions {
   signal?: AbortSignal;
+}
+
+/** How alike two sets of channels are. */
+export interface RedundancyScore {
+  metric: 'pearson' | 'cosine' | 'r2' | 'cka';
+  /** CKA itself; else the median over channels, of the magnitude for pearson and cosine. */
+  score: number;
+  /** 10, 25, 50, 75 and 90 % over channels; absent for CKA, as the next ones. */
+  quantiles?: number[];
+  /** The part of the channels above 0.7. */
+  above?: number;
+  /** Of each channel of the second tap: its best match, signed, or its R2; 0 for the dead. */
+  perChannel?: Float32Array;
+  /** The channel of the first tap that it is most like; -1: none. Only for pearson and cosine. */
+  matches?: Int32Array;
+  /** Channels that do not vary, left out of all of the above. */
+  dead: Int32Array;
+}
+
+export interface RedundancyOptions extends CallOptions {
+  /** The first and the last block of this stage are compared; or name two `taps`. */
+  stage?: number | string;
+  /** The two taps to compare, instead of a stage's. */
+  taps?: [string, string];
+  /**
+   * `pearson` (the default) and `cosine`: the best match of each channel over all positions of all pictures;
+   * `r2`: how much of its variance a 1x1 convolution explains on held-out pictures, every fourth one, or with fewer
+   * than four on the lowest quarter of each; `cka`: unbiased linear CKA.
+   */
+  metric?: 'pearson' | 'cosine' | 'r2' | 'cka';
+  /** Compares with what the last block adds to its shortcut, because the shortcut by itself makes maps alike. */
+  added?: boolean;
+  /**
+   * What the score is to be held against: the first tap's maps of another picture (where there is one), shuffled
+   * positions (else), the same network with random weights, or nothing.
+   */
+  control?: 'other-image' | 'shuffled-positions' | 'random-weights' | false;
+  /** Pictures for `other-image`; by default each picture's neighbour in the list. */
+  other?: ImageInput | ImageInput[];
+  /** Of the shuffling and the random weights; 1 by default. */
+  seed?: number;
+  /** Of the fit, relative to the mean variance of the first tap's channels; 0.001 by default. */
+  ridge?: number;
+  /** Pictures seen, controls included. */
+  onProgress?: (progress: { done: number; total: number }) => void;
+}
+
+export interface Redundancy extends RedundancyScore {
+  /** Name of the stage, where one was asked for. */
+  stage?: string;
+  taps: [string, string];
+  control?: RedundancyScore & { kind: 'other-image' | 'shuffled-positions' | 'random-weights' };
+  samples: {
+    images: number;
+    /** Of all pictures. */
+    positions: number;
+    /** Of the two taps. */
+    channels: [number, number];
+    /** For `r2`. */
+    fittedPositions?: number;
+    scoredPositions?: number;
+  };
+  /** Whether there are samples enough for the measure to mean something. */
+  sufficient: boolean;
+  /** Why not. */
+  reason?: string;
+  /** The 1x1 convolution that `r2` is about, `[channels of the second tap, channels of the first]`. */
+  fit?: LinearFit;
+}
+
+/** A part of the network to do without. */
+export interface Ablation {
+  /** A ghost stage, by number or name; for `ghost` and `merge`. */
+  stage?: number | string;
+  /**
+   * `'off'`: the ghost maps are 0. A fit: they are ReLU(weight x + bias), with nothing aggregated from the blocks;
+   * x is the whole output of block 1 (`[cheap, width]`) or the part that the cheap operation reads (`[cheap, cheap]`).
+   */
+  ghost?: 'off' | LinearFit;
+  /** `'off'`: nothing aggregated from the blocks is added to the ghost maps. */
+  merge?: 'off';
+  /** Channels of taps that are 0 for whoever reads them. */
+  channels?: { tap: string; channel: number }[];
+}
+
+export interface EditOptions extends CallOptions {
+  /** The engine of the new net; that of this one by default. */
+  backend?: 'auto' | Backend;
+  onProgress?: (progress: Progress) => void;
 }
 
 /**
@@ -228,7 +333,57 @@ export interface GGhostNet {
    */
   forward(tensor: Tensor, options?: CallOptions & { taps?: string[] }): Promise<ForwardResult>;
 
-  /** Compares the engine's results with known ones. */
+  /**
+   * How alike the maps of a stage's first and last block are, beside a control; a list of pictures is one measurement.
+   * Pictures are read as their turn comes.
+   * @example
+   * const { score, above, control, sufficient } = await net.redundancy(['one.jpg', 'two.jpg'], { stage: 3 });
+   * console.log(score, control?.score, above, sufficient);
+   * // 0.61 0.12 0.35 true
+   */
+  redundancy(input: ImageInput | ImageInput[], options: RedundancyOptions): Promise<Redundancy>;
+
+  /**
+   * A second net of the same model without a part of it; dispose of it as of any.
+   * @example
+   * const without = await net.ablated({ stage: 3, ghost: 'off' });
+   * console.log((await without.classify('photo.jpg')).top[0].label);
+   * // 'parachute'
+   */
+  ablated(ablation: Ablation | Ablation[], options?: EditOptions): Promise<GGhostNet>;
+
+  /**
+   * The plain RegNetX of the same size with random weights: for its parameters, cost and time. What it answers means nothing.
+   * @example
+   * const plain = await net.plainTwin();
+   * console.log(net.info.macs / plain.info.macs, plain.info.edit);
+   * // 0.57 'plain'
+   */
+  plainTwin(options?: EditOptions & { seed?: number }): Promise<GGhostNet>;
+
+  /**
+   * The same network with random weights, every batch norm's scale 1: what its form alone makes alike.
+   */
+  randomTwin(options?: EditOptions & { seed?: number }): Promise<GGhostNet>;
+
+  /**
+   * Draws feature maps of the picture of the last call, the first of a batch, on a canvas, which takes the size of the
+   * grid. On WebGPU they are drawn where they lie and never read back; on WebAssembly by `drawMaps`, to the same
+   * pixels, each within one level of the colour map. The canvas may have a context already, for 2d or bitmaprenderer.
+   * @example
+   * await net.classify(file);
+   * const { backend } = await net.drawFeature(canvas, { tap: 'layer3.ghost', cell: 20, columns: 12 });
+   * // canvas.width: 240, backend: 'webgpu'
+   */
+  drawFeature(
+    canvas: HTMLCanvasElement | OffscreenCanvas,
+    options: DrawOptions & CallOptions & { tap: string },
+  ): Promise<{ backend: Backend; backendReason?: string }>;
+
+  /**
+   * Holds the engine against the logits that the model file has, as the bundled one does, and WebGPU against WebAssembly
+   * too: `worstError` is a part of the largest value.
+   */
   selfTest(options?: CallOptions): Promise<{ passed: boolean; worstError: number }>;
 
   /** Frees the memory and stops the worker. */

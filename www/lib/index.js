@@ -3,7 +3,7 @@
  * examples, are in index.d.ts.
  */
 import { GGhostError, throwIfAborted, untilAborted } from './errors.js';
-import { openHost } from './host.js';
+import { engine, openHost } from './host.js';
 import { baseUrl, snapshot } from './image.js';
 
 export { GGhostError };
@@ -15,9 +15,12 @@ const precisions = ['auto', 'f32', 'f16', 'int8'];
 export async function load(options = {}) {
   const { signal, worker, onProgress, platform = {} } = options;
   throwIfAborted(signal);
-  const net = new GGhostNet(worker, platform);
+  return open(new GGhostNet(worker, platform), engineOptions(options, platform), { signal, onProgress });
+}
+
+async function open(net, options, hooks) {
   try {
-    await net._open(engineOptions(options, platform), { signal, onProgress });
+    await net._open(options, hooks);
     return net;
   } catch (error) {
     net.dispose();
@@ -74,13 +77,13 @@ class GGhostNet {
   /** @private `load`, and again after a crash. */
   async _open(options, { signal, onProgress } = {}) {
     const hooks = { ...this.#platform, signal, onProgress };
-    this.#host = await openHost(this.#hostKind, hooks);
+    this.#host = await openHost(engine, this.#hostKind, hooks);
     this.#check();
     const { info, kept } = await untilAborted(this.#host.call('load', options), [signal]);
     this.#check();
     // The model's own bytes are not held twice.
     this.#options = { ...options, model: kept.model, kept };
-    this.#info = { ...info, worker: this.#host.worker };
+    this.#setInfo(info);
     this.#crashed = false;
   }
 
@@ -127,6 +130,41 @@ class GGhostNet {
       taps: Object.fromEntries(result.taps.map(({ name, data, dims }) => [name, { data, dims, layout: 'nchw' }])),
       ...provenance(result),
     };
+  }
+
+  async redundancy(input, options) {
+    this.#check();
+    const { redundancy } = await import('./study.js');
+    return redundancy(this, input, options, { worker: this.#hostKind, wasmUrl: this.#options.wasmUrl, platform: this.#platform });
+  }
+
+  async ablated(ablation, options) {
+    const { ablationsOf } = await import('./study.js');
+    return this.#edited({ kind: 'ablated', ablations: ablationsOf(this.info, ablation) }, options);
+  }
+
+  plainTwin({ seed, ...options } = {}) {
+    return this.#edited({ kind: 'plain', seed }, options);
+  }
+
+  randomTwin({ seed, ...options } = {}) {
+    return this.#edited({ kind: 'random', seed }, options);
+  }
+
+  /** A net of another model that is made of this one's, on the same engine. */
+  async #edited(edit, { backend = this.info.backend, signal, onProgress } = {}) {
+    throwIfAborted(signal);
+    const { kept, variant, labels, ...options } = this.#options;
+    const net = new GGhostNet(this.#hostKind, this.#platform);
+    return open(net, { ...options, backend, kept: { module: kept.module, flavour: kept.flavour }, edit: { ...edit, variant, labels } }, { signal, onProgress });
+  }
+
+  async drawFeature(canvas, { tap, signal, ...options } = {}) {
+    const { bitmap, maps, ...provenance } = await this.#call('draw', () => ({ tap: String(tap), ...options }), signal);
+    const { drawMaps, showBitmap } = await import('./draw.js');
+    if (bitmap) showBitmap(canvas, bitmap);
+    else drawMaps(canvas, maps, options);
+    return provenance;
   }
 
   selfTest({ signal } = {}) {
@@ -189,7 +227,12 @@ class GGhostNet {
   }
 
   async #refreshInfo() {
-    this.#info = { ...(await this.#host.call('info')), worker: this.#host.worker };
+    this.#setInfo(await this.#host.call('info'));
+  }
+
+  #setInfo(info) {
+    const edit = this.#options.edit?.kind;
+    this.#info = { ...info, worker: this.#host.worker, ...(edit && { edit }) };
   }
 
   #top(probabilities, topK) {
@@ -236,6 +279,9 @@ function mapsOf({ data, dims: [, ...dims] }, i) {
   const size = dims.reduce((a, b) => a * b);
   return { data: data.slice(i * size, (i + 1) * size), dims, layout: 'chw' };
 }
+
+/** @type {import('./similarity.d.ts').openSimilarity} */
+export const openSimilarity = async (options) => (await import('./similarity.js')).openSimilarity(options);
 
 /** Forgets every downloaded part of a model in several files. */
 export const clearCache = async () => (await import('./shards.js')).clearCache();

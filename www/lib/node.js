@@ -3,7 +3,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { clearCache, GGhostError, load as loadAnywhere } from './index.js';
+import { clearCache, GGhostError, load as loadAnywhere, openSimilarity as openAnywhere } from './index.js';
 
 export { clearCache, GGhostError };
 
@@ -22,10 +22,16 @@ export async function fetchOrRead(url, options) {
 
 /** @type {import('./index.d.ts').load} */
 export function load(options = {}) {
-  const base = pathToFileURL(`${process.cwd()}/`).href;
   const decode = async (blob) => decodeImage(new Uint8Array(await blob.arrayBuffer()));
-  return loadAnywhere({ worker: false, ...options, platform: { fetch: fetchOrRead, decode, base } });
+  return loadAnywhere({ worker: false, ...options, platform: { fetch: fetchOrRead, decode, base: base() } });
 }
+
+/** @type {import('./similarity.d.ts').openSimilarity} */
+export function openSimilarity(options = {}) {
+  return openAnywhere({ worker: false, ...options, platform: { fetch: fetchOrRead, base: base() } });
+}
+
+const base = () => pathToFileURL(`${process.cwd()}/`).href;
 
 /**
  * Reads a picture file to RGBA as a browser does.

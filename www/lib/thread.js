@@ -2,7 +2,8 @@
  * @file A thread of the engine: an instance of its module on the shared memory. It answers once, `{}` or `{ error }`,
  * and then takes part in whatever the engine computes until it is terminated.
  */
-import { flavours, loadGlue } from './flavours.js';
+import { flavours } from './flavours.js';
+import { loadGlue } from './module.js';
 
 addEventListener(
   'message',

@@ -1,5 +1,6 @@
 /** @file The five most probable classes, and how far to trust them. */
 import { byId, element, onChange } from './dom.js';
+import { text } from './language.js';
 
 /** Below this the page calls itself unsure: above it 97 of 100 validation pictures are right, below it 68. */
 const SURE = 0.75;
@@ -9,18 +10,18 @@ const percent = (probability) => `${(100 * probability).toFixed(1)} %`;
 export function answerView() {
   const list = byId('top');
   return onChange(
-    ({ result, picture, info, loadError }) => [result, picture, info, loadError],
-    ({ result, picture, info, loadError, bundled }) => {
+    ({ result, picture, info, loadError, language }) => [result, picture, info, loadError, language],
+    ({ result, picture, info, loadError }) => {
       byId('answer').classList.toggle('empty', !result);
       if (loadError) {
         byId('verdict').textContent = '';
         return;
       }
       if (!result) {
-        byId('verdict').textContent = info ? 'Looking …' : 'Loading the model …';
+        byId('verdict').textContent = text(info ? 'looking' : 'loadingModel');
         return;
       }
-      const { sure, verdict, note } = judge(result.top, picture, info.labels, bundled);
+      const { sure, verdict, note } = judge(result.top, picture, info.labels);
       byId('answer').classList.toggle('unsure', !sure);
       byId('verdict').textContent = verdict;
       byId('answer-note').textContent = note;
@@ -29,19 +30,14 @@ export function answerView() {
   );
 }
 
-function judge([best], picture, labels, bundled) {
-  const some = labels.slice(0, 12).join(', ') + (labels.length > 12 ? ' and so on' : '');
-  const known = `The ${labels.length} things this model knows: ${some}.`;
-  if (bundled && picture.sample && !labels.includes(picture.sample.label)) {
-    return {
-      sure: false,
-      verdict: best.probability < SURE ? 'Unsure, and rightly so' : `“${best.label}”, and wrong`,
-      note: `This sample shows none of what the model knows, so every answer is wrong. ${known}`,
-    };
+function judge([best], picture, labels) {
+  const known = text('known', { n: labels.length, labels: labels.slice(0, 12).join(', ') + (labels.length > 12 ? ' …' : '') });
+  // The samples were chosen for models of few classes, which cannot know most of them.
+  if (labels.length < 100 && picture.sample && !labels.includes(picture.sample.label)) {
+    const verdict = best.probability < SURE ? text('unsureRightly') : text('wrong', { label: best.label });
+    return { sure: false, verdict, note: text('sampleUnknown', { known }) };
   }
-  if (best.probability < SURE) {
-    return { sure: false, verdict: `Unsure: perhaps “${best.label}”`, note: `It may be none of them. ${known}` };
-  }
+  if (best.probability < SURE) return { sure: false, verdict: text('unsure', { label: best.label }), note: text('maybeNone', { known }) };
   return { sure: true, verdict: capital(best.label), note: '' };
 }
 

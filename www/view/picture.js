@@ -1,5 +1,6 @@
 /** @file The photograph, the ways to choose another, and the samples. */
 import { byId, element, onChange } from './dom.js';
+import { parts, text } from './language.js';
 
 export function pictureView({ choose }) {
   const file = byId('file');
@@ -11,11 +12,12 @@ export function pictureView({ choose }) {
   const photo = byId('photo');
   const image = byId('photo-image');
   const drawPhoto = onChange(
-    ({ picture, dragging, busy }) => [picture, dragging, busy],
+    ({ picture, dragging, busy, language }) => [picture, dragging, busy, language],
     ({ picture, dragging, busy }) => {
       photo.classList.toggle('dragging', dragging);
       photo.classList.toggle('busy', busy);
-      if (!picture) return;
+      photo.classList.toggle('live', Boolean(picture?.live));
+      if (!picture || picture.live) return;
       // The first sample is in the document already.
       if (image.getAttribute('src') !== picture.url) image.src = picture.url;
       image.alt = picture.title ?? picture.name;
@@ -57,8 +59,8 @@ function sampleButton(sample, choose) {
 
 function caption({ name, sample }) {
   if (!sample) return [name];
-  const link = (text, href) => (href ? element('a', { href, rel: 'noreferrer' }, text) : text);
-  return [`${sample.title}. Photo: `, link(sample.credit, sample.source), ', ', link(sample.license, sample.licenseUrl)];
+  const link = (words, href) => (href ? element('a', { href, rel: 'noreferrer' }, words) : words);
+  return parts('credit', { title: sample.title, author: link(sample.credit, sample.source), license: link(sample.license, sample.licenseUrl) });
 }
 
 /** Dropping anywhere and pasting. */
@@ -77,11 +79,11 @@ export function listenForPictures({ choose, drag, complain }) {
     drag(false);
     const [file] = event.dataTransfer.files;
     if (file) choose({ blob: file, name: file.name });
-    else complain('That was not a file: save the picture first, then drop it here.');
+    else complain(text('notAFile'));
   });
   addEventListener('paste', (event) => {
     const [file] = event.clipboardData.files;
-    if (file) choose({ blob: file, name: file.name || 'Pasted picture' });
-    else complain('The clipboard holds no picture: copy one first.');
+    if (file) choose({ blob: file, name: file.name || text('pasted') });
+    else complain(text('emptyClipboard'));
   });
 }

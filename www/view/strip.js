@@ -1,10 +1,11 @@
 /** @file The network as a row of stages: height is channels, width is blocks. The selected one opens below. */
 import { byId, element, onChange } from './dom.js';
+import { text } from './language.js';
 
 const svgNamespace = 'http://www.w3.org/2000/svg';
 const BLOCK = 26;
 const GAP = 4;
-const HEIGHT = 80;
+const HEIGHT = 64;
 
 export function stripView({ selectStage }) {
   const strip = byId('strip');
@@ -20,20 +21,20 @@ export function stripView({ selectStage }) {
   });
 
   const draw = onChange(
-    ({ info }) => [info],
+    ({ info, language }) => [info, language],
     ({ info }) => {
       if (!info) return;
       const widest = Math.max(...info.stages.map(({ width }) => width));
       const column = (text, detail) => element('div', { className: 'end' }, element('b', {}, text), element('span', {}, detail));
       strip.replaceChildren(
-        column('Picture', `${info.input.side} × ${info.input.side}`),
+        column(text('picture'), `${info.input.side} × ${info.input.side}`),
         ...info.stages.map((stage, i) => stageButton(stage, i + 1, widest, selectStage)),
-        column('Answer', `${info.labels.length} classes`),
+        column(text('answer'), text('classes', { n: info.labels.length })),
       );
     },
   );
   const mark = onChange(
-    ({ info, stage }) => [info, stage],
+    ({ info, stage, language }) => [info, stage, language],
     ({ stage }) => {
       for (const button of strip.querySelectorAll('button')) {
         const selected = button.dataset.stage === stage;
@@ -47,14 +48,14 @@ export function stripView({ selectStage }) {
 
 function stageButton(stage, number, widest, selectStage) {
   const { depth, width, cheap, kind, size } = stage;
-  const made = cheap ? `${cheap} of ${width} maps made cheaply` : 'no map made cheaply';
   const button = element(
     'button',
-    { type: 'button', 'aria-label': `Stage ${number}: ${depth} ${depth === 1 ? 'block' : 'blocks'}, ${width} maps of ${size.join(' by ')}, ${made}` },
+    { type: 'button' },
     drawing(stage, widest),
-    element('b', {}, `Stage ${number}`),
-    element('span', {}, `${width} maps, ${size[0]} × ${size[1]}`),
-    element('span', { className: kind }, cheap ? `${cheap} ghosts` : kind),
+    element('b', {}, text('stageName', { number })),
+    element('span', {}, text('stageMaps', { width, size: size.join(' × ') })),
+    element('span', { className: kind }, depth === 1 ? text('oneBlock') : cheap ? text('ghosts', { n: cheap }) : text('plain')),
+    element('span', { className: 'unseen' }, text('blocks', { n: depth })),
   );
   button.dataset.stage = stage.name;
   button.addEventListener('click', () => selectStage(stage.name));

@@ -1,0 +1,287 @@
+"""Tests of the model and training code; they need torch and no pictures, and take about a minute.
+
+usage: python train/test.py
+"""
+import json
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+import torch
+from evaluate import logits, top, wilson
+from export import config_of, export, labels_of
+from network import VARIANTS, blocks, build, start_from
+from pictures import DEVIATION, MEAN, at_side, augment, jitter, load, mix, sharpen
+from PIL import Image
+from regularise import add_dropout, add_stochastic_depth
+from torch.nn import functional as F
+from train import Training, arguments_of, rate_at, side_at
+
+HERE = Path(__file__).resolve().parent
+GOLDEN = HERE.parent / "tests/golden"
+sys.path.append(str(HERE.parent / "tests/reference"))
+import model  # noqa: E402
+import recipe  # noqa: E402
+
+FORMS = [dict(form=form, aggregation=aggregation, cheap_kernel=kernel, cheap_ratio=ratio)
+         for form, aggregation, kernel, ratio in (("released", True, 1, 0.5), ("released", False, 3, 0.5),
+                                                  ("released", True, 5, 0.25), ("paper", True, 1, 0.5),
+                                                  ("paper", False, 5, 0.75), ("released", True, 1, 1.0))]
+
+
+def shaded_set(root, count=24, side=40):
+    """Two classes of pictures in random colours: bright at the top, bright at the bottom."""
+    random = torch.Generator().manual_seed(1)
+    for part in ("train", "val"):
+        for name, ends in (("bottom", (0.2, 1)), ("top", (1, 0.2))):
+            folder = root / part / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                colour = 80 + 175 * torch.rand(3, generator=random)
+                light = torch.linspace(*ends, side).view(-1, 1, 1) * torch.ones(1, side, 1)
+                Image.fromarray((light * colour).to(torch.uint8).numpy()).save(folder / f"{i:03}.png")
+
+
+def small_training(root, out, *more):
+    return Training(arguments_of([str(root), str(out), "--variant", "g_ghost_regnetx_002", "--stored", "40",
+                                  "--sizes", "32:0.5,40:1", "--batch", "16", "--rate", "0.1", "--validate-every",
+                                  "100", "--average", "0.9", *more]))
+
+
+class Network(unittest.TestCase):
+    def test_keys_and_shapes_are_the_released_ones(self):
+        for number in ("002", "008", "032"):
+            expected = json.loads((GOLDEN / f"keys/g_ghost_regnetx_{number}.json").read_text())
+            state = build(f"g_ghost_regnetx_{number}", 1000).state_dict()
+            self.assertEqual({key: list(value.shape) for key, value in state.items()}, dict(expected))
+
+    def test_logits_are_those_of_the_authors_code(self):
+        golden = json.loads((GOLDEN / "reference/g_ghost_regnetx_008_160x192_b2.json").read_text())
+        net = recipe.fill(build("g_ghost_regnetx_008", golden["num_classes"]), golden["salt"])
+        with torch.no_grad():
+            found = net(recipe.picture(golden["input"], golden["salt"])).flatten()[:200]
+        expected = torch.tensor(golden["logits"])
+        self.assertLess((found - expected).abs().max(), 1e-5 * expected.abs().max())
+
+    def test_plain_twin_has_no_ghost_stage_and_more_parameters(self):
+        ghost, plain = build("g_ghost_regnetx_006", 10), build("regnetx_006", 10)
+        self.assertFalse([key for key in plain.state_dict() if "cheap" in key or "merge" in key])
+        self.assertEqual(len(blocks(plain)), sum(VARIANTS["006"][0]))
+        self.assertGreater(sum(p.numel() for p in plain.parameters()), sum(p.numel() for p in ghost.parameters()))
+
+    def test_every_form_trains_every_parameter(self):
+        for form in FORMS:
+            with self.subTest(form):
+                torch.manual_seed(0)
+                net = build("g_ghost_regnetx_002", 5, **form)
+                for block in blocks(net):
+                    torch.nn.init.ones_(block.bn3.weight)  # else a block's other weights have no gradient yet
+                F.cross_entropy(net(torch.randn(4, 3, 64, 64)), torch.arange(4)).backward()
+                still = [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()]
+                self.assertEqual(still, [])
+
+    def test_unknown_network_and_foreign_weights_are_refused(self):
+        with self.assertRaisesRegex(SystemExit, "no network is named"):
+            build("g_ghost_regnetx_007", 10)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "weights.pth"
+            torch.save(build("regnetx_002", 10).state_dict(), path)
+            with self.assertRaisesRegex(SystemExit, "of another network"):
+                start_from(build("g_ghost_regnetx_002", 10), path)
+
+    def test_a_head_of_other_classes_stays_random(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "weights.pth"
+            first, other = build("g_ghost_regnetx_002", 10), build("g_ghost_regnetx_002", 7)
+            torch.save(first.state_dict(), path)
+            head = other.fc.weight.clone()
+            self.assertFalse(start_from(other, path))
+            self.assertTrue(torch.equal(other.fc.weight, head))
+            self.assertTrue(torch.equal(other.layer4.end.conv1.weight, first.layer4.end.conv1.weight))
+
+
+class Regularise(unittest.TestCase):
+    def test_inference_is_untouched_and_training_keeps_the_expectation(self):
+        torch.manual_seed(0)
+        net = build("g_ghost_regnetx_002", 5).eval()
+        x = torch.randn(2, 3, 32, 32)
+        before = net(x)
+        add_stochastic_depth(net, 0.5)
+        add_dropout(net, 0.5)
+        self.assertTrue(torch.equal(net(x), before))
+        last = blocks(net)[-1].bn3
+        last.train()
+        hook = next(iter(last._forward_hooks.values()))
+        dropped = hook(last, None, torch.ones(4000, 1, 1, 1))
+        self.assertEqual(sorted(dropped.unique().tolist()), [0.0, 2.0])
+        self.assertLess((dropped.mean() - 1).abs(), 5 / 4000 ** 0.5)  # five standard errors
+
+
+class Pictures(unittest.TestCase):
+    def test_a_batch_keeps_its_form(self):
+        torch.manual_seed(0)
+        out = augment(torch.randint(256, (8, 3, 50, 50)).to(torch.uint8), 32)
+        self.assertEqual(out.shape, (8, 3, 32, 32))
+        self.assertTrue(out.isfinite().all())
+        self.assertGreater(out.std(), 0.1)
+
+    def test_sharpening_and_blurring(self):
+        torch.manual_seed(0)
+        x = torch.rand(3, 3, 16, 16)
+        out = sharpen(x, torch.tensor((0.0, -1.0, 1.0)))
+        self.assertTrue(torch.equal(out[0], x[0]))
+        self.assertLess(out[1].std(), x[1].std())
+        self.assertGreater(out[2].std(), x[2].std())
+        flat = torch.full((2, 3, 8, 8), 0.3)
+        self.assertLess((sharpen(flat, torch.tensor((-1.0, 1.5))) - 0.3).abs().max(), 1e-6)
+
+    def test_jitter_is_its_four_steps(self):
+        torch.manual_seed(0)
+        pixels = torch.rand(4, 3, 6, 6) * 255
+        torch.manual_seed(1)
+        found = jitter(pixels)
+        torch.manual_seed(1)
+        brightness, cast = torch.empty(4).uniform_(0.65, 1.35), torch.empty(4, 3).uniform_(0.9, 1.1)
+        contrast, saturation = torch.empty(4).uniform_(0.6, 1.4), torch.empty(4).uniform_(0.4, 1.6)
+        x = pixels / 255 * brightness.view(4, 1, 1, 1) * cast.view(4, 3, 1, 1)
+        middle = x.mean((1, 2, 3), keepdim=True)
+        x = middle + (x - middle) * contrast.view(4, 1, 1, 1)
+        grey = x.mean(1, keepdim=True)
+        x = (grey + (x - grey) * saturation.view(4, 1, 1, 1)).clamp(0, 1)
+        expected = (x - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(DEVIATION).view(3, 1, 1)
+        self.assertLess((found - expected).abs().max(), 1e-5)
+
+    def test_mixed_targets_are_the_share_of_the_pixels(self):
+        labels = torch.arange(8)
+        pixels = labels.float().view(8, 1, 1, 1).expand(8, 3, 20, 20).contiguous()
+        for seed in range(20):
+            torch.manual_seed(seed)
+            mixed, targets = mix(pixels, F.one_hot(labels).float(), 1.0)
+            self.assertLess((targets.sum(1) - 1).abs().max(), 1e-5)
+            wanted = (targets * labels).sum(1)  # a picture's mean is the mean of its labels by their share
+            self.assertLess((mixed.mean((1, 2, 3)) - wanted).abs().max(), 1e-4)
+        untouched, targets = mix(pixels, F.one_hot(labels).float(), 0.0)
+        self.assertTrue(torch.equal(untouched, pixels))
+
+    def test_enlarging_is_pillows_bicubic(self):
+        torch.manual_seed(0)
+        x = torch.randint(90, 166, (1, 3, 40, 40)).to(torch.uint8)  # no overshoot that Pillow would cut between passes
+        picture = Image.fromarray(x[0].permute(1, 2, 0).numpy()).resize((64, 64), Image.BICUBIC)
+        expected = at_side(torch.tensor(list(picture.tobytes())).view(1, 64, 64, 3).permute(0, 3, 1, 2), 64)
+        # Pillow rounds to whole steps after each of its two passes: less than two steps of 1/255 in 0.224
+        self.assertLess((at_side(x, 64) - expected).abs().max(), 2 / 255 / 0.224)
+
+
+class Schedule(unittest.TestCase):
+    def test_rate_and_side(self):
+        self.assertLess(rate_at(0.2, 0.1, 0.0), 0.001)
+        self.assertAlmostEqual(rate_at(0.2, 0.1, 0.1), 0.2)
+        self.assertAlmostEqual(rate_at(0.2, 0.1, 0.55), 0.1)
+        self.assertAlmostEqual(rate_at(0.2, 0.1, 1.0), 0.0)
+        self.assertEqual([side_at([(64, 0.5), (96, 1)], done) for done in (0, 0.49, 0.5, 1.0)], [64, 64, 96, 96])
+
+
+class Train(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.root = Path(self.folder.name)
+        shaded_set(self.root)
+
+    def tearDown(self):
+        self.folder.cleanup()
+
+    def test_it_learns_and_writes_what_it_says(self):
+        small_training(self.root, self.root / "a", "--epochs", "12", "--mix", "0.2").run()
+        log = [json.loads(line) for line in (self.root / "a.jsonl").read_text().splitlines()]
+        self.assertEqual({record["event"] for record in log}, {"start", "epoch", "validation", "end"})
+        final = [record for record in log if record["event"] == "validation"][-1]
+        self.assertGreater(final["top1"], 0.9)
+        net = build("g_ghost_regnetx_002", 2)
+        start_from(net, self.root / "a.pth")
+        pixels, labels, _ = load(self.root / "val", 40)
+        self.assertEqual(top(logits(net, pixels, 40), labels, 1) / len(labels), final["top1"])
+
+    def test_a_stopped_run_goes_on_to_the_same_weights(self):
+        more = ("--epochs", "3", "--f32", "--mix", "0.5", "--depth-drop", "0.1", "--threads", "1")
+        small_training(self.root, self.root / "whole", *more).run()
+        stopped = small_training(self.root, self.root / "parts", *more)
+        step = stopped.train_step
+
+        def step_and_fall():
+            if stopped.step == 5:  # in the second epoch, after the state of the first was saved
+                raise KeyboardInterrupt
+            return step()
+        stopped.train_step = step_and_fall
+        with self.assertRaises(KeyboardInterrupt):
+            stopped.run()
+        small_training(self.root, self.root / "parts", *more).run()
+        whole, parts = (torch.load(self.root / f"{name}.state", weights_only=True) for name in ("whole", "parts"))
+        self.assertEqual(whole["step"], parts["step"])
+        for kind in ("net", "average"):
+            for key, value in whole[kind].items():
+                self.assertTrue(torch.equal(value, parts[kind][key]), f"{kind} {key}")
+
+    def test_a_state_of_another_network_and_a_diverged_run_are_refused(self):
+        training = small_training(self.root, self.root / "c", "--epochs", "1", "--f32")
+        training.save()
+        with self.assertRaisesRegex(SystemExit, "c.state is of another network"):
+            small_training(self.root, self.root / "c", "--cheap-ratio", "0.75")
+        torch.nn.init.constant_(training.net.fc.weight, float("inf"))
+        with self.assertRaisesRegex(SystemExit, "not finite at step 0"):
+            training.run()
+
+    def test_a_teacher_that_agrees_costs_nothing(self):
+        torch.save(build("g_ghost_regnetx_002", 2).state_dict(), self.root / "teacher.pth")
+        training = small_training(self.root, self.root / "b", "--teacher", str(self.root / "teacher.pth"),
+                                  "--teacher-variant", "g_ghost_regnetx_002", "--teacher-share", "1", "--f32",
+                                  "--from", str(self.root / "teacher.pth"))
+        pixels, targets = training.batch()
+        training.net.eval()
+        self.assertLess(training.loss(pixels, targets).abs(), 1e-5)
+        torch.nn.init.normal_(training.net.fc.weight)
+        self.assertGreater(training.loss(pixels, targets), 1e-2)
+
+
+class Export(unittest.TestCase):
+    def test_the_file_is_the_checkpoint_in_half_precision(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path, out = Path(folder) / "a.pth", Path(folder) / "a.safetensors"
+            torch.manual_seed(0)
+            net = recipe.fill(build("g_ghost_regnetx_002", 3))
+            torch.save(net.state_dict(), path)
+            export(path, out, "g_ghost_regnetx_002", FORMS[0], ["a", "b", "ç d"], 64)
+            read, config = model.load(out)
+            self.assertEqual(config, dict(variant="g_ghost_regnetx_002", classes=["a", "b", "ç d"], input=dict(
+                side=64, resize="squash", interpolation="bicubic", mean=[0.485, 0.456, 0.406],
+                std=[0.229, 0.224, 0.225])))
+            for key, value in net.state_dict().items():
+                if not key.endswith("num_batches_tracked"):
+                    self.assertTrue(torch.equal(read.state_dict()[key], value.half().float()), key)
+            with self.assertRaisesRegex(SystemExit, "2 labels"):
+                export(path, out, "g_ghost_regnetx_002", FORMS[0], ["a", "b"], 64)
+            state = net.state_dict()
+            state["fc.bias"] = torch.tensor((1.0, 1e6, 0.0))
+            torch.save(state, path)
+            with self.assertRaisesRegex(SystemExit, "fc.bias is not finite as f16"):
+                export(path, out, "g_ghost_regnetx_002", FORMS[0], ["a", "b", "c"], 64)
+
+    def test_a_form_of_its_own_is_named_in_the_config(self):
+        config = config_of("g_ghost_regnetx_006", FORMS[4], ["a"], 64, [0.5])
+        self.assertEqual({key: config[key] for key in ("form", "aggregation", "cheapKernel", "cheapRatio")},
+                         dict(form="paper", aggregation=False, cheapKernel=5, cheapRatio=0.75))
+
+    def test_labels(self):
+        for name, count, last in (("imagenette", 10, "tench"), ("mini-imagenet", 100, "yawl"), ("everyday", 53, "courgette")):
+            labels = labels_of(HERE / f"labels/{name}.tsv")
+            self.assertEqual((len(labels), len(set(labels)), labels[-1]), (count, count, last))
+
+
+class Evaluate(unittest.TestCase):
+    def test_wilson(self):
+        low, high = wilson(2822, 3145)  # 89.73%; the interval that R's prop.test(correct = FALSE) gives
+        self.assertAlmostEqual(low, 0.8862, 4)
+        self.assertAlmostEqual(high, 0.9074, 4)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,236 @@
+"""Trains a G-Ghost-RegNetX, or its plain twin, on a folder of class folders; on one GPU if there is one, else the CPU.
+
+usage: train.py DATA OUT [--variant g_ghost_regnetx_006] [--from FILE] [--epochs N | --minutes N] ...
+
+DATA holds train/<class>/<pictures> and val/<class>/<pictures>. Writes OUT.state (all that is needed to go on, every
+epoch and every few minutes; the same command goes on from it), OUT.pth (the averaged weights) and OUT.jsonl (the log).
+A run that was stopped and goes on gives the same weights as one that was not: randomness follows from seed and step.
+With --minutes the schedule follows the time trained, for a machine whose speed is not known.
+"""
+import argparse
+import copy
+import json
+import math
+import os
+import time
+from pathlib import Path
+import torch
+from evaluate import logits, top
+from network import add_form_arguments, build, form_of, start_from
+from pictures import augment, load, mix
+from regularise import add_dropout, add_stochastic_depth
+from torch.nn import functional as F
+
+
+def arguments_of(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("data", type=Path)
+    add("out", type=Path)
+    add("--from", dest="start", type=Path, help="weights to start from; a head of other classes starts random")
+    add("--teacher", type=Path, help="a checkpoint of --teacher-variant to distil from")
+    add("--teacher-variant", default="g_ghost_regnetx_006")
+    add("--teacher-share", type=float, default=0.5, help="share of the loss that is the teacher's")
+    add("--temperature", type=float, default=2.0)
+    add("--epochs", type=float, default=60)
+    add("--minutes", type=float, help="train for this time instead of --epochs")
+    add("--sizes", default="112:0.5,128:0.8,160:1", help="SIDE:UNTIL,..., UNTIL a share of the training")
+    add("--stored", type=int, default=160, help="side of the pictures in memory")
+    add("--batch", type=int, default=64)
+    add("--rate", type=float, default=0.25, help="highest learning rate")
+    add("--warm-up", type=float, default=0.06, help="share of the training")
+    add("--decay", type=float, default=1e-4, help="weight decay of matrices and filters")
+    add("--smoothing", type=float, default=0.1)
+    add("--mix", type=float, default=0.0, help="share of batches with mixup or cutmix")
+    add("--dropout", type=float, default=0.2)
+    add("--depth-drop", type=float, default=0.0, help="stochastic depth: the last block's rate")
+    add("--average", type=float, default=0.998, help="decay of the moving average a step")
+    add("--validate-every", type=int, default=5, help="epochs; the last is always validated")
+    add("--save-minutes", type=float, default=3)
+    add("--seed", type=int, default=0)
+    add("--f32", action="store_true", help="no bfloat16")
+    add("--threads", type=int)
+    add_form_arguments(parser)
+    arguments = parser.parse_args(argv)
+    arguments.sizes = [(int(side), float(until)) for side, until in
+                       (part.split(":") for part in arguments.sizes.split(","))]
+    return arguments
+
+
+def side_at(sizes, done):
+    return next((side for side, until in sizes if done < until), sizes[-1][0])
+
+
+def rate_at(highest, warm_up, done):
+    """Linear warm-up, then a cosine to zero; `done` is the share of the training behind."""
+    if done < warm_up:
+        return highest * max(done, 1e-3 * warm_up) / warm_up
+    return highest * 0.5 * (1 + math.cos(math.pi * min(1.0, (done - warm_up) / (1 - warm_up))))
+
+
+def optimiser_of(net, decay):
+    matrices = [p for p in net.parameters() if p.dim() > 1]
+    vectors = [p for p in net.parameters() if p.dim() <= 1]
+    return torch.optim.SGD([dict(params=matrices, weight_decay=decay), dict(params=vectors, weight_decay=0)],
+                           lr=0.1, momentum=0.9, nesterov=True)
+
+
+@torch.no_grad()
+def update_average(average, net, decay):
+    for kept, new in zip(average.state_dict().values(), net.state_dict().values()):
+        if kept.is_floating_point():
+            kept.lerp_(new, 1 - decay)
+        else:
+            kept.copy_(new)
+
+
+def save(path, value):
+    """Whole or not at all: a kill while writing leaves the former file."""
+    torch.save(value, f"{path}.new")
+    os.replace(f"{path}.new", path)
+
+
+class Training:
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.pixels, self.labels, folders = load(arguments.data / "train", arguments.stored)
+        self.held_back, self.held_back_labels, held_back_folders = load(arguments.data / "val", arguments.stored)
+        if folders != held_back_folders:
+            raise SystemExit(f"{arguments.data}/train and val have different classes")
+        self.pixels, self.labels = self.pixels.to(self.device), self.labels.to(self.device)
+        self.classes = len(folders)
+        torch.manual_seed(arguments.seed)
+        self.net = build(arguments.variant, self.classes, **form_of(arguments))
+        if arguments.start:
+            start_from(self.net, arguments.start)
+        self.net.to(self.device, memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.net)
+        add_stochastic_depth(self.net, arguments.depth_drop)
+        add_dropout(self.net, arguments.dropout)
+        self.teacher = self.teacher_of(arguments) if arguments.teacher else None
+        self.optimiser = optimiser_of(self.net, arguments.decay)
+        self.step, self.seconds, self.ended = 0, 0.0, False
+        self.steps_an_epoch = len(self.pixels) // arguments.batch
+        if self.steps_an_epoch == 0:
+            raise SystemExit(f"{len(self.pixels)} pictures are less than a batch of {arguments.batch}")
+        if Path(f"{arguments.out}.state").exists():
+            self.resume()
+        self.log("start", arguments={k: str(v) for k, v in vars(arguments).items()}, pictures=len(self.pixels),
+                 held_back=len(self.held_back), classes=folders, device=str(self.device), torch=torch.__version__,
+                 threads=torch.get_num_threads(), parameters=sum(p.numel() for p in self.net.parameters()))
+
+    def teacher_of(self, arguments):
+        teacher = build(arguments.teacher_variant, self.classes)
+        if not start_from(teacher, arguments.teacher):
+            raise SystemExit(f"{arguments.teacher} does not know {self.classes} classes")
+        return teacher.to(self.device, memory_format=torch.channels_last).eval()
+
+    def log(self, event, **values):
+        record = dict(event=event, time=time.strftime("%Y-%m-%dT%H:%M:%S"), step=self.step,
+                      epoch=round(self.step / self.steps_an_epoch, 3), seconds=round(self.seconds, 1)) | values
+        with open(f"{self.arguments.out}.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def save(self):
+        save(f"{self.arguments.out}.state", dict(
+            net=self.net.state_dict(), average=self.average.state_dict(), optimiser=self.optimiser.state_dict(),
+            step=self.step, seconds=self.seconds, ended=self.ended))
+        save(f"{self.arguments.out}.pth", {k: v.cpu() for k, v in self.average.state_dict().items()})
+
+    def resume(self):
+        state = torch.load(f"{self.arguments.out}.state", map_location=self.device, weights_only=True)
+        try:
+            self.net.load_state_dict(state["net"])
+            self.average.load_state_dict(state["average"])
+        except RuntimeError as error:
+            raise SystemExit(f"{self.arguments.out}.state is of another network or set: choose another OUT ({error})")
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.seconds, self.ended = state["step"], state["seconds"], state["ended"]
+
+    def done(self):
+        """Share of the training that is behind."""
+        if self.arguments.minutes:
+            return self.seconds / (60 * self.arguments.minutes)
+        return self.step / (self.arguments.epochs * self.steps_an_epoch)
+
+    def batch(self):
+        """Pixels and target probabilities of this step; they follow from seed and step."""
+        epoch, at = divmod(self.step, self.steps_an_epoch)
+        order = torch.randperm(len(self.pixels), generator=torch.Generator().manual_seed(self.arguments.seed + epoch))
+        size = self.arguments.batch
+        chosen = order[at * size:(at + 1) * size].to(self.device)
+        torch.manual_seed((self.arguments.seed << 32) + self.step)
+        pixels = augment(self.pixels[chosen], side_at(self.arguments.sizes, self.done()))
+        targets = F.one_hot(self.labels[chosen], self.classes).float()
+        pixels, targets = mix(pixels, targets, self.arguments.mix)
+        return pixels, targets
+
+    def loss(self, pixels, targets):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=not self.arguments.f32):
+            answers = self.net(pixels)
+        loss = F.cross_entropy(answers.float(), targets, label_smoothing=self.arguments.smoothing)
+        if self.teacher is None:
+            return loss
+        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=not self.arguments.f32):
+            wanted = self.teacher(pixels)
+        heat, share = self.arguments.temperature, self.arguments.teacher_share
+        apart = F.kl_div(F.log_softmax(answers.float() / heat, 1), F.log_softmax(wanted.float() / heat, 1),
+                         log_target=True, reduction="batchmean") * heat * heat
+        return loss * (1 - share) + apart * share
+
+    def train_step(self):
+        rate = rate_at(self.arguments.rate, self.arguments.warm_up, self.done())
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.net.train()
+        loss = self.loss(*self.batch())
+        if not loss.isfinite():
+            raise SystemExit(f"the loss is not finite at step {self.step}: lower --rate; {self.arguments.out}.state is of before")
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        update_average(self.average, self.net, min(self.arguments.average, (1 + self.step) / (10 + self.step)))
+        self.step += 1
+        return loss.item()
+
+    def validate(self, side):
+        scores, n = logits(self.average, self.held_back, side, self.device), len(self.held_back_labels)
+        self.log("validation", side=side, n=n, top1=top(scores, self.held_back_labels, 1) / n,
+                 top5=top(scores, self.held_back_labels, 5) / n)
+
+    def run(self):
+        saved, total, count, began = time.monotonic(), 0.0, 0, self.seconds
+        while self.done() < 1:
+            start = time.monotonic()
+            total, count = total + self.train_step(), count + 1
+            self.seconds += time.monotonic() - start
+            epoch, at = divmod(self.step, self.steps_an_epoch)
+            if at == 0:
+                size, spent = self.arguments.batch, self.seconds - began
+                self.log("epoch", side=side_at(self.arguments.sizes, self.done()), loss=round(total / count, 4),
+                         rate=self.optimiser.param_groups[0]["lr"], pictures_a_second=round(count * size / spent, 1),
+                         done=round(self.done(), 4))
+                total, count, began = 0.0, 0, self.seconds
+            if at == 0 or time.monotonic() - saved > 60 * self.arguments.save_minutes:
+                self.save()
+                saved = time.monotonic()
+            if at == 0 and epoch % self.arguments.validate_every == 0 and self.done() < 1:
+                self.validate(side_at(self.arguments.sizes, self.done()))
+        if not self.ended:
+            self.validate(self.arguments.sizes[-1][0])
+            self.ended = True
+            self.save()
+        self.log("end")
+
+
+def main():
+    arguments = arguments_of()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    Training(arguments).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+/** @file Pictures from the camera and from an address. */
+import { byId, element, onChange } from '../view/dom.js';
+import { text } from '../view/language.js';
+
+export function sources({ state, update, look, actions }) {
+  const [camera, link, place, photo] = ['camera', 'link', 'sources', 'photo'].map(byId);
+  const form = element('form', { className: 'address', hidden: true });
+  const field = element('input', { type: 'url', required: true, placeholder: 'https://' });
+  const go = element('button', { type: 'submit', className: 'quiet' });
+  const note = element('p', { className: 'note' });
+  form.append(field, go, note);
+  place.replaceChildren(form);
+
+  link.addEventListener('click', () => {
+    form.hidden = !form.hidden;
+    link.setAttribute('aria-expanded', String(!form.hidden));
+    if (!form.hidden) field.focus();
+  });
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    update({ busy: true, error: undefined });
+    try {
+      const blob = await fetchPicture(field.value);
+      await actions.choose({ blob, name: decodeURIComponent(new URL(field.value).pathname.split('/').at(-1)) || field.value });
+    } catch (error) {
+      update({ busy: false, error: error.message });
+    }
+  });
+
+  const live = webcam({ state, update, look, photo });
+  camera.addEventListener('click', () => (state.picture?.live ? live.stop() : live.start()));
+
+  const words = onChange(
+    ({ language, picture }) => [language, Boolean(picture?.live)],
+    ({ picture }) => {
+      field.setAttribute('aria-label', text('addressLabel'));
+      go.textContent = text('fetch');
+      note.textContent = text('addressNote');
+      camera.textContent = text(picture?.live ? 'cameraStop' : 'camera');
+    },
+  );
+  return (now) => {
+    words(now);
+    live.show(now);
+  };
+}
+
+/** Only what the visitor names is fetched, without cookies. */
+async function fetchPicture(address) {
+  const url = new URL(address);
+  let response;
+  try {
+    response = await fetch(url, { credentials: 'omit', referrerPolicy: 'no-referrer' });
+  } catch {
+    throw new Error(text('noCors', { host: url.host }));
+  }
+  if (!response.ok) throw new Error(text('fetchFailed', { host: url.host, status: response.status }));
+  return response.blob();
+}
+
+const canvas = document.createElement('canvas');
+/** A frame's pixels, kept where they are read: a bitmap would go by the graphics card and back. */
+function pixelsOf(video) {
+  const { videoWidth: width, videoHeight: height } = video;
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  context.drawImage(video, 0, 0);
+  return context.getImageData(0, 0, width, height);
+}
+
+/** The camera's picture, looked at again as soon as the last look is over. */
+function webcam({ state, update, look, photo }) {
+  let video;
+  let stream;
+  let paused = false;
+  let frames = [];
+  const bar = element('p', { className: 'live-bar', hidden: true });
+  const rate = element('output', { id: 'frame-rate' });
+  const pause = element('button', { type: 'button', className: 'quiet', id: 'pause' });
+  bar.append(rate, pause);
+  photo.querySelector('figcaption').before(bar);
+  pause.addEventListener('click', () => {
+    paused = !paused;
+    if (paused) video.pause();
+    else run();
+    words();
+  });
+  const words = () => (pause.textContent = text(paused ? 'resume' : 'pause'));
+
+  async function start() {
+    try {
+      // Little larger than what networks see: more pixels would only cost time.
+      if (!navigator.mediaDevices) throw new Error(text('noCamera'));
+      stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 320 }, height: { ideal: 240 }, facingMode: 'environment' } });
+    } catch (error) {
+      update({ error: error.name === 'NotAllowedError' ? text('cameraRefused') : error.name === 'NotFoundError' ? text('noCamera') : error.message });
+      return;
+    }
+    video = element('video', { muted: true, playsInline: true, srcObject: stream });
+    photo.prepend(video);
+    await video.play();
+    paused = false;
+    frames = [];
+    run();
+  }
+
+  async function run() {
+    const mine = video;
+    await mine.play();
+    bar.hidden = false;
+    while (mine === video && !paused) {
+      await look({ live: pixelsOf(mine), name: text('camera') });
+      if (mine !== video || !state.picture?.live) break;
+      frames = [...frames.filter((time) => time > performance.now() - 2000), performance.now()];
+      if (frames.length > 2) rate.value = text('frameRate', { rate: ((frames.length - 1) / ((frames.at(-1) - frames[0]) / 1000)).toFixed(0) });
+      // A page in the background rests.
+      if (document.hidden) await new Promise(requestAnimationFrame);
+    }
+  }
+
+  /** Back to the first sample: what the camera saw is not kept. */
+  function stop() {
+    close();
+    look({ sample: state.samples[0] });
+  }
+
+  function close() {
+    stream?.getTracks().forEach((track) => track.stop());
+    video?.remove();
+    bar.hidden = true;
+    video = stream = undefined;
+  }
+
+  return {
+    start,
+    stop,
+    /** Another picture was chosen. */
+    show({ picture }) {
+      words();
+      if (video && picture && !picture.live && frames.length) close();
+    },
+  };
+}

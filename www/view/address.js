@@ -1,0 +1,39 @@
+/** @file What is looked at, in the address: a link shows the same. */
+
+/** What a visitor has chosen, as it is before anyone chose: only what differs is written. */
+export const defaults = {
+  sample: 'pavilion.jpg',
+  model: '',
+  backend: 'auto',
+  stage: 'layer3',
+  tab: 'twins',
+  /** Two taps, joined by a comma; empty: block 1 and block n. */
+  compare: '',
+  /** The map that stays lit: side and channel, `last.12`; with the other side's map where that is not the twin. */
+  pin: '',
+  threshold: 0.7,
+  metric: 'pearson',
+  sort: 'channel',
+  palette: 'viridis',
+  scale: 'local',
+  language: '',
+  theme: '',
+};
+
+/** What an address asks for; unknown names and impossible numbers are left out. */
+export function readAddress(hash) {
+  const found = {};
+  for (const [name, value] of new URLSearchParams(hash.replace(/^#/, ''))) {
+    if (!Object.hasOwn(defaults, name)) continue;
+    if (name !== 'threshold') found[name] = value;
+    else if (Number(value) >= 0.5 && Number(value) <= 0.95) found[name] = Number(value);
+  }
+  return found;
+}
+
+/** The part of the address after `#`; a picture of the visitor's own has no name there. */
+export function writeAddress(state) {
+  const named = { ...state, sample: state.picture?.sample?.file ?? defaults.sample };
+  const changed = Object.keys(defaults).filter((name) => named[name] !== undefined && named[name] !== defaults[name]);
+  return new URLSearchParams(changed.map((name) => [name, String(named[name])])).toString();
+}
