@@ -4,24 +4,18 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source tools/setup.sh
 
-# The WebAssembly modules. Two flavours of the CPU engine, because a browser refuses a module with an instruction
-# that it does not know; and three that are fetched when they are needed: the WebGPU engine, the reader of PyTorch
-# checkpoints, and the study of feature maps.
-flavours="relaxed fixed"
+# The WebAssembly modules. Four flavours of the CPU engine, because a browser refuses a module with an instruction
+# that it does not know, and shared memory exists in isolated pages only; and three that are fetched when they are
+# needed: the WebGPU engine, the reader of PyTorch checkpoints, and the study of feature maps.
+flavours="relaxed fixed relaxed-threads fixed-threads"
 modules="$flavours webgpu pth study"
-features_of() {
-  case $1 in
-    relaxed) echo "+simd128,+relaxed-simd" ;;
-    fixed | webgpu | pth | study) echo "+simd128" ;;
-    *) die "there is no module $1: expected one of $modules" ;;
-  esac
-}
 # The Cargo feature that a module is built with.
 part_of() {
   case $1 in
-    relaxed | fixed) echo cpu ;;
+    relaxed | fixed | relaxed-threads | fixed-threads) echo cpu ;;
     webgpu) echo gpu ;;
-    *) echo "$1" ;;
+    pth | study) echo "$1" ;;
+    *) die "there is no module $1: expected one of $modules" ;;
   esac
 }
 
@@ -44,10 +38,10 @@ usage: ./build.sh VERB
                                 print the top-5 of each picture
   accuracy [--model FILE] [--backend wasm|webgpu] [--json] FOLDER
                                 measure top-1 and top-5 on a folder of pictures sorted by class
-  bench MODELS ...              time the engine in Chromium on the models of a folder (see benches/wasm.mjs)
+  bench [MODELS] [--only NAME]  run the benchmarks and write docs/benchmarks.md; MODELS is made by benches/export.py
   pack [--smoke]                make the npm package; --smoke also tries it in fresh projects
-  docs                          make the reference of the JavaScript API: dist/docs/
-  site                          assemble the page as a folder for any static host: dist/site/
+  docs                          make the reference of the JavaScript API alone: dist/docs/
+  site                          assemble page, documents and reference as a folder for any static host: dist/site/
   fuzz [SECONDS [TARGET...]]    run the fuzzers, each for so many seconds (default: 60)
   audit [--strict]              licences, bans, sources and advisories of everything the project is built from
   soak [N]                      classify N times on both engines with lost devices (default: 10000)
@@ -85,55 +79,88 @@ trap report_failure EXIT
 # --- Compiling ---
 
 # Kernels are vectorised by hand and inlined by attribute; what the compiler would unroll, vectorise and inline
-# beside that is a tenth of the download and no measurable time. The study's loops are left to the compiler.
+# beside that is a tenth of the download and no measurable time.
 small="-C llvm-args=-inline-threshold=20 -C no-vectorize-loops -C no-vectorize-slp -Z location-detail=none"
 
-# wasm_cargo FLAVOUR SUBCOMMAND ARGUMENT...
+# Threads are workers that share one memory, of at most 2 GiB, and have thread-local storage of their own.
+shared_memory="-C target-feature=+atomics"
+for argument in shared-memory import-memory max-memory=2147483648 export=__wasm_init_tls export=__tls_size export=__tls_align export=__tls_base; do
+  shared_memory+=" -C link-arg=--$argument"
+done
+
+# wasm_cargo MODULE SUBCOMMAND ARGUMENT...
 # RUSTC_BOOTSTRAP lets a release compiler build its own standard library.
-# -Zpanic-abort-tests gives tests the panic strategy of the release, so that one such library serves both.
+# A panic of a module is a trap at once, because nobody would see its message; those of tests are read.
 # -Ztrim-paths keeps this machine's paths out of the binary.
-# Each flavour has a target folder of its own, because all would write the same g_ghostnet.wasm.
+# Each folder has a standard library: with threads and without, for modules and for tests. Relaxed SIMD is for this
+# crate alone, so that it needs none of its own.
 wasm_cargo() {
-  local flavour=$1 subcommand=$2 program=$rust/cargo flags=$small
+  local module=$1 subcommand=$2 program=$rust/cargo folder=single flags="-C target-feature=+simd128 -C linker=rust-lld $small" own=()
   shift 2
-  [ "$flavour" != study ] || flags="-Z location-detail=none"
   [ "$subcommand" != clippy ] || program=$rust/cargo-clippy
-  CARGO="$rust/cargo" RUSTC_BOOTSTRAP=1 RUSTFLAGS="-C target-feature=$(features_of "$flavour") -C linker=rust-lld $flags" \
-    "$program" "$subcommand" --locked --release --target $target --target-dir "target/$flavour" \
-    -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size -Zpanic-abort-tests -Ztrim-paths --config 'profile.release.trim-paths="all"' "$@"
+  case $module in *-threads) folder=threads flags+=" $shared_memory" ;; esac
+  case $module in
+    relaxed*) own+=(-Zprofile-rustflags --config 'profile.release.package.g-ghostnet.rustflags=["-Ctarget-feature=+relaxed-simd"]') ;;
+  esac
+  if [ "$subcommand" = build ]; then
+    flags+=" -Z unstable-options -C panic=immediate-abort"
+    own+=(-Zbuild-std=std)
+  else
+    folder+=-tests
+    own+=(-Zbuild-std=std,panic_abort -Zpanic-abort-tests)
+  fi
+  CARGO="$rust/cargo" RUSTC_BOOTSTRAP=1 RUSTFLAGS=$flags "$program" "$subcommand" \
+    --locked --release --target $target --target-dir "target/$folder" "${own[@]}" \
+    -Zbuild-std-features=optimize_for_size -Ztrim-paths --config 'profile.release.trim-paths="all"' "$@"
 }
 
-# build_flavour FLAVOUR: dist/wasm/FLAVOUR/{g_ghostnet.js,g_ghostnet_bg.wasm}
-build_flavour() {
-  local flavour=$1 out=dist/wasm/$1 module=target/$1/$target/release/g_ghostnet.wasm relaxed=
-  wasm_cargo "$flavour" build --lib --no-default-features --features "$(part_of "$flavour")"
-  if [ "$out/g_ghostnet_bg.wasm" -nt "$module" ] && [ "$out/g_ghostnet_bg.wasm" -nt build.sh ] &&
+# build_module MODULE: dist/wasm/MODULE/{g_ghostnet.js,g_ghostnet_bg.wasm}
+# Modules of one target folder overwrite each other there, so each is kept beside it.
+build_module() {
+  local module=$1 out=dist/wasm/$1 kept=target/$1.wasm built=target/single features=
+  wasm_cargo "$module" build --lib --no-default-features --features "$(part_of "$module")"
+  case $module in *-threads) built=target/threads features+=" --enable-threads" ;; esac
+  case $module in relaxed*) features+=" --enable-relaxed-simd" ;; esac
+  built+=/$target/release/g_ghostnet.wasm
+  cmp -s "$built" "$kept" || cp "$built" "$kept"
+  if [ "$out/g_ghostnet_bg.wasm" -nt "$kept" ] && [ "$out/g_ghostnet_bg.wasm" -nt build.sh ] &&
     [ "$out/g_ghostnet_bg.wasm" -nt package-lock.json ]; then
     return 0
   fi
   rm -rf "$out.new"
-  "$wasm_bindgen/wasm-bindgen" "$module" --target web --out-dir "$out.new" --out-name g_ghostnet \
+  "$wasm_bindgen/wasm-bindgen" "$kept" --target web --out-dir "$out.new" --out-name g_ghostnet \
     --remove-name-section --remove-producers-section --experimental-reset-state-function
-  [ "$flavour" != relaxed ] || relaxed=--enable-relaxed-simd
   node_modules/.bin/wasm-opt "$out.new/g_ghostnet_bg.wasm" -o "$out.new/g_ghostnet_bg.wasm" -Oz --converge --strip-debug \
-    --enable-simd $relaxed --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext \
+    --enable-simd $features --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext \
     --enable-mutable-globals --enable-reference-types --enable-multivalue
   rm -rf "$out"
   mv "$out.new" "$out"
 }
 
+# Two runs at once would take each other's files away.
 build_wasm() {
-  local flavour
+  local module
   need_packages
   need_wasm_bindgen
-  for flavour in $modules; do
-    step "WebAssembly, $flavour" build_flavour "$flavour"
+  mkdir -p target
+  exec 9>target/wasm.lock
+  ! have flock || flock 9
+  for module in $modules; do
+    step "WebAssembly, $module" build_module "$module"
   done
+  exec 9>&-
 }
 
 build_page() {
   build_wasm
   step "The page as it is shipped" node tools/site.mjs
+  step "The documents beside it" node tools/docs-site.mjs
+}
+
+# What is deployed: the page, the documents, and the reference of the API, which takes the longest and no test needs.
+build_site() {
+  build_page
+  step "The reference of the API" node tools/document.mjs dist/site/api
 }
 
 hold_size_budget() { step "Sizes in bytes" node tools/sizes.mjs $size_budget $modules; }
@@ -182,7 +209,8 @@ test_all() {
       wasm)
         need_chromedriver
         need_wasm_bindgen
-        for flavour in $flavours; do
+        # The others are the same code: tests/web/threads.test.mjs holds them against these to the bit.
+        for flavour in relaxed fixed; do
           step "Tests in the browser, $flavour" wasm_tests "$flavour"
         done
         ;;
@@ -202,7 +230,7 @@ verb=${1-help}
 [ $# = 0 ] || shift
 case $verb in
   demo)
-    build_page
+    build_site
     exec node tools/serve.mjs "$@"
     ;;
   test) test_all "$@" ;;
@@ -221,8 +249,9 @@ case $verb in
     exec node tools/classify.mjs "$@"
     ;;
   bench)
-    { need_chromium; build_wasm; } >&2
-    exec node benches/wasm.mjs "$@"
+    { need_chromium; build_wasm; need_rust; node tools/pack.mjs; } >&2
+    [ -d benches/node_modules ] || npm ci --silent --no-audit --no-fund --prefix benches
+    exec node tools/benchmarks.mjs "$@"
     ;;
   pack)
     need_chromium # for --smoke
@@ -233,8 +262,7 @@ case $verb in
     need_packages
     exec node tools/document.mjs dist/docs
     ;;
-  site) build_page
-    ;;
+  site) build_site ;;
   fuzz)
     need_node
     need_cargo_tool cargo-fuzz 0.13.2

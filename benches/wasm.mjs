@@ -1,11 +1,12 @@
-// Times the CPU engine against ONNX Runtime Web's WASM back end, in turn in one headless Chromium, on the
-// same weights and input, and checks both logits.
+// Times the CPU engine against what else runs a network on the processor in a browser: ONNX Runtime Web's WASM back
+// end and tract, in turn in one worker of one headless Chromium, on the same weights and input; checks all logits.
 //
-//   node benches/wasm.mjs MODELS [--variants 002,008,032,040] [--threads 1,2] [--runs 15]
-//                         [--flavour relaxed] [--profile] [--no-peer]
+//   node benches/wasm.mjs MODELS [--variants 002,008,032,040] [--threads 1,2] [--runs 15] [--flavour relaxed]
+//                         [--peers ort,tract] [--int8] [--profile]
 //
-// MODELS is a folder written by benches/export.py; the peer needs `npm ci --prefix benches`.
-// The peak is that of 8 independent chains of multiply-adds in one page of the same browser.
+// MODELS is a folder written by benches/export.py. The peer ort needs `npm ci --prefix benches`, tract
+// `benches/tract/build.sh`; --int8 needs NAME-int8.safetensors of examples/quantize.rs beside the models.
+// The peak is that of ten independent chains of multiply-adds in the same worker.
 import path from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
@@ -19,72 +20,104 @@ const { values, positionals } = parseArgs({
     threads: { type: 'string', default: '1,2' },
     runs: { type: 'string', default: '15' },
     flavour: { type: 'string', default: 'relaxed' },
+    peers: { type: 'string', default: 'ort' },
+    int8: { type: 'boolean', default: false },
     profile: { type: 'boolean', default: false },
-    'no-peer': { type: 'boolean', default: false },
   },
 });
 const models = path.resolve(positionals[0] ?? 'target/bench');
 const runs = Number(values.runs);
+const peers = values.peers.split(',').filter(Boolean);
 const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
-const fixed = (number, digits = 1) => number.toFixed(digits).padStart(8);
+const fixed = (number, digits = 1) => number.toFixed(digits).padStart(7);
+const names = { ort: 'ONNX Runtime', tract: 'tract' };
+const title = (name) => name[0].toUpperCase() + name.slice(1);
+
+/** Largest error of logits, of the largest logit, that a float engine may have. */
+const LIMIT = 1e-4;
 
 const server = await serve(path.join(repository, 'benches'), {
   mounts: {
     '/wasm/': path.join(repository, 'dist/wasm'),
+    '/lib/': path.join(repository, 'www/lib'),
     '/models/': models,
     '/node_modules/': path.join(repository, 'benches/node_modules'),
+    '/tract/': path.join(repository, 'target/tract/pkg'),
   },
 });
 const browser = await launch();
+
+async function openPage() {
+  const page = await browser.newPage();
+  page.on('pageerror', (error) => console.error(String(error)));
+  page.on('console', (message) => message.type() === 'error' && console.error(message.text()));
+  await page.goto(new URL('wasm.html', server.url).href);
+  await page.waitForFunction(() => window.ready);
+  return { page, call: (...message) => page.evaluate((message) => window.call(...message), message) };
+}
+
+/** Pairs of runs of ours and each peer, after the optimising compilers are through. */
+async function compare(variant, threads, { int8 = false } = {}) {
+  const { page, call } = await openPage();
+  await call('prepare', variant);
+  const flavour = threads > 1 ? `${values.flavour}-threads` : values.flavour;
+  const info = await call('loadOurs', flavour, int8 ? `${variant}-int8` : variant, threads);
+  // tract has no threads in a browser.
+  const against = peers.filter((peer) => threads === 1 || peer !== 'tract');
+  for (const peer of against) await call(`load${title(peer)}`, variant, threads);
+  const engines = ['ours', ...against];
+  const times = Object.fromEntries(engines.map((name) => [name, []]));
+  const errors = Object.fromEntries(engines.map((name) => [name, 0]));
+  for (let i = -6; i < runs; i++) {
+    for (const name of engines) {
+      const { milliseconds, error } = await call(`run${title(name)}`);
+      errors[name] = Math.max(errors[name], error);
+      if (i >= 0) times[name].push(milliseconds);
+    }
+  }
+  const peak = await call('peak');
+  const ours = median(times.ours);
+  const gflops = (2 * info.macs) / ours / 1e6;
+  console.log(
+    `${variant} x${threads} ${int8 ? 'int8' : 'f32 '}${fixed(ours)} ms (${fixed(gflops)} GFLOP/s of the direct form, ${((100 * gflops) / peak / threads).toFixed(0)}% of ${threads} x ${peak.toFixed(1)}), ` +
+      `load ${info.milliseconds.toFixed(0)} + ${info.first.toFixed(0)} ms, memory ${(info.memory / 1e6).toFixed(1)} MB, ${(info.memoryBytes / 1e6).toFixed(1)} MB in use, off by ${errors.ours.toExponential(1)}` +
+      against
+        .map((peer) => `\n      ${names[peer].padEnd(14)}${fixed(median(times[peer]))} ms, ratio${fixed(median(times[peer].map((time, i) => time / times.ours[i])), 2)}, off by ${errors[peer].toExponential(1)}`)
+        .join(''),
+  );
+  // Weights of eight bits are another network; its accuracy is measured on pictures.
+  for (const name of int8 ? against : engines) {
+    if (errors[name] > LIMIT) throw new Error(`${variant}: the logits of ${name} are off by ${errors[name]} of the largest`);
+  }
+  if (values.profile) printProfile(await call('profileOurs', runs), peak);
+  await page.close();
+  return ours;
+}
+
+function printProfile(profile, peak) {
+  const total = profile.reduce((sum, step) => sum + step.milliseconds, 0);
+  const kinds = new Map();
+  const line = (name, kernel, dims, macs, milliseconds) => {
+    const rate = (2 * macs) / milliseconds / 1e6;
+    console.log(`${name.padEnd(28)} ${kernel.padEnd(12)} ${dims.padEnd(16)} ${fixed(macs / 1e6)} MMAC ${fixed(milliseconds, 3)} ms ${fixed(rate)} GFLOP/s ${((100 * rate) / peak).toFixed(0).padStart(4)}%`);
+  };
+  for (const { name, kernel, dims, macs, milliseconds } of profile) {
+    const kind = kinds.get(kernel) ?? { macs: 0, milliseconds: 0 };
+    kinds.set(kernel, { macs: kind.macs + macs, milliseconds: kind.milliseconds + milliseconds });
+    line(name, kernel, dims.join(' x '), macs, milliseconds);
+  }
+  for (const [kernel, { macs, milliseconds }] of kinds) line('all', kernel, `${((100 * milliseconds) / total).toFixed(0)}% of the time`, macs, milliseconds);
+}
+
 try {
-  for (const threads of values.threads.split(',').map(Number)) {
-    for (const variant of values.variants.split(',')) {
-      const page = await browser.newPage();
-      page.on('pageerror', (error) => console.error(String(error)));
-      await page.goto(new URL('wasm.html', server.url).href);
-      await page.waitForFunction(() => window.ready);
-      await page.evaluate((name) => window.prepare(name), variant);
-      const flavour = threads > 1 ? `${values.flavour}-threads` : values.flavour;
-      const load = await page.evaluate((args) => window.loadOurs(...args), [flavour, variant, threads]);
-      const info = await page.evaluate(() => window.infoOurs());
-      if (!values['no-peer']) await page.evaluate((args) => window.loadPeer(...args), [variant, threads]);
-      const times = { ours: [], peer: [], ratio: [] };
-      let errors = [0, 0];
-      // Warm-up runs of each until the optimising compiler is through, then pairs.
-      for (let i = -6; i < runs; i++) {
-        const ours = await page.evaluate(() => window.runOurs());
-        const peer = values['no-peer'] ? { milliseconds: NaN, error: 0 } : await page.evaluate(() => window.runPeer());
-        errors = [Math.max(errors[0], ours.error), Math.max(errors[1], peer.error)];
-        if (i < 0) continue;
-        times.ours.push(ours.milliseconds);
-        times.peer.push(peer.milliseconds);
-        times.ratio.push(peer.milliseconds / ours.milliseconds);
+  for (const variant of values.variants.split(',')) {
+    const alone = {};
+    for (const threads of values.threads.split(',').map(Number)) {
+      for (const int8 of values.int8 ? [false, true] : [false]) {
+        const milliseconds = await compare(variant, threads, { int8 });
+        if (threads === 1) alone[int8] = milliseconds;
+        else if (alone[int8]) console.log(`      ${threads} threads in 1/${(alone[int8] / milliseconds).toFixed(2)} of one's time`);
       }
-      const peak = await page.evaluate(() => window.peak());
-      const gflops = (2 * info.macs) / median(times.ours) / 1e6;
-      console.log(
-        `${variant} x${threads} ours${fixed(median(times.ours))} ms (${fixed(gflops)} GFLOP/s of the direct form, ${((100 * gflops) / peak / threads).toFixed(0)}% of ${threads} x ${peak.toFixed(1)}), ` +
-          `peer${fixed(median(times.peer))} ms, ratio${fixed(median(times.ratio), 2)}, errors ${errors.map((e) => e.toExponential(1)).join(' ')}, ` +
-          `load ${load.milliseconds.toFixed(0)} ms, memory ${(load.memory / 1e6).toFixed(0)} MB of which ${(info.memoryBytes / 1e6).toFixed(0)} MB in use`,
-      );
-      if (Math.max(...errors) > 1e-4) throw new Error(`${variant}: logits are off by ${errors} of the largest`);
-      if (values.profile && threads === 1) {
-        const profile = await page.evaluate((count) => window.profileOurs(count), runs);
-        const total = profile.reduce((sum, step) => sum + step.milliseconds, 0);
-        const kinds = new Map();
-        for (const { name, kernel, dims, macs, milliseconds } of profile) {
-          const kind = kinds.get(kernel) ?? { macs: 0, milliseconds: 0 };
-          kinds.set(kernel, { macs: kind.macs + macs, milliseconds: kind.milliseconds + milliseconds });
-          console.log(
-            `${name.padEnd(28)} ${kernel.padEnd(10)} ${dims.join(' x ').padEnd(16)} ${fixed(macs / 1e6)} MMAC ` +
-              `${fixed(milliseconds, 3)} ms ${fixed((2 * macs) / milliseconds / 1e6)} GFLOP/s`,
-          );
-        }
-        for (const [kernel, { macs, milliseconds }] of kinds) {
-          console.log(`= ${kernel.padEnd(10)} ${fixed(milliseconds, 2)} ms of ${fixed(total, 2)}, ${fixed((2 * macs) / milliseconds / 1e6)} GFLOP/s`);
-        }
-      }
-      await page.close();
     }
   }
 } finally {

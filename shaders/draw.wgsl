@@ -15,12 +15,13 @@ fn vertex(@builtin(vertex_index) index: u32) -> @builtin(position) vec4<f32> {
 @fragment
 fn fragment(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
   let at = vec2<u32>(position.xy);
-  let cell = at / picture.cell;
+  let step = picture.cell + picture.gap;
+  let cell = at / step;
   let map = cell.y * picture.columns + cell.x;
-  if cell.x >= picture.columns || map >= picture.count {
+  let inside = at - cell * step;
+  if cell.x >= picture.columns || map >= picture.count || max(inside.x, inside.y) >= picture.cell {
     return vec4(0.0);
   }
-  let inside = at - cell * picture.cell;
   let pixel = inside.y * picture.height / picture.cell * picture.width + inside.x * picture.width / picture.cell;
   let value = f32(values[picture.first + channels[map] * picture.pitch + pixel]);
   let range = ranges[select(map, 0u, picture.one_scale != 0u)];

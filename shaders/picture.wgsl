@@ -10,6 +10,7 @@ struct Picture {
   count: u32, // maps
   columns: u32, // cells in a row
   cell: u32, // side of a cell in pixels of the picture
+  gap: u32, // empty pixels after each cell
   one_scale: u32, // whether all maps share one scale
 }
 

@@ -53,10 +53,10 @@ const UNIT_VARIANCE: f32 = 1.0 - 1e-5;
 /// [`Error::Unsupported`] for a stage that is no ghost stage or has nothing aggregated, and for a channel that
 /// no convolution makes; [`Error::WrongShape`] for a fit or a channel that does not belong there;
 /// [`Error::UnknownTap`].
-pub fn ablate(model: &Model, ablations: &[Ablation]) -> Result<Model> {
+pub fn ablate(model: Model, ablations: &[Ablation]) -> Result<Model> {
     let network = model.network(model.input.side, model.input.side)?;
-    let mut edit =
-        Edit { model, network, architecture: model.architecture.clone(), tensors: BTreeMap::new() };
+    let architecture = model.architecture.clone();
+    let mut edit = Edit { model, network, architecture, tensors: BTreeMap::new() };
     for ablation in ablations {
         match ablation {
             Ablation::GhostOff { stage } => edit.ghost_off(stage)?,
@@ -73,21 +73,22 @@ pub fn ablate(model: &Model, ablations: &[Ablation]) -> Result<Model> {
     edit.finish()
 }
 
-struct Edit<'a> {
-    model: &'a Model,
+struct Edit {
+    model: Model,
     network: Network,
     architecture: Architecture,
     /// Tensors that replace the checkpoint's.
     tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
 }
 
-impl Edit<'_> {
+impl Edit {
     fn finish(self) -> Result<Model> {
-        let mut checkpoint = self.model.checkpoint.clone();
+        let config = self.model.config_for(&self.architecture);
+        let mut checkpoint = self.model.checkpoint;
         for (name, (shape, values)) in self.tensors {
             checkpoint.put(name, shape, false, &values);
         }
-        checkpoint.config = self.model.config_for(&self.architecture);
+        checkpoint.config = config;
         Model::from_checkpoint(checkpoint, &Options::default())
     }
 

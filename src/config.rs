@@ -50,6 +50,10 @@ pub struct Config {
     /// How a picture becomes the input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Preprocess>,
+    /// Logits of the self-test's input as the training code computes them from these weights: what an engine is
+    /// held against on the device where it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub golden: Option<Vec<f32>>,
 }
 
 /// One ghost ratio for all stages or one for each.

@@ -69,6 +69,14 @@ impl Model {
                 labels.len()
             )));
         }
+        if let Some(golden) = &checkpoint.config.golden
+            && golden.len() != classes
+        {
+            return Err(Error::BadModel(format!(
+                "{} golden logits for a classifier of {classes} classes: they must be as many",
+                golden.len()
+            )));
+        }
         Ok(Model { architecture, labels, input, checkpoint })
     }
 

@@ -4,7 +4,7 @@
 use crate::arch::Step;
 use crate::arch::View;
 #[cfg(feature = "cpu")]
-use crate::cpu;
+use crate::cpu::{self, Pool};
 use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{self, Gpu};
@@ -86,7 +86,7 @@ fn empty_taps(views: &[(String, View)], n: usize) -> Vec<TapOutput> {
 /// The CPU engine with a model's weights; it plans anew when the input's size or the taps change.
 pub struct CpuSession {
     weights: cpu::Weights,
-    threads: usize,
+    pool: Pool,
     planned: Option<Planned>,
 }
 
@@ -100,13 +100,32 @@ struct Planned {
 
 #[cfg(feature = "cpu")]
 impl CpuSession {
-    /// Packs the model's weights.
+    /// Packs the model's weights and starts `threads` threads; where they cannot be started, the caller's
+    /// own does all. Results are the same to the bit for any number.
     ///
     /// # Errors
     /// As [`cpu::Weights::new`].
     pub fn new(model: &Model, threads: usize) -> Result<CpuSession> {
         let network = model.network(model.input.side, model.input.side)?;
-        Ok(CpuSession { weights: cpu::Weights::new(&network, &model.checkpoint)?, threads, planned: None })
+        let weights = cpu::Weights::new(&network, &model.checkpoint)?;
+        Ok(CpuSession { weights, pool: Pool::new(threads), planned: None })
+    }
+
+    /// As [`CpuSession::new`]; the model's weights leave it as they are packed, so that both are never whole at
+    /// the same time.
+    ///
+    /// # Errors
+    /// As [`cpu::Weights::take`].
+    pub fn take(model: &mut Model, threads: usize) -> Result<CpuSession> {
+        let network = model.network(model.input.side, model.input.side)?;
+        let weights = cpu::Weights::take(&network, &mut model.checkpoint)?;
+        Ok(CpuSession { weights, pool: Pool::new(threads), planned: None })
+    }
+
+    /// Threads that run.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.pool.threads()
     }
 
     /// Runs a batch of normalised inputs, `[n, 3, height, width]`, one after the other.
@@ -128,7 +147,7 @@ impl CpuSession {
         for image in data.chunks_exact(3 * height * width) {
             let Planned { plan, workspace, .. } = self.planned.as_mut().expect("planned above");
             workspace.set_image(plan, image);
-            workspace.run(plan, &self.weights);
+            workspace.run(plan, &self.weights, &self.pool);
             workspace.read(plan, plan.logits, &mut outputs.logits);
             for ((_, view), tap) in views.iter().zip(&mut outputs.taps) {
                 workspace.read(plan, *view, &mut tap.data);
@@ -144,7 +163,7 @@ impl CpuSession {
             let plan = Plan::new(&model.network(size[0], size[1])?, taps)?;
             // The old memory goes first, so that the peak is that of one plan.
             self.planned = None;
-            let workspace = cpu::Workspace::new(&plan, &self.weights, self.threads)?;
+            let workspace = cpu::Workspace::new(&plan, &self.weights, self.pool.threads())?;
             self.planned = Some(Planned { size, tap_names: names().collect(), plan, workspace });
         }
         Ok(self.planned.as_ref().expect("planned above"))
@@ -171,7 +190,7 @@ impl CpuSession {
             workspace.set_image(plan, image);
             for (step, best) in plan.steps.iter().zip(&mut times) {
                 let start = clock();
-                workspace.run_step(plan, &self.weights, step);
+                workspace.run_step(plan, &self.weights, &self.pool, step);
                 *best = best.min(clock() - start);
             }
         }
@@ -252,19 +271,46 @@ impl GpuSession {
         dims: [usize; 4],
         taps: &[S],
     ) -> Result<Outputs> {
+        self.run_and_read(model, data, dims, taps, gpu::Read::All).await
+    }
+
+    /// Runs one normalised input, `[1, 3, height, width]`, whose taps stay on the device to be drawn: those of the
+    /// result have no data.
+    ///
+    /// # Errors
+    /// As [`GpuSession::run`].
+    pub async fn keep<S: AsRef<str>>(
+        &mut self,
+        model: &Model,
+        data: &[f32],
+        [height, width]: [usize; 2],
+        taps: &[S],
+    ) -> Result<Outputs> {
+        self.run_and_read(model, data, [1, 3, height, width], taps, gpu::Read::Logits).await
+    }
+
+    async fn run_and_read<S: AsRef<str>>(
+        &mut self,
+        model: &Model,
+        data: &[f32],
+        dims: [usize; 4],
+        taps: &[S],
+        read: gpu::Read,
+    ) -> Result<Outputs> {
         check_input(data, dims)?;
         let [n, _, height, width] = dims;
         let gpu = self.gpu.clone();
         let program = self.plan(model, [height, width], n, taps).await?;
-        let mut outputs = Outputs { logits: Vec::new(), taps: empty_taps(&program.plan().taps, n) };
+        let room = if read == gpu::Read::All { n } else { 0 };
+        let mut outputs = Outputs { logits: Vec::new(), taps: empty_taps(&program.plan().taps, room) };
         let image = 3 * height * width;
         for images in data.chunks(program.batch() * image) {
             gpu.guarded(|| {
-                program.submit(&gpu, images);
+                program.submit(&gpu, images, read);
                 Ok(())
             })
             .await?;
-            let mut values = program.outputs(&gpu, images.len() / image).await?.into_iter();
+            let mut values = program.outputs(&gpu, images.len() / image, read).await?.into_iter();
             outputs.logits.extend(values.next().unwrap_or_default());
             for (tap, values) in outputs.taps.iter_mut().zip(values) {
                 tap.data.extend(values);

@@ -5,7 +5,7 @@
 //! batch norm of scale 0 at the end of each block would make all of them the identity.
 
 use crate::arch::regnet::RegNet;
-use crate::arch::{Activation, Architecture, Network, Op, Step};
+use crate::arch::{Activation, Architecture, Network, Op, Step, View};
 use crate::error::{Error, Result};
 use crate::model::{Model, Options};
 use crate::random::Random;
@@ -40,15 +40,18 @@ pub fn random_twin(model: &Model, twin: Twin, seed: u64) -> Result<Model> {
         name.ends_with(".weight") && tensor.shape.len() == 4 && tensor.dtype == Dtype::F16
     });
     let mut checkpoint = Checkpoint::new(Vec::new(), BTreeMap::new(), model.config_for(&architecture))?;
-    let mut variances = vec![1.0; network.values.len()];
+    let mut moments: Vec<_> =
+        network.values.iter().map(|value| vec![Moments::UNIT; value.channels]).collect();
     let mut random = Random::new(seed);
     for step in &network.steps {
+        let of = |view: View| Moments::mean(&moments[view.value][view.first..view.first + view.channels]);
         for (name, shape) in expected_of_step(step) {
-            let values = fill(&name, &shape, variances[step.x.value], &mut random);
+            let values = fill(&name, &shape, of(step.x).variance, &mut random);
             let half = half && shape.len() == 4;
             checkpoint.put(name, shape, half, &values);
         }
-        variances[step.y.value] = variance_after(step, &variances);
+        let after = after(step, of);
+        moments[step.y.value][step.y.first..step.y.first + step.y.channels].fill(after);
     }
     Model::from_checkpoint(checkpoint, &Options::default())
 }
@@ -74,25 +77,61 @@ fn fill(name: &str, shape: &[usize], variance: f64, random: &mut Random) -> Vec<
     }
 }
 
-/// Of a channel of what a step writes, over pictures and positions: a filter with an even variance of
-/// 1 / fan keeps its input's.
-fn variance_after(step: &Step, variances: &[f64]) -> f64 {
-    /// Part of a normal distribution's variance that ReLU leaves.
-    const RECTIFIED: f64 = 0.5 - 0.5 / std::f64::consts::PI;
-    let x = variances[step.x.value];
+/// Expected mean and variance of a channel, over pictures and positions.
+#[derive(Clone, Copy)]
+struct Moments {
+    mean: f64,
+    variance: f64,
+}
+
+impl Moments {
+    const UNIT: Moments = Moments { mean: 0.0, variance: 1.0 };
+
+    fn mean(of: &[Moments]) -> Moments {
+        let mean = |f: fn(&Moments) -> f64| of.iter().map(f).sum::<f64>() / of.len() as f64;
+        Moments { mean: mean(|m| m.mean), variance: mean(|m| m.variance) }
+    }
+
+    fn plus(self, other: Moments) -> Moments {
+        Moments { mean: self.mean + other.mean, variance: self.variance + other.variance }
+    }
+
+    /// Of max(x, 0) for a normal distribution.
+    fn rectified(self) -> Moments {
+        let Moments { mean, variance } = self;
+        let deviation = variance.sqrt();
+        let at = mean / deviation;
+        let density = (-0.5 * at * at).exp() / (2.0 * std::f64::consts::PI).sqrt();
+        // The part above 0, within a hundredth.
+        let above = 1.0 / (1.0 + (-1.702 * at).exp());
+        let rectified = mean * above + deviation * density;
+        let square = (mean * mean + variance) * above + mean * deviation * density;
+        Moments { mean: rectified, variance: square - rectified * rectified }
+    }
+}
+
+/// Of what a step writes: a filter with a sum of 0 and a variance of 1 / fan keeps its input's variance, and
+/// a batch norm makes it 1.
+fn after(step: &Step, of: impl Fn(View) -> Moments) -> Moments {
+    let x = of(step.x);
     match &step.op {
         Op::Conv(conv) => {
-            let own = if conv.weights.norm.is_some() { 1.0 } else { x };
-            let sum = own + conv.add.map_or(0.0, |add| variances[add.value]);
+            let own = match conv.weights.norm {
+                Some(_) => Moments::UNIT,
+                None => Moments { mean: 0.0, ..x },
+            };
+            let sum = conv.add.map_or(own, |add| own.plus(of(add)));
             match conv.activation {
                 Activation::None => sum,
-                Activation::Relu => sum * RECTIFIED,
-                // A gate is about a half everywhere.
-                Activation::HardSigmoid => sum / 36.0,
+                Activation::Relu => sum.rectified(),
+                Activation::HardSigmoid => {
+                    Moments { mean: sum.mean / 6.0 + 0.5, variance: sum.variance / 36.0 }
+                }
             }
         }
-        Op::Add { by } => x + variances[by.value],
-        Op::Scale { .. } => x / 4.0,
+        Op::Add { by } => x.plus(of(*by)),
+        // A gate is about a half everywhere.
+        Op::Scale { .. } => Moments { mean: x.mean / 2.0, variance: x.variance / 4.0 },
         Op::Mean | Op::MaxPool | Op::Copy => x,
     }
 }

@@ -24,7 +24,7 @@ function deny(...checks) {
 
 const lock = (folder) => JSON.parse(readFileSync(path.join(repository, folder, 'package-lock.json'), 'utf8'));
 /** What npm's developer tools here may be under; none of them is shipped. */
-const npmLicences = /^(\(?(MIT|ISC|Apache-2\.0|BSD-2-Clause|BSD-3-Clause|Python-2\.0|BlueOak-1\.0\.0|0BSD|CC0-1\.0|LGPL-3\.0-or-later|LibPNG|Zlib)( (AND|OR) )?)+\)?$/;
+const npmLicences = /^(\(?(MIT|ISC|Apache-2\.0|BSD-2-Clause|BSD-3-Clause|Python-2\.0|BlueOak-1\.0\.0|0BSD|CC0-1\.0|LGPL-3\.0-or-later|LibPNG|Zlib|MPL-2\.0)( (AND|OR) )?)+\)?$/;
 
 /** Every package of a lock file comes from the registry with a checksum, under a licence that is known. */
 function npmLock(folder) {

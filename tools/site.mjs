@@ -22,9 +22,12 @@ const libraryStays = {
   },
 };
 
-/** app.js and what it imports when it is needed, each a file, with the packages that the explorer uses. */
+/**
+ * app.js and what it imports when it is needed, each a file, with the packages that the explorer uses.
+ * @returns {Promise<string[]>} names of these packages
+ */
 async function bundlePage() {
-  await build({
+  const { metafile } = await build({
     entryPoints: [path.join(www, 'app.js')],
     outdir: target,
     bundle: true,
@@ -36,7 +39,9 @@ async function bundlePage() {
     conditions: ['production'],
     loader: { '.css': 'text' },
     plugins: [libraryStays],
+    metafile: true,
   });
+  return [...new Set(Object.keys(metafile.inputs).flatMap((file) => /node_modules\/((@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []))];
 }
 
 /** Copies the library; scripts are minified, each on its own, so that their addresses stay as they are. */
@@ -81,11 +86,11 @@ async function listForOffline() {
 await rm(target, { recursive: true, force: true });
 await mkdir(target, { recursive: true });
 for (const name of ['index.html', 'style.css', 'samples']) await cp(path.join(www, name), path.join(target, name), { recursive: true });
-await bundlePage();
+const bundled = await bundlePage();
 await shipLibrary(library, path.join(target, 'lib'));
 await shipLibrary(path.join(repository, 'dist/wasm'), path.join(target, 'wasm'));
 await cp(path.join(repository, 'models'), path.join(target, 'models'), { recursive: true });
 await listModels();
-await writeThirdParty(target);
+await writeThirdParty(target, bundled);
 await listForOffline();
 console.log('dist/site/ is ready: any static host can serve it, from any path.');

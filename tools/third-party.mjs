@@ -26,7 +26,7 @@ function shippedCrates() {
 const preferred = ['MIT', 'APACHE', 'ZLIB'];
 
 function licenceTexts(crate) {
-  const folder = path.dirname(crate.manifest_path);
+  const folder = crate.folder ?? path.dirname(crate.manifest_path);
   const files = readdirSync(folder).filter((file) => /^(licen[cs]e|copying|notice|unlicense)/i.test(file));
   const alternatives = /\bOR\b|\//.test(crate.license ?? '') && !/\bAND\b/.test(crate.license);
   const chosen = alternatives && preferred.map((name) => files.find((file) => file.toUpperCase().includes(name))).find(Boolean);
@@ -40,17 +40,29 @@ function standardLibrary() {
   return { name: 'Rust standard library', version, license: 'MIT OR Apache-2.0', repository: 'https://github.com/rust-lang/rust' };
 }
 
-function notices({ own, others }, std) {
+/** Packages of npm that are bundled into scripts, from node_modules. */
+function npmPackages(names) {
+  const lock = JSON.parse(readFileSync(path.join(repository, 'package-lock.json'), 'utf8')).packages;
+  return names.sort().map((name) => {
+    const folder = path.join(repository, 'node_modules', name);
+    const { version, license, homepage } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
+    const content = Buffer.from(lock[`node_modules/${name}`].integrity.replace('sha512-', ''), 'base64').toString('hex');
+    return { name, version, license, folder, repository: homepage, content };
+  });
+}
+
+function notices({ own, others }, std, packages) {
   const texts = new Map();
-  for (const crate of others) {
-    if (!crate.license) throw new Error(`the crate ${crate.name} names no licence: it cannot be shipped`);
-    for (const text of licenceTexts(crate)) texts.set(text, [...(texts.get(text) ?? []), crate]);
+  for (const part of [...others, ...packages]) {
+    if (!part.license) throw new Error(`${part.name} names no licence: it cannot be shipped`);
+    for (const text of licenceTexts(part)) texts.set(text, [...(texts.get(text) ?? []), part]);
   }
   const line = ({ name, version, license, repository }) => `- ${name} ${version}, ${license}${repository ? `: <${repository}>` : ''}`;
   return [
     '# Third-party notices',
     `The WebAssembly modules of ${own.name} ${own.version} contain these libraries, each under its own licence.`,
-    `${[std, ...others].map(line).join('\n')}`,
+    [std, ...others].map(line).join('\n'),
+    ...(packages.length > 0 ? ['The scripts of the page contain these packages.', packages.map(line).join('\n')] : []),
     'The texts of these licences, as their authors ship them; where a library offers a choice, the one that was chosen.',
     ...[...texts].map(([text, crates]) => `## ${crates.map(({ name }) => name).join(', ')}\n\n\`\`\`\`text\n${text}\n\`\`\`\``),
     '',
@@ -64,7 +76,7 @@ function checksums() {
   return new Map([...lock.matchAll(pattern)].map(([, name, version, checksum]) => [`${name} ${version}`, checksum]));
 }
 
-function billOfMaterials({ own, others }, std) {
+function billOfMaterials({ own, others }, std, packages) {
   const known = checksums();
   const component = (crate) => {
     const purl = `pkg:cargo/${crate.name}@${crate.version}`;
@@ -89,18 +101,23 @@ function billOfMaterials({ own, others }, std) {
     components: [
       { type: 'library', 'bom-ref': 'rust-std', name: std.name, version: std.version, licenses: [{ expression: std.license }] },
       ...others.map(component),
+      ...packages.map(({ name, version, license, content }) => {
+        const purl = `pkg:npm/${name.replace('@', '%40')}@${version}`;
+        return { type: 'library', 'bom-ref': purl, name, version, licenses: [{ expression: license }], hashes: [{ alg: 'SHA-512', content }], purl };
+      }),
     ],
   };
 }
 
-/** Writes both files. */
-export async function writeThirdParty(folder) {
+/** Writes both files; `bundled` names the packages of npm that are in the scripts. */
+export async function writeThirdParty(folder, bundled = []) {
   const crates = shippedCrates();
+  const packages = npmPackages(bundled);
   const std = standardLibrary();
   await mkdir(folder, { recursive: true });
-  await writeFile(path.join(folder, 'THIRD-PARTY-NOTICES.md'), notices(crates, std));
-  await writeFile(path.join(folder, 'sbom.cdx.json'), `${JSON.stringify(billOfMaterials(crates, std), null, 1)}\n`);
-  return crates.others.length + 1;
+  await writeFile(path.join(folder, 'THIRD-PARTY-NOTICES.md'), notices(crates, std, packages));
+  await writeFile(path.join(folder, 'sbom.cdx.json'), `${JSON.stringify(billOfMaterials(crates, std, packages), null, 1)}\n`);
+  return crates.others.length + packages.length + 1;
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {

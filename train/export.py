@@ -5,6 +5,7 @@ usage: export.py CHECKPOINT(.state|.pth|.safetensors) OUT.safetensors --labels t
 Tensors keep the order of the network's definition. num_batches_tracked is left out: inference has no use for it.
 """
 import argparse
+import copy
 import json
 import struct
 from pathlib import Path
@@ -23,13 +24,29 @@ def labels_of(path):
     return [row[head.index("label")] for row in sorted(rows, key=lambda row: row[head.index("folder")])]
 
 
-def config_of(variant, form, labels, side):
+def self_test_input(side):
+    """The input of the library's self-test, [1, 3, side, side]: the same numbers in -2 to 2 everywhere."""
+    state, values = 1, []
+    for _ in range(3 * side * side):
+        state = (state * 1664525 + 1013904223) % 2**32
+        values.append(state / 2**30 - 2)
+    return torch.tensor(values, dtype=torch.float32).reshape(1, 3, side, side)
+
+
+def golden_of(net, side, dtype):
+    """The logits of the self-test's input, from the weights as the file has them."""
+    stored = copy.deepcopy(net).to(DTYPES[dtype]).double().eval()
+    with torch.no_grad():
+        return stored(self_test_input(side).double())[0].float().tolist()
+
+
+def config_of(variant, form, labels, side, golden):
     """What a model file says of itself; parts of the form that are the released ones are left out."""
     names = dict(cheap_ratio=("cheapRatio", 0.5), form=("form", "released"), aggregation=("aggregation", True),
                  cheap_kernel=("cheapKernel", 1))
     own = {names[key][0]: value for key, value in form.items() if value != names[key][1]}
     return dict(variant=variant, **own, classes=labels, input=dict(
-        side=side, resize="squash", interpolation="bicubic", mean=list(MEAN), std=list(DEVIATION)))
+        side=side, resize="squash", interpolation="bicubic", mean=list(MEAN), std=list(DEVIATION)), golden=golden)
 
 
 def write_safetensors(path, state, config, dtype):
@@ -55,7 +72,8 @@ def export(checkpoint, out, variant, form, labels, side, dtype="f16"):
     net = build(variant, classes, **form)
     start_from(net, checkpoint)
     state = {key: value for key, value in net.state_dict().items() if not key.endswith("num_batches_tracked")}
-    write_safetensors(out, state, config_of(variant, form, labels, side), dtype)
+    golden = golden_of(net, side, dtype)
+    write_safetensors(out, state, config_of(variant, form, labels, side, golden), dtype)
 
 
 def main():

@@ -266,7 +266,7 @@ class Export(unittest.TestCase):
                 export(path, out, "g_ghost_regnetx_002", FORMS[0], ["a", "b", "c"], 64)
 
     def test_a_form_of_its_own_is_named_in_the_config(self):
-        config = config_of("g_ghost_regnetx_006", FORMS[4], ["a"], 64)
+        config = config_of("g_ghost_regnetx_006", FORMS[4], ["a"], 64, [0.5])
         self.assertEqual({key: config[key] for key in ("form", "aggregation", "cheapKernel", "cheapRatio")},
                          dict(form="paper", aggregation=False, cheapKernel=5, cheapRatio=0.75))
 

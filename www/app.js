@@ -40,8 +40,8 @@ const actions = {
   choose: (choice) => (isModel(choice) ? open({ file: choice.blob }) : look(choice)),
   drag: (dragging) => update({ dragging }),
   complain: (error) => update({ error }),
-  selectStage: (stage) => look(state.picture, { stage, compare: '', pin: '' }),
-  compare: (compare) => look(state.picture, { compare, pin: '' }),
+  selectStage: (stage) => look(asked ?? state.picture, { stage, compare: '', pin: '' }),
+  compare: (compare) => look(asked ?? state.picture, { compare, pin: '' }),
   useBackend: (backend) => open({ backend }),
   useModel: (model) => open({ model, file: undefined }),
   update,
@@ -57,25 +57,31 @@ function update(change) {
 let net;
 /** Aborts what an earlier choice still has to do: the last choice wins. */
 let current;
+/** The picture that was chosen last, until it is shown or refused. */
+let asked;
 
 /** Classifies a picture and opens a stage on it. */
 async function look(choice, change = {}) {
   if (!net || !choice) return;
   current?.abort();
   const { signal } = (current = new AbortController());
-  const asked = net;
+  const used = net;
+  asked = choice;
   update({ ...change, busy: true, error: undefined });
   try {
     const taps = comparedTaps(state);
-    const { maps, ...result } = await net.features(inputOf(choice), { taps: [...new Set(taps)], signal });
+    // A frame of the camera whose maps are drawn on the graphics card is not read back.
+    const { maps, ...result } = choice.unread ? await net.classify(inputOf(choice), { signal }) : await net.features(inputOf(choice), { taps: [...new Set(taps)], signal });
     if (signal.aborted) return;
+    asked = undefined;
     const picture = choice.url || choice.live ? choice : shown(choice);
     if (picture !== state.picture && state.picture?.blob) URL.revokeObjectURL(state.picture.url);
     const pointed = picture === state.picture || picture.live ? state.pointed : undefined;
     const times = { ...state.times, first: state.times.first ?? result.milliseconds, warm: result.milliseconds };
-    update({ picture, result, times, maps: { stage: state.stage, taps, first: maps[taps[0]], last: maps[taps[1]] }, pointed, busy: false });
+    update({ picture, result, times, ...(maps && { maps: { stage: state.stage, taps, first: maps[taps[0]], last: maps[taps[1]] } }), pointed, busy: false });
   } catch (error) {
-    if (signal.aborted || asked !== net) return;
+    if (signal.aborted || used !== net) return;
+    asked = undefined;
     update({ busy: false, error: choice.name ? `${choice.name}: ${error.message}` : error.message });
   }
 }
@@ -143,7 +149,7 @@ async function start() {
     update({ loadError: error, busy: false, error: text('notLoaded', { reason: error.message }) });
     return;
   }
-  const { explore } = await import('./explorer/explorer.js');
+  const [{ explore }] = await Promise.all([import('./explorer/explorer.js'), speak(state.language, true)]);
   views.push(explore({ state, actions, update, look, net: () => net }));
   update({});
 }

@@ -3,9 +3,10 @@
 use super::depthwise::Depthwise;
 use super::f32x4::F32x4;
 use super::gemm::{Packed, Rows, product};
+use super::int8::Int8;
 use super::winograd::Winograd;
 use crate::arch::Conv;
-use crate::weights::Folded;
+use crate::weights::{Folded, Quantized};
 
 /// A view of a value for reading: pixel `p`, channel `c` is `data[p * row + first + c]`.
 #[derive(Clone, Copy)]
@@ -107,6 +108,8 @@ enum Kernel {
     Patch(Vec<Packed>),
     /// One filter a channel.
     Depthwise(Depthwise),
+    /// Any k x k in integers: rows of x or gathered patches are quantized, a few pixels at a time.
+    Int8(Int8),
 }
 
 impl PackedConv {
@@ -136,6 +139,20 @@ impl PackedConv {
         PackedConv { kernel, bias, channels_out, size, stride: conv.stride }
     }
 
+    /// Packs weights of eight bits.
+    pub fn quantized(conv: &Conv, channels_in: usize, quantized: &Quantized) -> PackedConv {
+        let (size, groups, channels_out) = (conv.kernel, conv.groups, quantized.bias.len());
+        let (channels, columns) = (channels_in / groups, channels_out / groups);
+        let taps = size * size;
+        let weight = |group: usize, k: usize, column: usize| {
+            let filter = &quantized.weight[(group * columns + column) * channels * taps..];
+            filter[k % channels * taps + k / channels]
+        };
+        let (packed, mut bias) = Int8::new(quantized, [groups, taps * channels, columns], weight);
+        bias.resize(channels_out + 8, 0.0);
+        PackedConv { kernel: Kernel::Int8(packed), bias, channels_out, size, stride: conv.stride }
+    }
+
     /// Bytes of the packed weights.
     pub fn size_bytes(&self) -> usize {
         size_of_val(self.bias.as_slice())
@@ -144,6 +161,7 @@ impl PackedConv {
                 Kernel::Winograd(winograd) => winograd.size_bytes(),
                 Kernel::Patch(packed) => packed.iter().map(Packed::size_bytes).sum(),
                 Kernel::Depthwise(depthwise) => depthwise.size_bytes(),
+                Kernel::Int8(packed) => packed.size_bytes(),
             }
     }
 
@@ -154,6 +172,8 @@ impl PackedConv {
             Kernel::Winograd(_) => "winograd",
             Kernel::Patch(_) => "patch",
             Kernel::Depthwise(_) => "depthwise",
+            Kernel::Int8(_) if self.size == 1 => "1x1 int8",
+            Kernel::Int8(_) => "patch int8",
         }
     }
 
@@ -169,29 +189,40 @@ impl PackedConv {
             Kernel::Patch(packed) => PATCH_PIXELS * packed.first().map_or(0, |packed| packed.depth),
             Kernel::Depthwise(depthwise) => depthwise.scratch_elements(),
             Kernel::Pointwise(_) => 0,
+            Kernel::Int8(packed) => packed.scratch_elements(),
         }
     }
 
-    /// Computes the output rows `first_row..` that `y` holds, of `width` columns.
+    /// Pixels of an output of `width` columns that are best computed together.
+    pub fn unit(&self, width: usize) -> usize {
+        match &self.kernel {
+            Kernel::Winograd(_) => Winograd::rows() * width,
+            Kernel::Pointwise(_) | Kernel::Patch(_) | Kernel::Int8(_) => UNIT_PIXELS,
+            Kernel::Depthwise(_) => width,
+        }
+    }
+
+    /// Computes the output pixels `before..` that `y` holds, of rows of `width`; `before` is a multiple
+    /// of [`PackedConv::unit`].
     pub fn run(
         &self,
         x: &Operand,
         y: &mut [f32],
-        first_row: usize,
+        before: usize,
         width: usize,
         epilogue: &Epilogue,
         scratch: &mut [f32],
     ) {
-        let before = first_row * width;
         match &self.kernel {
             Kernel::Pointwise(packed) => {
                 let data = &x.data[before * x.row + x.first..];
                 let rows = Rows { data, stride: x.row, count: y.len() / epilogue.row };
                 multiply(rows, packed, y, (0, before), 0, epilogue);
             }
-            Kernel::Winograd(winograd) => winograd.run(x, y, first_row, epilogue, scratch),
-            Kernel::Patch(packed) => self.run_patches(packed, x, y, first_row, width, epilogue, scratch),
-            Kernel::Depthwise(depthwise) => depthwise.run(x, y, first_row, width, epilogue, scratch),
+            Kernel::Winograd(winograd) => winograd.run(x, y, before / width, epilogue, scratch),
+            Kernel::Patch(packed) => self.run_patches(packed, x, y, before, width, epilogue, scratch),
+            Kernel::Depthwise(depthwise) => depthwise.run(x, y, before / width, width, epilogue, scratch),
+            Kernel::Int8(packed) => self.run_int8(packed, x, y, before, width, epilogue, scratch),
         }
     }
 
@@ -201,7 +232,7 @@ impl PackedConv {
         packed: &[Packed],
         x: &Operand,
         y: &mut [f32],
-        first_row: usize,
+        before: usize,
         width: usize,
         epilogue: &Epilogue,
         scratch: &mut [f32],
@@ -214,12 +245,13 @@ impl PackedConv {
             for (group, packed) in packed.iter().enumerate() {
                 let depth = packed.depth;
                 for m in 0..rows {
-                    let (row, column) = (first_row + (start + m) / width, (start + m) % width);
+                    let pixel = before + start + m;
+                    let (row, column) = (pixel / width, pixel % width);
                     let patch = &mut scratch[m * depth..(m + 1) * depth];
                     self.gather(x, group * channels, channels, row, column, patch);
                 }
                 let rows = Rows { data: scratch, stride: depth, count: rows };
-                multiply(rows, packed, y, (start, first_row * width + start), group * group_out, epilogue);
+                multiply(rows, packed, y, (start, before + start), group * group_out, epilogue);
             }
         }
     }
@@ -249,8 +281,54 @@ impl PackedConv {
             }
         }
     }
+
+    #[inline(never)]
+    fn run_int8(
+        &self,
+        packed: &Int8,
+        x: &Operand,
+        y: &mut [f32],
+        before: usize,
+        width: usize,
+        epilogue: &Epilogue,
+        scratch: &mut [f32],
+    ) {
+        let pixels = y.len() / epilogue.row;
+        let channels = x.channels / packed.groups();
+        for start in (0..pixels).step_by(packed.rows_at_once()) {
+            let rows = packed.rows_at_once().min(pixels - start);
+            for group in 0..packed.groups() {
+                for m in 0..rows {
+                    let pixel = before + start + m;
+                    let (row, column) = (pixel / width, pixel % width);
+                    let patch = packed.row(scratch, m);
+                    for (tap, to) in patch.chunks_exact_mut(channels).take(self.size * self.size).enumerate()
+                    {
+                        match self.input_pixel(x, row, column, tap) {
+                            Some(pixel) => {
+                                packed.quantize(&x.pixel(pixel)[group * channels..][..channels], to);
+                            }
+                            None => to.fill(packed.zero()),
+                        }
+                    }
+                }
+                packed.product(scratch, rows, group, y, (start, before + start), epilogue);
+            }
+        }
+    }
+
+    /// The pixel of x under a filter's tap at an output; none in the padding.
+    #[inline(always)]
+    fn input_pixel(&self, x: &Operand, row: usize, column: usize, tap: usize) -> Option<usize> {
+        let (size, stride, padding) = (self.size, self.stride, self.size / 2);
+        let r = (row * stride + tap / size).wrapping_sub(padding);
+        let c = (column * stride + tap % size).wrapping_sub(padding);
+        (r < x.height && c < x.width).then(|| r * x.width + c)
+    }
 }
 
+/// Pixels that make whole tiles of a product.
+const UNIT_PIXELS: usize = 4;
 /// Pixels gathered at a time.
 const PATCH_PIXELS: usize = 16;
 

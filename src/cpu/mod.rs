@@ -9,15 +9,24 @@ mod conv;
 mod depthwise;
 mod f32x4;
 mod gemm;
+mod i32x4;
+mod int8;
+mod pool;
 mod winograd;
 
-use crate::arch::{Activation, Network, Op, Step, View};
+use crate::arch::{Activation, Conv, Network, Op, Step, View};
 use crate::error::{Error, Result};
 use crate::plan::Plan;
-use crate::weights::Checkpoint;
+use crate::weights::{Checkpoint, convs_of};
 use conv::{Epilogue, Operand, PackedConv};
 use f32x4::F32x4;
+pub use pool::Pool;
+use pool::lock;
+#[cfg(all(target_arch = "wasm32", target_feature = "atomics"))]
+pub use pool::workers;
+use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::sync::Mutex;
 
 /// Weights packed for the CPU's kernels, by checkpoint key; independent of input size and taps.
 pub struct Weights {
@@ -31,11 +40,24 @@ impl Weights {
     /// As [`Checkpoint::folded`].
     pub fn new(network: &Network, checkpoint: &Checkpoint) -> Result<Weights> {
         let mut convs = HashMap::new();
-        for step in &network.steps {
-            if let Op::Conv(conv) = &step.op {
-                let folded = checkpoint.folded(conv, step.y.channels)?;
-                convs.insert(conv.weights.conv.clone(), PackedConv::new(conv, step.x.channels, folded));
-            }
+        for (step, conv) in convs_of(network) {
+            convs.insert(conv.weights.conv.clone(), pack(checkpoint, step, conv)?);
+        }
+        Ok(Weights { convs })
+    }
+
+    /// As [`Weights::new`], from the file's end to its beginning: what was packed leaves the checkpoint, so that
+    /// the file and the packed weights are never whole at the same time.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::folded`]; the checkpoint is not whole then either.
+    pub fn take(network: &Network, checkpoint: &mut Checkpoint) -> Result<Weights> {
+        let mut order: Vec<_> = convs_of(network).collect();
+        order.sort_by_key(|(_, conv)| Reverse(checkpoint.offset(&format!("{}.weight", conv.weights.conv))));
+        let mut convs = HashMap::new();
+        for (step, conv) in order {
+            convs.insert(conv.weights.conv.clone(), pack(checkpoint, step, conv)?);
+            checkpoint.release(step, conv);
         }
         Ok(Weights { convs })
     }
@@ -60,13 +82,25 @@ impl Weights {
     }
 }
 
+fn pack(checkpoint: &Checkpoint, step: &Step, conv: &Conv) -> Result<PackedConv> {
+    Ok(match checkpoint.quantized(conv)? {
+        Some(quantized) => PackedConv::quantized(conv, step.x.channels, &quantized),
+        None => PackedConv::new(conv, step.x.channels, checkpoint.folded(conv, step.y.channels)?),
+    })
+}
+
 /// The memory of one plan: nothing is allocated while it runs.
 pub struct Workspace {
     slots: Vec<Vec<f32>>,
-    scratch: Vec<Vec<f32>>,
+    /// Of each thread, which has it to itself.
+    scratch: Vec<Mutex<Vec<f32>>>,
+    scratch_elements: usize,
     /// A convolution's bias with the one number a channel that is added.
     bias: Vec<f32>,
 }
+
+/// Multiply-accumulates below which a part of a step is not worth a thread's waking up: some 10 us.
+const PART_MACS: u64 = 200_000;
 
 /// Elements behind the last of a slot, so that a whole vector can be read from where a part is used.
 const PADDING: usize = 8;
@@ -77,7 +111,7 @@ impl Workspace {
     /// # Errors
     /// [`Error::OutOfMemory`] where the allocation fails.
     pub fn new(plan: &Plan, weights: &Weights, threads: usize) -> Result<Workspace> {
-        let scratch = (plan.steps.iter())
+        let scratch_elements = (plan.steps.iter())
             .filter_map(|step| match &step.op {
                 Op::Conv(conv) => Some(weights.convs[&conv.weights.conv].scratch_elements(step.y.width)),
                 _ => None,
@@ -85,15 +119,17 @@ impl Workspace {
             .max()
             .unwrap_or(0);
         let slots = plan.slots.iter().map(|&elements| allocate(elements + PADDING)).collect::<Result<_>>()?;
-        let scratch = (0..threads.max(1)).map(|_| allocate(scratch)).collect::<Result<_>>()?;
+        let scratch =
+            (0..threads.max(1)).map(|_| allocate(scratch_elements).map(Mutex::new)).collect::<Result<_>>()?;
         let channels = plan.values.iter().map(|value| value.channels).max().unwrap_or(0);
-        Ok(Workspace { slots, scratch, bias: Vec::with_capacity(channels + PADDING) })
+        Ok(Workspace { slots, scratch, scratch_elements, bias: Vec::with_capacity(channels + PADDING) })
     }
 
     /// Bytes of all slots and scratch memory.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        self.slots.iter().chain(&self.scratch).map(|part| size_of_val(part.as_slice())).sum()
+        let slots: usize = self.slots.iter().map(Vec::len).sum();
+        (slots + self.scratch.len() * self.scratch_elements) * size_of::<f32>()
     }
 
     /// Copies a planar image, `[3, height, width]`, into its slot.
@@ -115,15 +151,15 @@ impl Workspace {
         }
     }
 
-    /// Runs every step.
-    pub fn run(&mut self, plan: &Plan, weights: &Weights) {
+    /// Runs every step; `pool` has at most as many threads as the workspace was made for.
+    pub fn run(&mut self, plan: &Plan, weights: &Weights, pool: &Pool) {
         for step in &plan.steps {
-            self.run_step(plan, weights, step);
+            self.run_step(plan, weights, pool, step);
         }
     }
 
     /// Runs one step.
-    pub fn run_step(&mut self, plan: &Plan, weights: &Weights, step: &Step) {
+    pub fn run_step(&mut self, plan: &Plan, weights: &Weights, pool: &Pool, step: &Step) {
         // The plan never puts what a step reads into the slot that it writes.
         let mut y = std::mem::take(&mut self.slots[plan.slot(step.y)]);
         let slots = &self.slots;
@@ -137,10 +173,11 @@ impl Workspace {
         };
         let x = operand(step.x);
         let (row, first) = (plan.row(step.y), step.y.first);
+        let used = &mut y[..step.y.pixels() * row];
+        let parts = pool.parts(step.macs().max(step.x.len() as u64), PART_MACS);
         match &step.op {
             Op::Conv(conv) => {
                 let packed = &weights.convs[&conv.weights.conv];
-                let used = &mut y[..step.y.pixels() * row];
                 let (mut bias, mut residual) = (packed.bias(), None);
                 match conv.add {
                     None => {}
@@ -155,7 +192,10 @@ impl Workspace {
                 }
                 let floor = if conv.activation == Activation::Relu { 0.0 } else { f32::NEG_INFINITY };
                 let epilogue = Epilogue { bias, residual, floor, row, first };
-                run_conv(packed, &x, used, step.y.width, &epilogue, &mut self.scratch);
+                pool.split(used, packed.unit(step.y.width) * row, parts, &|thread, from, y| {
+                    let scratch = &mut lock(&self.scratch[thread]);
+                    packed.run(&x, y, from / row, step.y.width, &epilogue, scratch);
+                });
                 if conv.activation == Activation::HardSigmoid {
                     for pixel in used.chunks_exact_mut(row) {
                         for value in &mut pixel[first..first + step.y.channels] {
@@ -164,40 +204,30 @@ impl Workspace {
                     }
                 }
             }
-            Op::Mean => mean(&x, &mut y[first..first + x.channels]),
-            Op::MaxPool => {
-                for pixel in 0..step.y.pixels() {
-                    let to = &mut y[pixel * row + first..][..x.channels];
+            Op::Mean => {
+                let means = &mut used[first..first + x.channels];
+                pool.split(means, 4, parts, &|_, channel, y| mean(&x, channel, y));
+            }
+            Op::MaxPool => pool.split(used, row, parts, &|_, from, y| {
+                for (pixel, to) in y.chunks_exact_mut(row).enumerate() {
+                    let pixel = from / row + pixel;
+                    let to = &mut to[first..first + x.channels];
                     max_pool(&x, pixel / step.y.width, pixel % step.y.width, to);
                 }
-            }
+            }),
             Op::Scale { by } => {
                 let by = operand(*by).pixel(0);
-                for_each_pixel(&x, &mut y, row, first, |_, channel, value| value * by[channel]);
+                for_each_pixel(&x, used, row, first, |_, channel, value| value * by[channel]);
             }
             Op::Add { by } => {
                 let by = operand(*by);
-                for_each_pixel(&x, &mut y, row, first, |pixel, channel, value| {
+                for_each_pixel(&x, used, row, first, |pixel, channel, value| {
                     value + by.pixel(pixel)[channel]
                 });
             }
-            Op::Copy => for_each_pixel(&x, &mut y, row, first, |_, _, value| value),
+            Op::Copy => for_each_pixel(&x, used, row, first, |_, _, value| value),
         }
         self.slots[plan.slot(step.y)] = y;
-    }
-}
-
-/// Splits the output rows between the threads' scratch memories.
-fn run_conv(
-    packed: &PackedConv,
-    x: &Operand,
-    y: &mut [f32],
-    width: usize,
-    epilogue: &Epilogue,
-    scratch: &mut [Vec<f32>],
-) {
-    if let Some(scratch) = scratch.first_mut() {
-        packed.run(x, y, 0, width, epilogue, scratch);
     }
 }
 
@@ -231,11 +261,12 @@ fn allocate(elements: usize) -> Result<Vec<f32>> {
     Ok(memory)
 }
 
-/// `y[c] = mean of plane c`: in rows of pixels first, so that no sum gets longer than two sides.
-fn mean(x: &Operand, y: &mut [f32]) {
+/// `y[c] = mean of plane first + c`: in rows of pixels first, so that no sum gets longer than two
+/// sides.
+fn mean(x: &Operand, first: usize, y: &mut [f32]) {
     let scale = F32x4::splat(1.0 / (x.height * x.width) as f32);
-    for channel in (0..x.channels).step_by(4) {
-        let lanes = 4.min(x.channels - channel);
+    for (channel, y) in (first..).step_by(4).zip(y.chunks_mut(4)) {
+        let lanes = y.len();
         let mut total = F32x4::splat(0.0);
         for row in 0..x.height {
             let mut sum = F32x4::splat(0.0);
@@ -248,7 +279,7 @@ fn mean(x: &Operand, y: &mut [f32]) {
             }
             total = total.add(sum);
         }
-        total.mul(scale).store_part(&mut y[channel..channel + lanes]);
+        total.mul(scale).store_part(y);
     }
 }
 

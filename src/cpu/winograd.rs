@@ -58,6 +58,11 @@ impl Winograd {
         Winograd { packed, channels_in, channels_out }
     }
 
+    /// Rows of a tile's outputs.
+    pub fn rows() -> usize {
+        T
+    }
+
     /// Bytes of the transformed weights.
     pub fn size_bytes(&self) -> usize {
         self.packed.iter().map(Packed::size_bytes).sum()

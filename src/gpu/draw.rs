@@ -20,8 +20,31 @@ pub struct Picture {
     pub columns: u32,
     /// Side of a cell in pixels.
     pub cell: u32,
+    /// Empty pixels after each cell.
+    pub gap: u32,
     /// Whether all maps share one colour scale; else each has its own, from its minimum to its maximum.
     pub one_scale: bool,
+}
+
+impl Picture {
+    /// Width and height in pixels.
+    ///
+    /// # Errors
+    /// [`Error::WrongShape`] for a picture without pixels, or of more than `largest` in a row or column.
+    pub fn size(&self, largest: u32) -> Result<[u32; 2]> {
+        let step = u64::from(self.cell) + u64::from(self.gap);
+        let columns = u64::from(self.columns);
+        let rows = (self.channels.len() as u64).div_ceil(columns.max(1));
+        let size = [columns, rows].map(|cells| cells.saturating_mul(step).try_into().unwrap_or(u32::MAX));
+        if self.cell == 0 || size.iter().any(|side| !(1..=largest).contains(side)) {
+            return Err(Error::WrongShape(format!(
+                "the picture has {} x {} pixels, expected 1 to {largest} a side: choose another cell or number of \
+                 columns",
+                size[0], size[1]
+            )));
+        }
+        Ok(size)
+    }
 }
 
 /// `Picture` in `shaders/picture.wgsl`.
@@ -42,6 +65,8 @@ pub struct Uniform {
     pub columns: u32,
     /// Side of a cell in pixels.
     pub cell: u32,
+    /// Empty pixels after each cell.
+    pub gap: u32,
     /// 1 where all maps share one scale.
     pub one_scale: u32,
 }
@@ -117,12 +142,12 @@ impl Painter {
         .await
     }
 
-    /// Draws maps of a tap of the program's last run.
+    /// Draws maps of a tap of the program's last run; what the device has to say is for [`Gpu::guarded`].
     ///
     /// # Errors
     /// [`Error::UnknownTap`] for a tap that the run did not keep, [`Error::WrongShape`] for an image or
-    /// channel it does not have or an empty grid, and the device's.
-    pub async fn draw(
+    /// channel it does not have.
+    pub fn draw(
         &self,
         gpu: &Gpu,
         program: &Program,
@@ -140,11 +165,6 @@ impl Painter {
                 view.channels
             )));
         }
-        if picture.channels.is_empty() || picture.columns == 0 || picture.cell == 0 {
-            return Err(Error::WrongShape(
-                "a picture needs at least one map, one column and one pixel a cell".into(),
-            ));
-        }
         let (values, first, pitch) = program.place(view);
         let count = picture.channels.len() as u32;
         let uniform = Uniform {
@@ -155,56 +175,51 @@ impl Painter {
             count,
             columns: picture.columns,
             cell: picture.cell,
+            gap: picture.gap,
             one_scale: u32::from(picture.one_scale),
         };
-        gpu.guarded(|| {
-            let uniform = gpu.upload("picture", bytemuck::bytes_of(&uniform), Usage::UNIFORM)?;
-            let channels = gpu.upload("channels", bytemuck::cast_slice(&picture.channels), Usage::STORAGE)?;
-            let ranges = gpu.buffer("ranges", 8 * u64::from(count), Usage::STORAGE)?;
-            let buffers = [&uniform, values, &channels, &self.palette, &ranges];
-            let entries: Vec<_> = (0..)
-                .zip(buffers)
-                .map(|(binding, buffer)| wgpu::BindGroupEntry {
-                    binding,
-                    resource: buffer.as_entire_binding(),
-                })
-                .collect();
-            let [for_range, for_draw] = self.layouts.each_ref().map(|layout| {
-                gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-                    label: Some("picture"),
-                    layout,
-                    entries: &entries,
-                })
+        let uniform = gpu.upload("picture", bytemuck::bytes_of(&uniform), Usage::UNIFORM)?;
+        let channels = gpu.upload("channels", bytemuck::cast_slice(&picture.channels), Usage::STORAGE)?;
+        let ranges = gpu.buffer("ranges", 8 * u64::from(count), Usage::STORAGE)?;
+        let buffers = [&uniform, values, &channels, &self.palette, &ranges];
+        let entries: Vec<_> = (0..)
+            .zip(buffers)
+            .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+            .collect();
+        let [for_range, for_draw] = self.layouts.each_ref().map(|layout| {
+            gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some("picture"),
+                layout,
+                entries: &entries,
+            })
+        });
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            pass.set_pipeline(&self.range);
+            pass.set_bind_group(0, &for_range, &[]);
+            pass.dispatch_workgroups(if picture.one_scale { 1 } else { count }, 1, 1);
+        }
+        {
+            let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
+                label: Some("draw"),
+                color_attachments: &[Some(wgpu::RenderPassColorAttachment {
+                    view: target,
+                    depth_slice: None,
+                    resolve_target: None,
+                    ops: wgpu::Operations {
+                        load: wgpu::LoadOp::Clear(wgpu::Color::TRANSPARENT),
+                        store: wgpu::StoreOp::Store,
+                    },
+                })],
+                ..Default::default()
             });
-            let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            {
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                pass.set_pipeline(&self.range);
-                pass.set_bind_group(0, &for_range, &[]);
-                pass.dispatch_workgroups(if picture.one_scale { 1 } else { count }, 1, 1);
-            }
-            {
-                let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
-                    label: Some("draw"),
-                    color_attachments: &[Some(wgpu::RenderPassColorAttachment {
-                        view: target,
-                        depth_slice: None,
-                        resolve_target: None,
-                        ops: wgpu::Operations {
-                            load: wgpu::LoadOp::Clear(wgpu::Color::TRANSPARENT),
-                            store: wgpu::StoreOp::Store,
-                        },
-                    })],
-                    ..Default::default()
-                });
-                pass.set_pipeline(&self.draw);
-                pass.set_bind_group(0, &for_draw, &[]);
-                pass.draw(0..3, 0..1);
-            }
-            gpu.queue.submit([encoder.finish()]);
-            Ok(())
-        })
-        .await
+            pass.set_pipeline(&self.draw);
+            pass.set_bind_group(0, &for_draw, &[]);
+            pass.draw(0..3, 0..1);
+        }
+        gpu.queue.submit([encoder.finish()]);
+        Ok(())
     }
 }
 

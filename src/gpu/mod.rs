@@ -13,7 +13,7 @@ pub mod weights;
 
 use crate::error::{Error, Result};
 use kernels::{Float, Kernel, Target, Winograd};
-pub use program::{Profile, Program, batch_limit, kernels_of};
+pub use program::{Profile, Program, Read, batch_limit, kernels_of};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -184,28 +184,28 @@ impl Gpu {
         &self.queue
     }
 
-    /// A canvas as a target of [`draw::Painter::draw`], of this format.
+    /// A canvas as a target of [`draw::Painter::draw`], of this format. Its texture lives until the task ends.
     ///
     /// # Errors
     /// [`Error::Unsupported`] where the canvas already has another kind of context.
     #[cfg(target_arch = "wasm32")]
     pub fn surface(
         &self,
-        canvas: wgpu::SurfaceTarget<'static>,
-        [width, height]: [u32; 2],
+        canvas: &web_sys::OffscreenCanvas,
         format: wgpu::TextureFormat,
     ) -> Result<wgpu::Surface<'static>> {
         let unsupported = |text: String| Error::Unsupported(format!("the canvas cannot be drawn on: {text}"));
         let instance =
             self.instance.as_ref().ok_or_else(|| unsupported("the device is not this library's".into()))?;
-        let surface = instance.create_surface(canvas).map_err(|error| unsupported(error.to_string()))?;
+        let target = wgpu::SurfaceTarget::OffscreenCanvas(canvas.clone());
+        let surface = instance.create_surface(target).map_err(|error| unsupported(error.to_string()))?;
         surface.configure(
             &self.device,
             &wgpu::SurfaceConfiguration {
                 usage: wgpu::TextureUsages::RENDER_ATTACHMENT,
                 format,
-                width,
-                height,
+                width: canvas.width(),
+                height: canvas.height(),
                 present_mode: wgpu::PresentMode::Fifo,
                 desired_maximum_frame_latency: 2,
                 alpha_mode: wgpu::CompositeAlphaMode::PreMultiplied,
@@ -310,10 +310,10 @@ impl Gpu {
         self.pipelines.borrow_mut().insert(kernel, pipeline);
     }
 
-    /// Waits until a mapped buffer's bytes are there and appends them to `bytes`.
-    async fn read(&self, buffer: &wgpu::Buffer) -> Result<Vec<u8>> {
+    /// The first bytes of a buffer, once they are there.
+    async fn read(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<u8>> {
         let (done, result) = futures_channel::oneshot::channel();
-        buffer.map_async(wgpu::MapMode::Read, .., move |mapped| {
+        buffer.map_async(wgpu::MapMode::Read, ..bytes, move |mapped| {
             // The receiver is gone only if the caller gave up.
             let _ = done.send(mapped);
         });
@@ -327,7 +327,7 @@ impl Gpu {
             // A browser may refuse the read before it tells the loss.
             _ => return Err(Error::DeviceLost("its results could not be read".into())),
         }
-        let bytes = match buffer.get_mapped_range(..) {
+        let bytes = match buffer.get_mapped_range(..bytes) {
             Ok(view) => view.to_vec(),
             Err(error) => return Err(Error::Gpu(error.to_string())),
         };

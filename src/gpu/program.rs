@@ -24,6 +24,15 @@ enum Memory {
     Nothing,
 }
 
+/// What a run reads back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// The logits; taps stay on the device.
+    Logits,
+    /// The logits and every tap.
+    All,
+}
+
 /// One dispatch before it has buffers.
 #[derive(Clone, Debug)]
 struct Dispatch {
@@ -178,9 +187,8 @@ impl Program {
         (&self.slots[self.plan.slot(view)], view.first * pitch, pitch)
     }
 
-    /// Submits one run of up to [`Program::batch`] images, `[n, 3, height, width]`, with one read-back of
-    /// the logits and taps.
-    pub fn submit(&self, gpu: &Gpu, images: &[f32]) {
+    /// Submits one run of up to [`Program::batch`] images, `[n, 3, height, width]`, with one read-back.
+    pub fn submit(&self, gpu: &Gpu, images: &[f32], read: Read) {
         self.write_images(gpu, images);
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         {
@@ -192,7 +200,7 @@ impl Program {
         }
         let mut at = 0;
         let size = gpu.values.bytes();
-        for view in outputs(&self.plan) {
+        for view in self.read_views(read) {
             let (buffer, first, _) = self.place(view);
             let bytes = (size * view_elements(view, self.batch)) as u64;
             encoder.copy_buffer_to_buffer(buffer, (size * first) as u64, &self.readback, at, bytes);
@@ -201,14 +209,25 @@ impl Program {
         gpu.queue.submit([encoder.finish()]);
     }
 
-    /// What the last submission computed: logits, then taps, each `[images, channels, height, width]`.
+    fn read_views(&self, read: Read) -> impl Iterator<Item = View> {
+        let taps = match read {
+            Read::Logits => 0,
+            Read::All => self.plan.taps.len(),
+        };
+        outputs(&self.plan).take(1 + taps)
+    }
+
+    /// What the last submission read back: logits, then taps, each `[images, channels, height, width]`.
     ///
     /// # Errors
     /// [`Error::DeviceLost`], [`Error::Gpu`]
-    pub async fn outputs(&self, gpu: &Gpu, images: usize) -> Result<Vec<Vec<f32>>> {
-        let values = gpu.values.decode(&gpu.read(&self.readback).await?);
+    pub async fn outputs(&self, gpu: &Gpu, images: usize, read: Read) -> Result<Vec<Vec<f32>>> {
+        let elements: usize = self.read_views(read).map(|view| view_elements(view, self.batch)).sum();
+        let bytes = (gpu.values.bytes() * elements) as u64;
+        let values = gpu.values.decode(&gpu.read(&self.readback, bytes).await?);
         let mut rest = values.as_slice();
-        Ok(outputs(&self.plan)
+        Ok(self
+            .read_views(read)
             .map(|view| {
                 let (of_view, after) = rest.split_at(view_elements(view, self.batch));
                 rest = after;
@@ -274,7 +293,7 @@ impl Program {
             encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
             encoder.copy_buffer_to_buffer(&resolved, 0, &readback, 0, size);
             gpu.queue.submit([encoder.finish()]);
-            let bytes = gpu.read(&readback).await?;
+            let bytes = gpu.read(&readback, size).await?;
             let (times, _) = bytes.as_chunks::<8>();
             for (times, &entry) in times.as_chunks::<2>().0.iter().zip(&entry_of) {
                 let [begin, end] = times.map(u64::from_le_bytes);

@@ -1,7 +1,7 @@
 //! Similarity over many pictures: sums that stream, so that memory grows with the channels alone.
 
 use super::product::{Part, add_product};
-use super::ridge::{self, Held, LinearFit};
+use super::ridge::{self, Held, LinearFit, Solution};
 use super::{Best, Maps, best, check_matrix, check_pair, noise};
 use crate::error::{Error, Result};
 
@@ -82,8 +82,8 @@ pub struct Summary {
     pub chance: f64,
     /// Positions that were not held out.
     pub fitted_positions: usize,
-    /// The best 1 x 1 convolution from x to y over them.
-    pub fit: LinearFit,
+    /// The best 1 x 1 convolution from x to y over them, where it was asked for.
+    pub fit: Option<LinearFit>,
     /// How well it does on the others; `None` where none were held out.
     pub r2: Option<Held>,
     /// Linear CKA from the unbiased HSIC over all positions.
@@ -144,24 +144,21 @@ impl Accumulator {
         };
     }
 
-    /// What the pictures so far say; `ridge` is relative to the mean variance of x's channels.
+    /// What the pictures so far say; with a `ridge`, relative to the mean variance of x's channels, the fit
+    /// too, which takes most of the time.
     ///
     /// # Errors
-    /// [`Error::WrongShape`] where nothing was added or all of it held out, [`Error::Unsupported`] for a
-    /// ridge that is negative or too small for a fit.
-    pub fn summary(&self, ridge: f64) -> Result<Summary> {
-        if self.fitted.positions < 2.0 {
-            return Err(Error::WrongShape(
-                "there are no maps to fit on: add some that are not held out".into(),
-            ));
-        }
-        if !(ridge >= 0.0 && ridge.is_finite()) {
-            return Err(Error::Unsupported(format!("the ridge is {ridge}, expected a number from 0")));
-        }
+    /// [`Error::WrongShape`] where nothing was added, or for the fit all of it held out;
+    /// [`Error::Unsupported`] for a ridge that is negative or too small for a fit.
+    pub fn summary(&self, ridge: Option<f64>) -> Result<Summary> {
         let all = self.fitted.plus(&self.held);
+        if all.positions < 2.0 {
+            return Err(Error::WrongShape("there are no maps to compare: add some".into()));
+        }
+        let solution = ridge.map(|ridge| self.solve(ridge)).transpose()?;
+        let scored = solution.as_ref().filter(|_| self.held.positions >= 2.0);
+        let r2 = scored.map(|solution| solution.score(&self.held, &self.shift_y));
         let (pearson, cosine, dead_x, dead_y) = self.matches(&all);
-        let solution = ridge::solve(&self.fitted, ridge)?;
-        let r2 = (self.held.positions >= 2.0).then(|| solution.score(&self.held, &self.shift_y));
         let channels = [self.shift_x.len(), self.shift_y.len()];
         let chance = (2.0 * (channels[0] as f64).ln() / all.positions).sqrt();
         let cka = self.cka(&all);
@@ -175,14 +172,25 @@ impl Accumulator {
             dead_y,
             chance,
             fitted_positions: self.fitted.positions as usize,
-            fit: solution.fit(&self.shift_x, &self.shift_y),
-            few: self.few(&all, chance, r2.is_some(), cka),
+            few: self.few(&all, chance, solution.is_some().then_some(r2.is_some()), cka),
+            fit: solution.map(|solution| solution.fit(&self.shift_x, &self.shift_y)),
             r2,
             cka: cka.unwrap_or(0.0),
         })
     }
 
-    fn few(&self, all: &Moments, chance: f64, scored: bool, cka: Option<f64>) -> Few {
+    fn solve(&self, ridge: f64) -> Result<Solution> {
+        if self.fitted.positions < 2.0 {
+            let text = "there are no maps to fit on: add some that are not held out";
+            return Err(Error::WrongShape(text.into()));
+        }
+        if !(ridge >= 0.0 && ridge.is_finite()) {
+            return Err(Error::Unsupported(format!("the ridge is {ridge}, expected a number from 0")));
+        }
+        ridge::solve(&self.fitted, ridge)
+    }
+
+    fn few(&self, all: &Moments, chance: f64, scored: Option<bool>, cka: Option<f64>) -> Few {
         let channels = self.shift_x.len();
         let (positions, fitted) = (all.positions, self.fitted.positions);
         let pictures =
@@ -194,15 +202,15 @@ impl Accumulator {
                      of {chance:.2} and more: add pictures."
                 )
             }),
-            r2: if !scored {
-                Some("Nothing was held out to score the fit on.".into())
-            } else {
-                (fitted < MIN_POSITIONS_PER_CHANNEL * channels as f64).then(|| {
+            r2: match scored {
+                None => None,
+                Some(false) => Some("Nothing was held out to score the fit on.".into()),
+                Some(true) => (fitted < MIN_POSITIONS_PER_CHANNEL * channels as f64).then(|| {
                     format!(
                         "The fit of {channels} channels rests on {fitted} positions, expected at least \
                          {MIN_POSITIONS_PER_CHANNEL} for each channel: add pictures."
                     )
-                })
+                }),
             },
             cka: (cka.is_none() || positions < channels as f64).then(|| {
                 format!("CKA rests on {positions} positions of {pictures}, fewer than its {channels} channels: add pictures.")

@@ -8,14 +8,22 @@
 mod checkpoint;
 #[cfg(feature = "study")]
 mod editor;
+#[cfg(any(feature = "cpu", feature = "gpu", feature = "study"))]
+mod file;
 #[cfg(any(feature = "cpu", feature = "gpu"))]
 mod net;
 #[cfg(feature = "study")]
 mod similarity;
+#[cfg(all(feature = "cpu", target_feature = "atomics"))]
+mod threads;
 
 use crate::error::Error;
 #[cfg(any(feature = "cpu", feature = "gpu"))]
-pub use net::{ModelBytes, Net, Output};
+pub use file::ModelBytes;
+#[cfg(any(feature = "cpu", feature = "gpu"))]
+pub use net::{Net, Output};
+#[cfg(all(feature = "cpu", target_feature = "atomics"))]
+pub use threads::{offer_threads, run_thread, shared_memory, thread_failed};
 use wasm_bindgen::prelude::*;
 
 impl From<Error> for JsValue {

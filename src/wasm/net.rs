@@ -2,6 +2,7 @@
 //!
 //! Structured answers cross the border as JSON text, tensors as typed arrays.
 
+use super::file::ModelBytes;
 use super::now;
 use crate::arch::{Network, Stage};
 #[cfg(feature = "cpu")]
@@ -11,6 +12,8 @@ use crate::error::Error;
 use crate::gpu::Gpu;
 #[cfg(feature = "gpu")]
 use crate::gpu::draw::{Painter, Picture};
+#[cfg(feature = "gpu")]
+use crate::gpu::kernels::Float;
 use crate::image::{Preprocess, preprocess};
 use crate::model::{Model, Options, softmax};
 #[cfg(feature = "cpu")]
@@ -35,6 +38,16 @@ struct CreateOptions {
     labels: Option<Vec<String>>,
     #[serde(default)]
     threads: Option<usize>,
+    #[serde(default)]
+    precision: Option<Precision>,
+}
+
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Precision {
+    F32,
+    F16,
+    Int8,
 }
 
 #[derive(Clone, Copy, Deserialize, Serialize, PartialEq, Eq)]
@@ -69,6 +82,7 @@ struct Info<'a> {
     variant: &'a str,
     classes: usize,
     labels: &'a [String],
+    golden: Option<&'a [f32]>,
     input: Preprocess,
     stages: &'a [Stage],
     params: u64,
@@ -78,41 +92,17 @@ struct Info<'a> {
     backend: Backend,
     adapter: Option<String>,
     threads: usize,
+    integers: bool,
     memory_bytes: usize,
-}
-
-/// A model file in the memory of the module, filled piece by piece: whoever has it need not hold it whole.
-#[wasm_bindgen]
-pub struct ModelBytes(Vec<u8>);
-
-#[wasm_bindgen]
-impl ModelBytes {
-    /// Room for a file of so many bytes.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`]
-    #[wasm_bindgen(constructor)]
-    pub fn new(length: usize) -> Result<ModelBytes, JsValue> {
-        let mut bytes = Vec::new();
-        let failed = |_| Error::OutOfMemory(format!("the model's file has {length} bytes"));
-        bytes.try_reserve_exact(length).map_err(failed)?;
-        Ok(ModelBytes(bytes))
-    }
-
-    /// Appends a piece.
-    pub fn write(&mut self, piece: &js_sys::Uint8Array) {
-        let filled = self.0.len();
-        self.0.resize(filled + piece.length() as usize, 0);
-        piece.copy_to(&mut self.0[filled..]);
-    }
 }
 
 /// A model on an engine.
 #[wasm_bindgen]
 pub struct Net {
     model: Model,
+    /// Whether sums are of integers of eight bits.
+    integers: bool,
     network: Network,
-    threads: usize,
     engine: RefCell<Engine>,
     /// The palette and what draws with it, from the first picture on.
     #[cfg(feature = "gpu")]
@@ -136,14 +126,30 @@ impl Net {
             .map_err(|error| Error::Unsupported(format!("options of create: {error}")))?;
         let model_options = Options { variant: options.variant, labels: options.labels };
         let mut model = Model::from_bytes(model.0, &model_options)?;
+        match options.precision {
+            Some(Precision::F32) => model.checkpoint.compute_in_floats(),
+            Some(Precision::Int8)
+                if options.backend == Backend::Webgpu || !model.checkpoint.has_integers() =>
+            {
+                let text = "the precision int8 needs the WASM engine and a model that the example `quantize` made: \
+                            leave it out";
+                return Err(Error::Unsupported(text.into()).into());
+            }
+            // Half precision is a wish that a graphics card may fulfil.
+            Some(Precision::Int8 | Precision::F16) | None => {}
+        }
         let network = model.network(model.input.side, model.input.side)?;
-        let threads = options.threads.unwrap_or(1);
+        let integers = options.backend == Backend::Wasm && model.checkpoint.has_integers();
         let engine = match options.backend {
             #[cfg(feature = "cpu")]
-            Backend::Wasm => Engine::Cpu(CpuSession::new(&model, threads)?),
+            Backend::Wasm => Engine::Cpu(CpuSession::take(&mut model, options.threads.unwrap_or(1))?),
             #[cfg(feature = "gpu")]
             Backend::Webgpu => {
-                let gpu = Gpu::request().await?;
+                let values = match options.precision {
+                    Some(Precision::F16) => Float::F16,
+                    _ => Float::F32,
+                };
+                let gpu = Gpu::request().await?.with_values(values)?;
                 let session = GpuSession::new(&model, &gpu, |part| {
                     if let Some(progress) = &progress {
                         // An error of the caller's own function is not the engine's.
@@ -163,8 +169,8 @@ impl Net {
         model.checkpoint.forget();
         Ok(Net {
             model,
+            integers,
             network,
-            threads,
             engine: RefCell::new(engine),
             #[cfg(feature = "gpu")]
             painter: RefCell::default(),
@@ -177,16 +183,17 @@ impl Net {
     /// [`Error::Unsupported`] during a run.
     pub fn info(&self) -> Result<String, JsValue> {
         let engine = self.engine.try_borrow().map_err(|_| busy())?;
-        let (backend, adapter, memory_bytes) = match &*engine {
+        let (backend, adapter, threads, memory_bytes) = match &*engine {
             #[cfg(feature = "cpu")]
-            Engine::Cpu(session) => (Backend::Wasm, None, session.size_bytes()),
+            Engine::Cpu(session) => (Backend::Wasm, None, session.threads(), session.size_bytes()),
             #[cfg(feature = "gpu")]
-            Engine::Gpu(session) => (Backend::Webgpu, Some(session.gpu().adapter()), session.size_bytes()),
+            Engine::Gpu(session) => (Backend::Webgpu, Some(session.gpu().adapter()), 1, session.size_bytes()),
         };
         let info = Info {
             variant: &self.network.name,
             classes: self.network.classes,
             labels: &self.model.labels,
+            golden: self.model.checkpoint.config.golden.as_deref(),
             input: self.model.input,
             stages: &self.network.stages,
             params: self.network.params(),
@@ -195,7 +202,8 @@ impl Net {
             taps: self.network.taps.iter().map(|tap| tap.name.as_str()).collect(),
             backend,
             adapter,
-            threads: self.threads,
+            threads,
+            integers: self.integers,
             memory_bytes,
         };
         Ok(serde_json::to_string(&info).expect("numbers, strings and lists are JSON"))
@@ -264,20 +272,43 @@ impl Net {
 #[cfg(feature = "gpu")]
 #[wasm_bindgen]
 impl Net {
-    /// Draws maps of a tap of the last run on a canvas, without reading them back; `picture` is JSON:
-    /// `{ image, channels, columns, cell, oneScale }`, `palette` 256 colours of 4 bytes.
+    /// Runs one normalised input, `[1, 3, height, width]`, whose taps stay on the device for [`Net::draw_tap`].
     ///
     /// # Errors
-    /// As [`Painter::draw`]; [`Error::Unsupported`] on the WASM engine and on a canvas of another kind.
+    /// As [`Net::forward`]; [`Error::Unsupported`] on the WASM engine.
+    #[allow(clippy::await_holding_refcell_ref, reason = "a second call is told that the net is busy")]
+    pub async fn keep(
+        &self,
+        data: Vec<f32>,
+        height: usize,
+        width: usize,
+        taps: Vec<String>,
+    ) -> Result<Output, JsValue> {
+        let start = now();
+        let Ok(mut engine) = self.engine.try_borrow_mut() else {
+            return Err(busy());
+        };
+        #[allow(irrefutable_let_patterns, reason = "a module may have the one engine only")]
+        let Engine::Gpu(session) = &mut *engine else {
+            return Err(only_webgpu());
+        };
+        let outputs = session.keep(&self.model, &data, [height, width], &taps).await?;
+        Ok(Output { outputs, dims: [1, self.model.labels.len()], milliseconds: now() - start })
+    }
+
+    /// Draws maps of a tap of the last run, without reading them back; `picture` is JSON:
+    /// `{ image, channels, columns, cell, gap, oneScale }`, `palette` 256 colours of 4 bytes.
+    ///
+    /// # Errors
+    /// As [`Painter::draw`]; [`Error::Unsupported`] on the WASM engine and before a run.
     #[allow(clippy::await_holding_refcell_ref, reason = "a second call is told that the net is busy")]
     #[wasm_bindgen(js_name = drawTap)]
     pub async fn draw_tap(
         &self,
-        canvas: JsValue,
         tap: String,
         picture: String,
         palette: Vec<u8>,
-    ) -> Result<(), JsValue> {
+    ) -> Result<web_sys::ImageBitmap, JsValue> {
         let picture: Picture = serde_json::from_str(&picture)
             .map_err(|error| Error::Unsupported(format!("the picture of drawTap: {error}")))?;
         let Ok(engine) = self.engine.try_borrow() else {
@@ -285,27 +316,13 @@ impl Net {
         };
         #[allow(irrefutable_let_patterns, reason = "a module may have the one engine only")]
         let Engine::Gpu(session) = &*engine else {
-            return Err(Error::Unsupported("only WebGPU draws from its own memory".into()).into());
+            return Err(only_webgpu());
         };
         let Some(program) = session.program() else {
             return Err(Error::Unsupported("nothing has been computed yet".into()).into());
         };
-        let (target, size) = match canvas.dyn_into::<web_sys::OffscreenCanvas>() {
-            Ok(canvas) => {
-                let size = [canvas.width(), canvas.height()];
-                (wgpu::SurfaceTarget::OffscreenCanvas(canvas), size)
-            }
-            Err(other) => {
-                let canvas = other.dyn_into::<web_sys::HtmlCanvasElement>().map_err(|_| {
-                    Error::Unsupported("expected a canvas or an OffscreenCanvas to draw on".into())
-                })?;
-                let size = [canvas.width(), canvas.height()];
-                (wgpu::SurfaceTarget::Canvas(canvas), size)
-            }
-        };
         let gpu = session.gpu();
         let format = wgpu::TextureFormat::Rgba8Unorm;
-        let surface = gpu.surface(target, size, format)?;
         let kept = self.painter.borrow().clone().filter(|(colours, _)| *colours == palette);
         let painter = match kept {
             Some((_, painter)) => painter,
@@ -315,14 +332,27 @@ impl Net {
                 painter
             }
         };
-        let wgpu::CurrentSurfaceTexture::Success(texture) = surface.get_current_texture() else {
-            return Err(Error::Gpu("the canvas gave no texture".into()).into());
-        };
-        let view = texture.texture.create_view(&wgpu::TextureViewDescriptor::default());
-        painter.draw(gpu, program, &tap, &picture, &view).await?;
-        gpu.queue().present(texture);
-        Ok(())
+        let [width, height] = picture.size(gpu.device().limits().max_texture_dimension_2d)?;
+        let no_canvas = |_| Error::Unsupported("this browser has no OffscreenCanvas to draw on".into());
+        let canvas = web_sys::OffscreenCanvas::new(width, height).map_err(no_canvas)?;
+        // All in one task: between tasks a canvas may give up its texture, and what was drawn with it.
+        let bitmap = gpu.guarded(|| {
+            let surface = gpu.surface(&canvas, format)?;
+            let wgpu::CurrentSurfaceTexture::Success(texture) = surface.get_current_texture() else {
+                return Err(Error::Gpu("the canvas gave no texture".into()));
+            };
+            let view = texture.texture.create_view(&wgpu::TextureViewDescriptor::default());
+            painter.draw(gpu, program, &tap, &picture, &view)?;
+            gpu.queue().present(texture);
+            canvas.transfer_to_image_bitmap().map_err(|_| Error::Gpu("the canvas gave no picture".into()))
+        });
+        Ok(bitmap.await?)
     }
+}
+
+#[cfg(feature = "gpu")]
+fn only_webgpu() -> JsValue {
+    Error::Unsupported("only WebGPU draws from its own memory".into()).into()
 }
 
 /// Logits and taps of one run.

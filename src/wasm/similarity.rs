@@ -110,11 +110,11 @@ impl Accumulator {
         Ok(self.sums.add(maps(x, x_dims)?, maps(y, y_dims)?, held_out)?)
     }
 
-    /// What the pictures so far say.
+    /// What the pictures so far say, with a ridge the fit too.
     ///
     /// # Errors
     /// As [`similarity::Accumulator::summary`].
-    pub fn summary(&self, ridge: f64) -> Result<SetSummary, JsValue> {
+    pub fn summary(&self, ridge: Option<f64>) -> Result<SetSummary, JsValue> {
         Ok(SetSummary { summary: self.sums.summary(ridge)? })
     }
 }
@@ -159,13 +159,13 @@ impl SetSummary {
     }
 
     /// `[channels of y, channels of x]`
-    pub fn weight(&self) -> Vec<f32> {
-        self.summary.fit.weight.clone()
+    pub fn weight(&self) -> Option<Vec<f32>> {
+        Some(self.summary.fit.as_ref()?.weight.clone())
     }
 
     /// `[channels of y]`
-    pub fn bias(&self) -> Vec<f32> {
-        self.summary.fit.bias.clone()
+    pub fn bias(&self) -> Option<Vec<f32>> {
+        Some(self.summary.fit.as_ref()?.bias.clone())
     }
 
     /// The fit's R2 of each channel of y on what was held out, if anything was.

@@ -10,7 +10,7 @@ use g_ghostnet::config::Config;
 use g_ghostnet::gpu::draw::{Painter, Picture};
 use g_ghostnet::gpu::kernels::{Float, Target, Winograd};
 use g_ghostnet::gpu::weights::{Packing, Weights};
-use g_ghostnet::gpu::{Gpu, Program};
+use g_ghostnet::gpu::{Gpu, Program, Read};
 use g_ghostnet::plan::Plan;
 use g_ghostnet::session::{CpuSession, GpuSession};
 use g_ghostnet::weights::{Checkpoint, Dtype, Tensor, contiguous_strides, expected_tensors};
@@ -191,11 +191,11 @@ fn hold_steps(gpu: &Gpu, network: &Network, checkpoint: &Checkpoint, images: &[f
     let plan = Plan::new(&network, &names).unwrap();
     let program = block_on(gpu.guarded(|| Program::new(gpu, plan, &weights, batch))).unwrap();
     block_on(gpu.guarded(|| {
-        program.submit(gpu, images);
+        program.submit(gpu, images, Read::All);
         Ok(())
     }))
     .unwrap();
-    let outputs = block_on(program.outputs(gpu, batch)).unwrap();
+    let outputs = block_on(program.outputs(gpu, batch, Read::All)).unwrap();
     let half = gpu.values() == Float::F16;
     // The input is rounded when it is uploaded.
     let images = if half { Float::F16.decode(&Float::F16.encode(images)) } else { images.to_vec() };
@@ -212,7 +212,7 @@ fn hold_steps(gpu: &Gpu, network: &Network, checkpoint: &Checkpoint, images: &[f
             let second = step.reads().nth(1).map_or(&[][..], read);
             let winograd =
                 matches!(&step.op, Op::Conv(conv) if weights.of(conv).packing == Packing::Winograd);
-            hold_step(step, read(step.y), read(step.x), second, checkpoint, Arithmetic { winograd, half });
+            hold_step(step, read(step.y), read(step.x), second, checkpoint, Arithmetic { winograd, half, zero: 0.0 });
         }
     }
 }
@@ -312,8 +312,10 @@ fn a_tap_is_drawn_from_its_buffer() {
     let painter = block_on(Painter::new(&gpu, format, &palette)).unwrap();
     let (cell, columns) = (12, 3);
     let side = 64; // more than the grid, a multiple of a row's 256 bytes
-    for one_scale in [false, true] {
-        let picture = Picture { image: 1, channels: vec![5, 0, 11, 2], columns, cell, one_scale };
+    for (one_scale, gap) in [(false, 0), (true, 0), (true, 3)] {
+        let picture = Picture { image: 1, channels: vec![5, 0, 11, 2], columns, cell, gap, one_scale };
+        let step = cell + gap;
+        assert_eq!(picture.size(side).unwrap(), [3 * step, 2 * step]);
         let texture = gpu.device().create_texture(&wgpu::TextureDescriptor {
             label: None,
             size: wgpu::Extent3d { width: side, height: side, depth_or_array_layers: 1 },
@@ -326,7 +328,7 @@ fn a_tap_is_drawn_from_its_buffer() {
         });
         let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
         let program = session.program().unwrap();
-        block_on(painter.draw(&gpu, program, "layer2.base", &picture, &view)).unwrap();
+        block_on(gpu.guarded(|| painter.draw(&gpu, program, "layer2.base", &picture, &view))).unwrap();
         let pixels = read_texture(&gpu, &texture, side);
 
         let map =
@@ -338,13 +340,14 @@ fn a_tap_is_drawn_from_its_buffer() {
         };
         for y in 0..side {
             for x in 0..side {
-                let index = (y / cell * columns + x / cell) as usize;
+                let index = (y / step * columns + x / step) as usize;
+                let inside = x / step < columns && x % step < cell && y % step < cell;
                 let got = pixels[(y * side + x) as usize];
-                let Some(&channel) = picture.channels.get(index).filter(|_| x / cell < columns) else {
+                let Some(&channel) = picture.channels.get(index).filter(|_| inside) else {
                     assert_eq!(got, [0; 4], "{x}, {y} is outside of the grid");
                     continue;
                 };
-                let (row, column) = (y % cell * height as u32 / cell, x % cell * width as u32 / cell);
+                let (row, column) = (y % step * height as u32 / cell, x % step * width as u32 / cell);
                 let value = map(channel)[row as usize * width + column as usize];
                 let (min, max) = if one_scale { range(&picture.channels) } else { range(&[channel]) };
                 let want = if max > min { 255.0 * (value - min) / (max - min) } else { 0.0 };
@@ -354,7 +357,15 @@ fn a_tap_is_drawn_from_its_buffer() {
             }
         }
     }
-    let picture = Picture { image: 2, channels: vec![0], columns: 1, cell: 1, one_scale: false };
+    // Without reading back: the same numbers on the device, and none here.
+    let image = &reference.image()[..3 * 40 * 56];
+    let kept = block_on(session.keep(&model, image, [40, 56], &["layer2.base"])).unwrap();
+    let error = |(a, b): (&f32, &f32)| (a - b).abs();
+    assert!(kept.logits.iter().zip(&outputs.logits).map(error).all(|error| error <= 1e-5));
+    assert!(!kept.logits.is_empty() && kept.taps[0].data.is_empty());
+    assert_eq!(kept.taps[0].dims[1..], [channels, height, width]);
+
+    let picture = Picture { image: 2, channels: vec![0], columns: 1, cell: 1, gap: 0, one_scale: false };
     let texture = gpu.device().create_texture(&wgpu::TextureDescriptor {
         label: None,
         size: wgpu::Extent3d { width: 1, height: 1, depth_or_array_layers: 1 },
@@ -367,10 +378,18 @@ fn a_tap_is_drawn_from_its_buffer() {
     });
     let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
     let program = session.program().unwrap();
-    let error = block_on(painter.draw(&gpu, program, "layer2.base", &picture, &view)).unwrap_err();
+    let error = painter.draw(&gpu, program, "layer2.base", &picture, &view).unwrap_err();
     assert_eq!(error.code(), "wrong-shape");
-    let error = block_on(painter.draw(&gpu, program, "layer3.base", &picture, &view)).unwrap_err();
+    let error = painter.draw(&gpu, program, "layer3.base", &picture, &view).unwrap_err();
     assert_eq!(error.code(), "unknown-tap");
+    for picture in [
+        Picture { channels: Vec::new(), ..picture.clone() },
+        Picture { columns: 0, ..picture.clone() },
+        Picture { cell: 0, ..picture.clone() },
+        Picture { cell: u32::MAX, gap: u32::MAX, columns: u32::MAX, ..picture },
+    ] {
+        assert_eq!(picture.size(8192).unwrap_err().code(), "wrong-shape", "{picture:?}");
+    }
 }
 
 fn read_texture(gpu: &Gpu, texture: &wgpu::Texture, side: u32) -> Vec<[u8; 4]> {

@@ -1,6 +1,8 @@
 //! The native tests, in one binary so that they link once.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+#[cfg(feature = "study")]
+mod ablation;
 mod arch;
 #[cfg(feature = "gpu")]
 mod gpu;
@@ -9,9 +11,13 @@ mod image;
 mod kernels;
 mod network;
 mod plan;
+mod pool;
+mod property;
 mod pth;
+mod quantize;
 #[cfg(feature = "gpu")]
 mod shaders;
+#[cfg(feature = "study")]
 mod similarity;
 mod support;
 mod weights;

@@ -95,7 +95,7 @@ fn the_drawing_shaders_are_valid() {
     macro_rules! fields {
         ($($field:ident),* $(,)?) => { vec![$((stringify!($field), offset_of!(Uniform, $field) as u32)),*] };
     }
-    let rust = fields![first, pitch, height, width, count, columns, cell, one_scale];
+    let rust = fields![first, pitch, height, width, count, columns, cell, gap, one_scale];
     for files in VALUES.into_iter().flat_map(drawing) {
         let module = parse(&files.map(shader).join("\n"));
         assert_eq!(members(&module, "Picture"), (rust.clone(), size_of::<Uniform>() as u32));

@@ -91,7 +91,7 @@ fn hold_against_numpy(golden: &Golden, pairs: &[[Owned; 2]]) {
         let sampled: Vec<f32> = matrix.iter().step_by(golden.step).copied().collect();
         assert_close(&format!("{metric:?}"), &sampled, expected, LIMIT);
     }
-    let summary = sums.summary(golden.ridge).unwrap();
+    let summary = sums.summary(Some(golden.ridge)).unwrap();
     assert_eq!(summary.images, pairs.len());
     assert_best("pearson", &summary.pearson, &golden.pearson);
     assert_best("cosine", &summary.cosine, &golden.cosine);
@@ -102,11 +102,12 @@ fn hold_against_numpy(golden: &Golden, pairs: &[[Owned; 2]]) {
     assert!((held.mean - golden.mean).abs() <= f64::from(LIMIT));
     assert!((held.median - golden.median).abs() <= f64::from(LIMIT));
     // Weights are numbers of any size.
+    let fit = summary.fit.unwrap();
     let largest = golden.weight.iter().fold(1f32, |most, w| most.max(w.abs()));
-    let sampled: Vec<f32> = summary.fit.weight.iter().step_by(golden.step).copied().collect();
+    let sampled: Vec<f32> = fit.weight.iter().step_by(golden.step).copied().collect();
     assert_close("weight", &sampled, &golden.weight, LIMIT * largest);
     let largest = golden.bias.iter().fold(1f32, |most, b| most.max(b.abs()));
-    assert_close("bias", &summary.fit.bias, &golden.bias, LIMIT * largest);
+    assert_close("bias", &fit.bias, &golden.bias, LIMIT * largest);
 }
 
 /// y is a mixture of x, of noise and of a mean; x has a mean of its own.
@@ -192,7 +193,7 @@ fn identical_maps_are_alike_in_every_measure() {
         assert_eq!([best_of_a.channel[i], best_of_b.channel[i]], [i as i32; 2]);
     }
     assert!(dead_a.is_empty());
-    let summary = accumulate(&pairs).summary(0.0).unwrap();
+    let summary = accumulate(&pairs).summary(Some(0.0)).unwrap();
     assert!(summary.pearson.score.iter().all(|score| (score - 1.0).abs() < 1e-6));
     assert!((summary.cka - 1.0).abs() < 1e-9, "{}", summary.cka);
     assert!(summary.r2.unwrap().per_channel.iter().all(|score| (score - 1.0).abs() < 1e-6));
@@ -201,7 +202,7 @@ fn identical_maps_are_alike_in_every_measure() {
 
 #[test]
 fn independent_noise_is_not_alike() {
-    let summary = accumulate(&noise_pairs([12, 20])).summary(1e-3).unwrap();
+    let summary = accumulate(&noise_pairs([12, 20])).summary(Some(1e-3)).unwrap();
     // 2,048 independent positions: the largest of 12 correlations is about `chance`, 5 sigma are 0.11.
     assert!(summary.pearson.score.iter().all(|score| score.abs() < 0.11), "{:?}", summary.pearson);
     assert!((0.04..0.06).contains(&summary.chance), "{}", summary.chance);
@@ -217,7 +218,7 @@ fn more_channels_than_positions_do_not_deceive_cka_and_are_told() {
     let mut sums = Accumulator::default();
     let pair = [0, 1].map(|side| Owned::named(&format!("wide {side}"), [300, 7, 7]));
     sums.add(pair[0].maps(), pair[1].maps(), false).unwrap();
-    let summary = sums.summary(1e-3).unwrap();
+    let summary = sums.summary(Some(1e-3)).unwrap();
     assert!(summary.cka.abs() < 0.2, "{}", summary.cka);
     assert!(summary.r2.is_none());
     for sentence in [summary.few.matches, summary.few.r2, summary.few.cka] {
@@ -240,14 +241,15 @@ fn linear_mixtures_are_explained_whole_whatever_their_scale_and_shift() {
             [x, y]
         })
         .collect();
-    let summary = accumulate(&pairs).summary(0.0).unwrap();
+    let summary = accumulate(&pairs).summary(Some(0.0)).unwrap();
     let held = summary.r2.unwrap();
     assert!(held.per_channel.iter().all(|score| (score - 1.0).abs() < 1e-5), "{:?}", held.per_channel);
     let mix = unit("mixture", 10 * 6);
-    for (found, expected) in summary.fit.weight.iter().zip(&mix) {
+    let fit = summary.fit.unwrap();
+    for (found, expected) in fit.weight.iter().zip(&mix) {
         assert!((found / 1e3 - expected).abs() < 1e-4, "{found} {expected}");
     }
-    for (o, found) in summary.fit.bias.iter().enumerate() {
+    for (o, found) in fit.bias.iter().enumerate() {
         assert!((found + 40.0 * o as f32).abs() < 0.01, "{found}");
     }
 }
@@ -293,12 +295,13 @@ fn dead_channels_are_listed_and_nothing_is_ever_nan() {
     assert!((cosine.matrix[4 + 2].abs() - 1.0).abs() < 1e-6, "constants point the same way");
 
     for ridge in [0.0, 1e-3] {
-        let summary = accumulate(&pairs).summary(ridge).unwrap();
+        let summary = accumulate(&pairs).summary(Some(ridge)).unwrap();
         assert_eq!([&summary.dead_x, &summary.dead_y], [&[0, 1, 2]; 2]);
         let held = summary.r2.clone().unwrap();
         assert_eq!(held.dead, [0, 1, 2]);
         let numbers = [&pearson.matrix, &summary.pearson.score, &summary.cosine.score, &held.per_channel];
-        let fits = [&summary.fit.weight, &summary.fit.bias];
+        let fit = summary.fit.clone().unwrap();
+        let fits = [&fit.weight, &fit.bias];
         assert!(numbers.into_iter().chain(fits).flatten().all(|value| value.is_finite()));
         assert!([summary.cka, held.mean, held.median].iter().all(|value| value.is_finite()));
         assert_eq!(f64::from(held.per_channel[3]), held.median);
@@ -308,7 +311,7 @@ fn dead_channels_are_listed_and_nothing_is_ever_nan() {
     let zeros = Owned::new([2, 4, 4], |_| 0.0);
     all_dead.add(zeros.maps(), zeros.maps(), false).unwrap();
     all_dead.add(zeros.maps(), zeros.maps(), true).unwrap();
-    let summary = all_dead.summary(1e-3).unwrap();
+    let summary = all_dead.summary(Some(1e-3)).unwrap();
     assert_eq!(summary.pearson.channel, [-1, -1]);
     assert_eq!(summary.cka, 0.0);
     assert!(summary.few.cka.is_some());
@@ -328,10 +331,10 @@ fn the_sums_of_a_set_do_not_depend_on_how_it_is_cut() {
         let (x, y) = (cut(&whole), cut(&other));
         rows.add(x.maps(), y.maps(), false).unwrap();
     }
-    let (once, rows) = (once.summary(1e-3).unwrap(), rows.summary(1e-3).unwrap());
+    let (once, rows) = (once.summary(Some(1e-3)).unwrap(), rows.summary(Some(1e-3)).unwrap());
     assert!((once.cka - rows.cka).abs() < 1e-9);
     assert_close("pearson", &rows.pearson.score, &once.pearson.score, 1e-6);
-    assert_close("weight", &rows.fit.weight, &once.fit.weight, 1e-6);
+    assert_close("weight", &rows.fit.unwrap().weight, &once.fit.unwrap().weight, 1e-6);
     let correlation = correlate(whole.maps(), other.maps(), Metric::Pearson).unwrap();
     assert_close("one picture", &correlation.best_of_b.score, &once.pearson.score, 2e-6);
     assert_eq!(correlation.best_of_b.channel, once.pearson.channel);
@@ -372,24 +375,27 @@ fn what_does_not_fit_is_refused_and_the_sums_stay() {
         assert_eq!(Maps::new(data, dims).unwrap_err().code(), "wrong-shape", "{dims:?}");
     }
     let mut sums = Accumulator::default();
-    assert_eq!(sums.summary(1e-3).unwrap_err().code(), "wrong-shape");
+    assert_eq!(sums.summary(Some(1e-3)).unwrap_err().code(), "wrong-shape");
     sums.add(a.maps(), a.maps(), true).unwrap();
-    assert_eq!(sums.summary(1e-3).unwrap_err().code(), "wrong-shape", "nothing to fit on");
+    assert_eq!(sums.summary(Some(1e-3)).unwrap_err().code(), "wrong-shape", "nothing to fit on");
+    let compared = sums.summary(None).unwrap();
+    assert_eq!((compared.fit, compared.r2, compared.few.r2), (None, None, None));
+    assert_eq!(compared.pearson.channel, [0, 1, 2]);
     sums.add(a.maps(), a.maps(), false).unwrap();
-    let before = sums.summary(1e-3).unwrap();
+    let before = sums.summary(Some(1e-3)).unwrap();
     assert_eq!(sums.add(a.maps(), b.maps(), false).unwrap_err().code(), "wrong-shape");
     let wide = maps([5, 4, 4]);
     assert_eq!(sums.add(wide.maps(), a.maps(), false).unwrap_err().code(), "wrong-shape");
-    assert_eq!(sums.summary(1e-3).unwrap(), before);
+    assert_eq!(sums.summary(Some(1e-3)).unwrap(), before);
     for ridge in [-1.0, f64::NAN] {
-        assert_eq!(sums.summary(ridge).unwrap_err().code(), "unsupported");
+        assert_eq!(sums.summary(Some(ridge)).unwrap_err().code(), "unsupported");
     }
     // One channel is another's double: without a ridge there is no one fit.
     let double = Owned::new([2, 4, 4], |at| if at < 16 { a.data[at] } else { 2.0 * a.data[at - 16] });
     let mut sums = Accumulator::default();
     sums.add(double.maps(), a.maps(), false).unwrap();
-    assert_eq!(sums.summary(0.0).unwrap_err().code(), "unsupported");
-    assert!(sums.summary(1e-6).is_ok());
+    assert_eq!(sums.summary(Some(0.0)).unwrap_err().code(), "unsupported");
+    assert!(sums.summary(Some(1e-6)).is_ok());
 }
 
 #[test]

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 
+import { build, transform } from 'esbuild';
 import { launch } from '../../tools/browser.mjs';
 import { repository, serve } from '../../tools/serve.mjs';
 
@@ -48,6 +49,16 @@ function assertAnswer(text) {
   assert.equal(label, golden[0].label);
   assert.ok(Math.abs(Number(probability) - golden[0].probability) <= 1e-3, `${probability}, PyTorch has ${golden[0].probability}`);
 }
+
+/** The library's scripts find the engine from their own address, so they are left where they are. */
+const libraryStays = {
+  name: 'library stays',
+  setup(bundler) {
+    bundler.onResolve({ filter: /^\.\/index\.js$/ }, ({ resolveDir }) =>
+      resolveDir.endsWith('g-ghostnet/lib') ? { path: './node_modules/g-ghostnet/lib/index.js', external: true } : undefined,
+    );
+  },
+};
 
 /** Serves a folder, gives the cat to its page's file input and reads the answer. */
 async function classifyOn(folder, { policy } = {}) {
@@ -290,9 +301,90 @@ test('Firefox: without WebGPU it falls back to WebAssembly and says so', async (
   assert.match(agent, /Firefox/);
 });
 
-test('the examples of the README compile under tsc --strict', async () => {
+/** The examples of the README: `[whole, language, code]`. */
+async function examples(languages) {
   const readme = await readFile(path.join(repository, 'www/lib/README.md'), 'utf8');
-  const blocks = [...readme.matchAll(/```(ts|tsx|js)\n([\s\S]*?)```/g)];
+  return [...readme.matchAll(new RegExp(`\`\`\`(${languages})\\n([\\s\\S]*?)\`\`\``, 'g'))];
+}
+
+test('the examples of the README run', async () => {
+  const folder = await project('readme', { packages: ['react@19', 'react-dom@19', `sharp@${devDependencies.sharp}`] });
+  for (const name of ['photo.jpg', 'one.jpg', 'two.jpg']) await cp(cat, path.join(folder, name));
+  const { exports } = JSON.parse(await readFile(path.join(folder, 'node_modules/g-ghostnet/package.json'), 'utf8'));
+  const imports = Object.fromEntries(
+    Object.entries(exports)
+      .filter(([name]) => !name.includes('*'))
+      .map(([name, value]) => [`g-ghostnet${name.slice(1)}`, `./node_modules/g-ghostnet/${(value.browser ?? value.default ?? value).slice(2)}`]),
+  );
+  const head = `<!doctype html><link rel="icon" href="data:,"><script type="importmap">${JSON.stringify({ imports })}</script>`;
+  const server = await serve(folder, { coi: false });
+  const ran = { browser: 0, node: 0, react: 0, html: 0 };
+
+  /** Opens a page with a body and waits until it has said something or `until` holds; what it said. */
+  const said = async (body, act = () => {}) => {
+    await writeFile(path.join(folder, 'index.html'), head + body);
+    const page = await browser.newPage();
+    const [lines, failures] = [[], []];
+    page.on('console', (message) => (message.type() === 'error' ? failures : lines).push(message.text()));
+    page.on('pageerror', (error) => failures.push(error.message));
+    try {
+      await page.goto(server.url);
+      await act(page);
+      await page.waitForFunction(() => window.finished, undefined, { timeout: 60e3 }).catch((error) => failures.push(error.message));
+      // Console messages come after what made them.
+      await page.waitForTimeout(200);
+    } finally {
+      await page.close();
+    }
+    assert.deepEqual(failures, [], body);
+    return lines.join('\n');
+  };
+  const photo = '<img src="photo.jpg"><canvas></canvas>';
+  const loaded = 'await document.querySelector("img").decode();';
+
+  try {
+    for (const [, language, code] of await examples('js|ts|tsx|html')) {
+      if (language === 'html' && code.includes('g-ghostnet-classifier')) {
+        const body = `${code}<script type="module">document.querySelector('g-ghostnet-classifier').addEventListener('result', ({ detail }) => { console.log(detail.top[0].label); window.finished = true; });</script>`;
+        const text = await said(body, async (page) => page.setInputFiles('g-ghostnet-classifier input[type=file]', cat));
+        assert.match(text, new RegExp(golden[0].label));
+        ran.html++;
+      } else if (language === 'html') {
+        await said(code.replace('console.log(top)', '{ console.log(top[0].label); window.finished = true; }'));
+        ran.html++;
+      } else if (language === 'tsx') {
+        const entry = `${code}\nimport { createRoot } from 'react-dom/client';\ncreateRoot(document.querySelector('main')!).render(<Classifier />);`;
+        await writeFile(path.join(folder, 'entry.tsx'), entry);
+        await build({ entryPoints: [path.join(folder, 'entry.tsx')], outfile: path.join(folder, 'entry.js'), bundle: true, format: 'esm', jsx: 'automatic', define: { 'process.env.NODE_ENV': '"production"' }, absWorkingDir: folder, plugins: [libraryStays], logLevel: 'error' });
+        await said('<main></main><script type="module" src="entry.js"></script>', async (page) => {
+          await page.setInputFiles('input[type=file]', cat);
+          await page.waitForFunction((label) => { window.finished = document.querySelector('li')?.textContent.startsWith(label); return window.finished; }, golden[0].label, { timeout: 60e3 });
+        });
+        ran.react++;
+      } else {
+        const { code: script } = await transform(code, { loader: 'ts' });
+        if (code.includes('g-ghostnet/node')) {
+          await writeFile(path.join(folder, 'example.mjs'), script);
+          const { stdout } = await run('node', ['example.mjs'], { cwd: folder });
+          assert.match(stdout, new RegExp(`^${golden[0].label} 0\\.\\d{3}`));
+          ran.node++;
+        } else {
+          // Imports come first in a module.
+          const [, first, rest] = script.match(/^((?:import .*\n)*)([\s\S]*)$/);
+          const text = await said(`${photo}<script type="module">${first}${loaded}${rest}\nwindow.finished = true;</script>`);
+          assert.ok(text.length > 0, code);
+          ran.browser++;
+        }
+      }
+    }
+  } finally {
+    await server.close();
+  }
+  assert.ok(ran.browser >= 3 && ran.node >= 1 && ran.react === 1 && ran.html === 2, JSON.stringify(ran));
+});
+
+test('the examples of the README compile under tsc --strict', async () => {
+  const blocks = await examples('ts|tsx|js');
   assert.ok(blocks.length >= 5, 'the README has examples');
   const files = Object.fromEntries(
     blocks.map(([, language, code], i) => [`example${i}.${language === 'js' ? 'ts' : language}`, language === 'js' ? code.replace("querySelector('img')", "querySelector('img')!") : code]),

@@ -1,7 +1,10 @@
 // The explorer in Chromium: what is shown, said and exported against the library's own numbers; keyboard, touch,
 // assistive technology, links, languages, and life without a network.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import http from 'node:http';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 
@@ -11,6 +14,8 @@ import { repository, serve, servePage } from '../../tools/serve.mjs';
 const axe = await readFile(path.join(repository, 'node_modules/axe-core/axe.min.js'), 'utf8');
 const inRepository = (file) => path.join(repository, file);
 
+const fakeCamera = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
+
 let server;
 let browser;
 let page;
@@ -19,7 +24,7 @@ let complaints = [];
 
 before(async () => {
   server = await servePage();
-  browser = await launch({ args: ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'] });
+  browser = await launch({ args: fakeCamera });
 });
 
 after(async () => {
@@ -35,6 +40,7 @@ afterEach(async () => {
 
 async function open(hash = '', options = {}, from = browser) {
   const context = await from.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-US', ...options });
+  context.setDefaultTimeout(60_000); // a GPU in software, and machines with other work
   page = await context.newPage();
   page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(error.message));
@@ -45,7 +51,7 @@ async function open(hash = '', options = {}, from = browser) {
 }
 
 /** The control is there, and with it everything about the shown picture. */
-const compared = () => page.locator('#stage-note', { hasText: /By chance|single block|Open another/ }).waitFor();
+const compared = () => page.locator('#stage-note', { hasText: /By chance|Open another|偶然/ }).waitFor();
 const shownState = () => page.evaluate(() => Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
 const cellOf = (side) => page.locator(`#${side} [role="gridcell"]`);
 const addressSays = (name, value) => page.waitForFunction(([name, value]) => (new URLSearchParams(location.hash.slice(1)).get(name) ?? '') === value, [name, value]);
@@ -157,6 +163,7 @@ test('everything that was chosen is in the link', async () => {
   await page.locator('#threshold').fill('0.8');
   await page.click('#theme');
   await addressSays('theme', 'dark');
+  await addressSays('sample', 'cat.jpg');
   const state = await shownState();
   assert.deepEqual(state, { sample: 'cat.jpg', stage: 'layer2', threshold: '0.8', metric: 'cosine', sort: 'similarity', palette: 'cividis', scale: 'stage', language: 'en', theme: 'dark' });
   const headline = await page.textContent('#headline');
@@ -206,10 +213,25 @@ test('the table says what the grids show, and blank maps are counted', async () 
   assert.equal(blank, said);
 });
 
+test('on a phone a tap lights a map, and a long press pins it', async () => {
+  await open('', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
+  const maps = page.locator('#first canvas.maps');
+  await maps.scrollIntoViewIfNeeded();
+  const box = await maps.boundingBox();
+  await page.touchscreen.tap(box.x + 100, box.y + 60);
+  await page.waitForFunction(() => document.querySelector('gg-panel').state.pointed?.side === 'first');
+  const { channel } = await page.evaluate(() => document.querySelector('gg-panel').state.pointed);
+  assert.equal((await shownState()).pin, undefined, 'a tap does not pin');
+  const touch = (type) => maps.dispatchEvent(type, { pointerType: 'touch', clientX: box.x + 100, clientY: box.y + 60, bubbles: true, composed: true });
+  await touch('pointerdown');
+  await addressSays('pin', `first.${channel}`);
+  await touch('pointerup');
+});
+
 test('the ghost path is what the network computes: weights, sums, ReLU', async () => {
   await open('tab=ghost');
   await page.locator('#path-ghost').waitFor();
-  await page.locator('.term[class="term"]').first().waitFor();
+  await page.locator('.term:not(.made)').first().waitFor();
   const worst = await page.evaluate(async () => {
     const panel = document.querySelector('gg-panel');
     const { path } = panel.renderRoot.querySelector('gg-ghost-path');
@@ -228,6 +250,73 @@ test('the ghost path is what the network computes: weights, sums, ReLU', async (
     return worst;
   });
   assert.ok(worst < 1e-4, `off by ${worst}`);
+});
+
+test('a set is measured with its controls, and the numbers are the library’s own', async () => {
+  await open('tab=numbers&stage=layer2');
+  await page.click('#measure-samples');
+  await page.locator('gg-numbers progress').waitFor();
+  await page.locator('[data-value="set-random-cka"]', { hasText: /\d/ }).waitFor();
+  const shown = await page.$$eval('gg-panel', ([panel]) => {
+    const { study } = panel.renderRoot.querySelector('gg-numbers');
+    return { failures: study.failures, images: study.own.images };
+  });
+  assert.deepEqual(shown, { failures: [], images: 8 });
+  const cell = async (name) => Number((await page.textContent(`[data-value="${name}"]`)).replace('−', '-').replace(' %', ''));
+  const expected = await page.evaluate(async () => {
+    const { load } = await import('/lib/index.js');
+    const net = await load({ backend: 'wasm' });
+    const samples = await (await fetch('/samples/samples.json')).json();
+    const inputs = samples.map(({ file }) => `/samples/${file}`);
+    const found = {};
+    for (const metric of ['pearson', 'cosine', 'r2', 'cka']) {
+      const { score, control, above } = await net.redundancy(inputs, { stage: 2, metric, control: 'other-image' });
+      Object.assign(found, { [metric]: score, [`${metric}-chance`]: control.score, ...(metric === 'pearson' && { above: 100 * above }) });
+    }
+    found.random = (await net.redundancy(inputs, { stage: 2, metric: 'cka', control: 'random-weights' })).control.score;
+    net.dispose();
+    return found;
+  });
+  for (const [name, value, tolerance = 0.0051] of [
+    ['set-own-pearson', expected.pearson], ['set-own-cosine', expected.cosine], ['set-own-r2', expected.r2], ['set-own-cka', expected.cka],
+    ['set-other-pearson', expected['pearson-chance']], ['set-other-cosine', expected['cosine-chance']], ['set-other-r2', expected['r2-chance']], ['set-other-cka', expected['cka-chance']],
+    ['set-random-cka', expected.random], ['set-own-above', expected.above, 0.51],
+  ]) assert.ok(Math.abs((await cell(name)) - value) <= tolerance, `${name}: ${await cell(name)}, the library has ${value}`);
+  // One picture of 576 positions does not carry a fit of 96 channels, and the page says so.
+  assert.match(await page.getAttribute('[data-value="alone-own-r2"]', 'class'), /few/);
+  assert.match(await page.textContent('#reasons'), /fit/i);
+  await page.locator('#cost .amount').first().waitFor();
+  assert.deepEqual((await page.locator('#cost .amount').allTextContents()).slice(0, 2), ['3.51 M', '5.67 M']);
+  await page.click('#time-both');
+  await page.locator('#cost b', { hasText: 'Time on WASM' }).waitFor();
+  await page.locator('gg-numbers', { hasText: /WebGPU: .*(graphics card|adapter)/ }).waitFor();
+  assert.match((await page.locator('#cost .amount').allTextContents()).at(-1), /^\d+\.\d ms$/);
+  await page.click('#measure-samples');
+  await page.click('#cancel');
+  await page.locator('gg-numbers progress').waitFor({ state: 'detached' });
+});
+
+test('what if: the network runs again without its ghosts, as the library’s ablated net does', async () => {
+  await open('tab=ghost&pin=last.12');
+  const expected = await page.evaluate(async () => {
+    const { load } = await import('/lib/index.js');
+    const net = await load({ backend: 'wasm' });
+    const answers = {};
+    for (const [kind, edit] of [['ghost', { stage: 3, ghost: 'off' }], ['merge', { stage: 3, merge: 'off' }], ['map', { channels: [{ tap: 'layer3.end', channel: 12 }] }]]) {
+      const other = await net.ablated(edit);
+      [answers[kind]] = (await other.classify('/samples/pavilion.jpg')).top;
+      other.dispose();
+    }
+    net.dispose();
+    return answers;
+  });
+  for (const [kind, { label, probability }] of Object.entries(expected)) {
+    await page.click(`input[name="ablation"][value="${kind}"]`);
+    await page.locator('#outcome tr', { hasText: label }).locator('td', { hasText: `${(100 * probability).toFixed(1)} %` }).first().waitFor();
+  }
+  await page.click('input[name="ablation"][value="fit"]');
+  await page.waitForFunction(() => document.querySelector('gg-panel').renderRoot.querySelector('gg-ghost-path').without?.after);
+  await page.locator('#outcome tbody tr').first().waitFor();
 });
 
 test('plain and one-block stages say so in every tab', async () => {
@@ -259,7 +348,7 @@ test('the tour moves the real controls by Space and arrow keys', async () => {
 test('the camera is looked at live, with its rate, and can be paused', async () => {
   await open();
   await page.click('#camera');
-  await page.locator('#frame-rate', { hasText: /^\d+ pictures a second$/ }).waitFor();
+  await page.locator('#frame-rate', { hasText: /^\d+(\.\d)? pictures a second$/ }).waitFor();
   await page.click('#pause');
   assert.equal(await page.textContent('#pause'), 'Go on');
   await page.click('#camera');
@@ -286,7 +375,7 @@ test('an address is fetched when asked, and a refusal is said in a sentence', as
 test('the status panel tells the engine and why, and another one can be chosen', async () => {
   await open();
   await page.click('#engine summary');
-  assert.match(await page.textContent('#fact-engineUsed'), /^WASM \((relaxed|fixed)\), in a worker$/);
+  assert.match(await page.textContent('#fact-engineUsed'), /^WASM \((relaxed|fixed)(-threads)?\), in a worker$/);
   for (const key of ['loadTime', 'firstTime', 'warmTime']) assert.match(await page.textContent(`#fact-${key}`), /^\d+\.\d ms$/);
   assert.match(await page.textContent('#fact-memory'), /^\d+\.\d MB$/);
   await page.click('[data-backend="webgpu"]');
@@ -295,7 +384,9 @@ test('the status panel tells the engine and why, and another one can be chosen',
 });
 
 test('both languages have the same words with the same places', async () => {
-  const [en, zh] = await Promise.all(['en', 'zh'].map(async (name) => (await import(`../../www/language/${name}.js`)).default));
+  const [en, zh] = await Promise.all(
+    ['en', 'zh'].map(async (name) => Object.assign({}, ...(await Promise.all(['page', 'explorer'].map((part) => import(`../../www/language/${name}.${part}.js`)))).map((file) => file.default))),
+  );
   assert.deepEqual(Object.keys(zh).sort(), Object.keys(en).sort());
   const places = (phrase) => [...new Set((typeof phrase === 'string' ? phrase : Object.values(phrase).join(' ')).match(/\{\w+\}/g) ?? [])].sort();
   for (const key of Object.keys(en)) assert.deepEqual(places(zh[key]), places(en[key]), key);
@@ -307,8 +398,8 @@ test('both languages have the same words with the same places', async () => {
 });
 
 test('the page speaks Chinese', async () => {
-  await open('', { locale: 'zh-CN' }).catch(() => {});
-  await page.locator('html[lang="zh"]').waitFor();
+  await open('', { locale: 'zh-CN' });
+  assert.equal(await page.getAttribute('html', 'lang'), 'zh');
   await page.locator('#headline', { hasText: /阶段/ }).waitFor();
   await page.selectOption('#language', 'en');
   await page.locator('#headline', { hasText: 'In stage 3' }).waitFor();
@@ -359,4 +450,98 @@ test('after the first visit the page works without a network, from a folder belo
   await page.locator('#headline', { hasText: 'In stage 3' }).waitFor();
   await page.click('.samples button[data-file="dahlia.jpg"]');
   await page.locator('#photo-caption', { hasText: 'Dahlia' }).waitFor();
+});
+
+test('on WebGPU: the same twins and the same numbers, and the engine is named', async () => {
+  const gpu = await launch({ webgpu: true, args: fakeCamera });
+  try {
+    await open('stage=layer2&backend=webgpu', {}, gpu);
+    assert.match(await page.textContent('#engine-badge'), /^WebGPU · \d+\.\d ms$/);
+    const lines = (await download('csv')).bytes.toString().trim().split('\r\n').slice(1);
+    const { own } = await libraryNumbers('/samples/pavilion.jpg', 'layer2', '/samples/cat.jpg');
+    lines.forEach((line, channel) => {
+      const score = Number(line.split(',')[2]);
+      if (own[channel].match >= 0) assert.ok(Math.abs(score - own[channel].r) < 1e-3, `map ${channel}: ${score}, on WASM ${own[channel].r}`);
+    });
+    await page.click('#strip button[data-stage="layer3"]');
+    await page.locator('#headline', { hasText: 'In stage 3' }).waitFor();
+    await page.click('#camera');
+    await page.locator('#frame-rate', { hasText: /pictures a second/ }).waitFor();
+    await page.locator('#last[data-drawn-by="webgpu"]').waitFor();
+    const bright = await page.evaluate(() => {
+      const canvas = document.querySelector('gg-panel').renderRoot.querySelector('gg-twins').renderRoot.querySelector('#last').renderRoot.querySelector('.maps');
+      const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d');
+      copy.drawImage(canvas, 0, 0);
+      return new Set(new Uint32Array(copy.getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size;
+    });
+    assert.ok(bright > 50, `the graphics card drew ${bright} colours`);
+    await page.click('#camera');
+    await page.locator('#photo-caption', { hasText: 'Pavilion' }).waitFor();
+    await page.keyboard.press('2');
+    await page.locator('#path-ghost [role="grid"]').waitFor();
+    await page.click('#engine summary');
+    await page.click('[data-backend="wasm"]');
+    await page.locator('#engine-badge', { hasText: /^WASM/ }).waitFor();
+    await addressSays('backend', 'wasm');
+    await page.context().close();
+    page = undefined;
+  } finally {
+    await gpu.close();
+  }
+});
+
+test('Firefox: the page answers on WebAssembly, compares, and lights twins', async () => {
+  // No driver: a script beside the page's own looks and reports, by asking for an address.
+  const probe = `
+    const say = (text) => fetch('/report?' + encodeURIComponent(text));
+    const until = async (find) => { for (;;) { const found = find(); if (found) return found; await new Promise((go) => setTimeout(go, 50)); } };
+    addEventListener('securitypolicyviolation', (event) => say('refused: ' + event.violatedDirective + ' ' + event.blockedURI));
+    addEventListener('error', (event) => say('error: ' + event.message));
+    const panel = await until(() => document.querySelector('gg-panel'));
+    await until(() => /By chance/.test(panel.renderRoot.querySelector('#stage-note')?.textContent ?? ''));
+    const grid = panel.renderRoot.querySelector('gg-twins').renderRoot.querySelector('#last');
+    grid.renderRoot.querySelector('[role="grid"]').dispatchEvent(new KeyboardEvent('keydown', { key: 'Home', ctrlKey: true, bubbles: true, composed: true }));
+    const cell = await until(() => /^Map 0,/.test(grid.renderRoot.querySelector('#cell').textContent) && grid.renderRoot.querySelector('#cell').textContent);
+    document.querySelector('gg-panel').renderRoot.querySelector('#tab-similarity').click();
+    await until(() => panel.renderRoot.querySelector('gg-similarity')?.clusters);
+    await say(['done', document.querySelector('#engine-badge').textContent, panel.renderRoot.querySelector('#headline').textContent, cell, navigator.userAgent].join('\\n'));`;
+  const folder = await mkdtemp(path.join(tmpdir(), 'firefox-'));
+  await mkdir(path.join(folder, 'profile'));
+  const types = { '.js': 'text/javascript', '.wasm': 'application/wasm', '.css': 'text/css', '.json': 'application/json', '.html': 'text/html' };
+  let firefox;
+  let site;
+  try {
+    const answer = await new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('Firefox did not report within two minutes')), 120e3);
+      site = http.createServer(async (request, response) => {
+        const [address, query = ''] = request.url.split('?');
+        if (address === '/report') {
+          response.end();
+          clearTimeout(timer);
+          resolve(decodeURIComponent(query));
+          return;
+        }
+        const name = address === '/' ? '/index.html' : address;
+        let body = name === '/probe.js' ? probe : await readFile(inRepository(`dist/site${name}`)).catch(() => undefined);
+        if (name === '/index.html') body = body.toString().replace('</head>', '<script type="module" src="probe.js"></script></head>');
+        response.writeHead(body === undefined ? 404 : 200, { 'Content-Type': types[path.extname(name)] ?? 'application/octet-stream' });
+        response.end(body);
+      });
+      site.listen(0, '127.0.0.1', () => {
+        firefox = execFile(process.env.FIREFOX ?? 'firefox-esr', ['--headless', '--no-remote', '--profile', path.join(folder, 'profile'), `http://127.0.0.1:${site.address().port}/`], { env: { ...process.env, HOME: folder } });
+        firefox.on('error', reject);
+      });
+    });
+    const [state, badge, headline, cell, agent] = answer.split('\n');
+    assert.equal(state, 'done', answer);
+    assert.match(badge, /^WASM · /);
+    assert.match(headline.replaceAll(/\s+/g, ' '), /In stage 3, \d+ of 240 maps/);
+    assert.match(cell, /^Map 0, its twin is \d+, r = /);
+    assert.match(agent, /Firefox/);
+  } finally {
+    firefox?.kill();
+    site?.close();
+    site?.closeAllConnections();
+    await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
 });

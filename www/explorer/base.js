@@ -1,6 +1,7 @@
 /** @file What all views of the explorer share: the way they are updated, and their look. */
-import { css, LitElement, noChange, unsafeCSS } from 'lit';
+import { css, html, LitElement, noChange, unsafeCSS } from 'lit';
 import { Directive, directive } from 'lit/directive.js';
+import { text } from '../view/language.js';
 
 /**
  * A view is a function of the properties that its parent hands down; what a visitor does becomes an action.
@@ -8,6 +9,40 @@ import { Directive, directive } from 'lit/directive.js';
  */
 export class View extends LitElement {
   static properties = { actions: { attribute: false }, language: { attribute: false } };
+}
+
+/**
+ * A picture's numbers as a table that opens on demand, and is made only then.
+ * @param {View} view
+ * @param {() => { head: unknown[], rows: unknown[][] }} make the first column is text, the others are numbers
+ */
+export function asTable(view, make) {
+  const toggle = ({ target }) => {
+    view.tabled = target.open;
+    view.requestUpdate();
+  };
+  const cell = (value, i) => html`<td class=${i ? 'number' : ''}>${value}</td>`;
+  const table = ({ head, rows }) => html`<div class="table" tabindex="0" role="region" aria-label=${text('asTable')}><table>
+    <thead><tr>${head.map((name, i) => html`<th class=${i ? 'number' : ''}>${name}</th>`)}</tr></thead>
+    <tbody>${rows.map((row) => html`<tr>${row.map(cell)}</tr>`)}</tbody>
+  </table></div>`;
+  return html`<details ?open=${view.tabled} @toggle=${toggle}><summary>${text('asTable')}</summary>${view.tabled ? table(make()) : ''}</details>`;
+}
+
+/** Keeps a view's property `wide` at its width in whole pixels. */
+export class Width {
+  constructor(view) {
+    this.view = view;
+    view.addController(this);
+  }
+  hostConnected() {
+    // In the next frame: a change of size within the notice of one is an error to browsers.
+    this.watcher = new ResizeObserver(([{ contentRect }]) => requestAnimationFrame(() => (this.view.wide = Math.floor(contentRect.width))));
+    this.watcher.observe(this.view);
+  }
+  hostDisconnected() {
+    this.watcher.disconnect();
+  }
 }
 
 /** @param {string} name @param {typeof View} view */
@@ -69,13 +104,20 @@ export const shared = css`
   }
   .choice select option { background: var(--surface); color: var(--text); }
   .choice select:hover { background: var(--faint); }
+  .how { padding: 0; border: 0; background: none; color: var(--muted); font-size: 13px; text-decoration: underline; text-underline-offset: 2px; cursor: pointer; }
+  .how:hover { color: var(--text); }
+  details { margin-top: 14px; font-size: 13px; }
+  summary { cursor: pointer; color: var(--muted); width: fit-content; }
+  .table { max-height: 320px; overflow: auto; margin-top: 8px; }
   table { border-collapse: collapse; font-size: 13px; width: 100%; }
   th { font-weight: 600; text-align: left; }
   td, th { padding: 6px 12px 6px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
   td.number, th.number { text-align: right; }
   .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
   @media ${phone} {
-    .button, .choice select { min-height: 44px; }
+    .button, .choice select, .how { min-height: 44px; }
+    .choice select { padding-inline: 0; }
+    .what { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   }
   @media (prefers-reduced-motion: reduce) {
     * { transition: none !important; animation: none !important; }

@@ -2,7 +2,7 @@
 import { css, html, unsafeCSS } from 'lit';
 import uPlot from 'uplot';
 import sheet from 'uplot/dist/uPlot.min.css';
-import { define, shared, View } from './base.js';
+import { define, shared, View, Width } from './base.js';
 
 const BINS = 25;
 
@@ -37,15 +37,13 @@ class Histogram extends View {
     `,
   ];
 
-  connectedCallback() {
-    super.connectedCallback();
-    this.watcher = new ResizeObserver(([{ contentRect }]) => (this.wide = Math.floor(contentRect.width)));
-    this.watcher.observe(this);
+  constructor() {
+    super();
+    new Width(this);
   }
 
   disconnectedCallback() {
     super.disconnectedCallback();
-    this.watcher.disconnect();
     this.plot?.destroy();
     this.plot = undefined;
   }
@@ -95,6 +93,7 @@ class Histogram extends View {
     ctx.font = `${12 * scale}px system-ui, sans-serif`;
     ctx.strokeStyle = colour('muted');
     ctx.lineWidth = scale;
+    ctx.setLineDash([]);
     ctx.beginPath();
     ctx.moveTo(at(this.threshold), bbox.top);
     ctx.lineTo(at(this.threshold), bbox.top + bbox.height);
@@ -111,6 +110,8 @@ class Histogram extends View {
       ctx.fillText(words, left, Math.max(bbox.top + 10 * scale, y - 6 * scale));
     };
     ctx.textBaseline = 'alphabetic';
+    ctx.textAlign = 'left';
+    ctx.setLineDash([]);
     name(this.names[0], peak(1), colour('last'));
     if (this.control) name(this.names[1], peak(2), colour('text'));
     ctx.restore();

@@ -39,16 +39,16 @@ export function effects(page) {
     wanted: (state) => state.maps && !isSingle(state),
     values: ({ maps, metric }) => [maps, metric],
     async run({ maps, metric, picture, samples }, tell, signal) {
-      const { correlate, control } = await metrics;
-      let comparison = { maps, metric, ...(await correlate(maps.first, maps.last, { metric, signal })) };
+      const similarity = await metrics;
+      let comparison = { maps, metric, ...(await similarity.correlate(maps.first, maps.last, { metric, signal })) };
       tell({ comparison });
       if (picture.live) return;
-      const shuffled = await control(maps.first, maps.last, { kind: 'shuffled-positions', seed: 1, metric, signal });
+      const shuffled = await similarity.control(maps.first, maps.last, { kind: 'shuffled-positions', seed: 1, metric, signal });
       comparison = { ...comparison, shuffled: shuffled.bestOfB };
       tell({ comparison });
       const [tap] = maps.taps;
       const other = await net().features(inputOf({ sample: otherSample({ samples, picture }) }), { taps: [tap], signal });
-      const chance = await correlate(other.maps[tap], maps.last, { metric, signal });
+      const chance = await similarity.correlate(other.maps[tap], maps.last, { metric, signal });
       tell({ comparison: { ...comparison, other: chance.bestOfB } });
     },
   });

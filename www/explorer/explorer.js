@@ -1,9 +1,9 @@
 /** @file What comes after the first answer: the opened stage in four views, and the tools of the top bar. */
 import { defaults } from '../view/address.js';
+import { openSimilarity } from '../lib/similarity.js';
 import { byId } from '../view/dom.js';
 import { text } from '../view/language.js';
 import { effects } from './effects.js';
-import { openMetrics } from './metrics.js';
 import { readPin, writePin } from './compare.js';
 import './panel.js';
 import { sources } from './sources.js';
@@ -21,7 +21,9 @@ export const tabs = ['twins', 'ghost', 'similarity', 'numbers'];
 export function explore(page) {
   const { state, update } = page;
   if (!tabs.includes(state.tab)) state.tab = defaults.tab;
-  const metrics = openMetrics();
+  /** What compares maps, in a worker of its own. */
+  const metrics = openSimilarity();
+  metrics.catch((error) => update({ error: error.message }));
   const study = studies({ ...page, metrics });
   const actions = {
     ...page.actions,
@@ -66,6 +68,7 @@ export function explore(page) {
 
   const panel = document.createElement('gg-panel');
   panel.actions = actions;
+  panel.net = page.net;
   const start = effects({ ...page, metrics });
   const drawTools = tools({ ...page, actions, panel });
   const drawSources = sources({ ...page, actions });

@@ -1,7 +1,7 @@
 /** @file How a stage's ghost maps are made, and what happens without them. */
 import { css, html, nothing } from 'lit';
 import { decimal, parts, text } from '../view/language.js';
-import { define, shared, styled, View } from './base.js';
+import { asTable, define, shared, styled, View } from './base.js';
 import { paintOne, statistics } from './paint.js';
 import { mapOf } from './pair.js';
 import { ablations } from './whatif.js';
@@ -60,11 +60,6 @@ class GhostPath extends View {
     `,
   ];
 
-  constructor() {
-    super();
-    this.chosen = 0;
-  }
-
   render() {
     const { stage, path } = this;
     if (!stage) return nothing;
@@ -98,6 +93,7 @@ class GhostPath extends View {
         </div>
         ${this.#whatIf()}
       </div>
+      ${asTable(this, () => this.#table())}
     `;
   }
 
@@ -118,8 +114,8 @@ class GhostPath extends View {
   #ranges = {};
 
   /** The input maps that the chosen ghost map is made of, by weight times the input's spread, largest first. */
-  #contributions() {
-    const { path, chosen } = this;
+  #contributions(chosen = this.chosen) {
+    const { path } = this;
     if (!path.weights) return none;
     const { data, dims: [, inputs] } = path.weights;
     const found = Array.from({ length: inputs }, (_, channel) => {
@@ -131,6 +127,14 @@ class GhostPath extends View {
     });
     const total = found.reduce((sum, { share }) => sum + share, 0) || 1;
     return found.sort((a, b) => b.share - a.share).slice(0, SHOWN).map((one) => ({ ...one, share: one.share / total }));
+  }
+
+  #table() {
+    const { path } = this;
+    const { energy } = statistics(path.ghost);
+    const made = (channel) => this.#contributions(channel).slice(0, 3).map(({ channel: from, weight }) => `${decimal(weight)} × ${path.from + from}`).join(', ');
+    const rows = [...energy].map((value, channel) => [channel, made(channel), path.merge ? decimal(path.merge.data[channel]) : '–', decimal(value, 3)]);
+    return { head: [text('map'), text('madeOf'), text('aggregated'), text('energy')], rows };
   }
 
   #recipe(contributions) {
@@ -182,7 +186,12 @@ class GhostPath extends View {
   }
 
   willUpdate(changed) {
-    if (changed.has('stage')) this.chosen = 0;
+    // The strongest ghost is the one to begin with.
+    if (changed.has('stage')) this.chosen = undefined;
+    if (this.path && this.chosen === undefined) {
+      const { energy } = statistics(this.path.ghost);
+      this.chosen = energy.indexOf(Math.max(...energy));
+    }
   }
 
   updated() {

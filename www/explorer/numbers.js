@@ -36,7 +36,8 @@ class Numbers extends View {
     threshold: { type: Number },
     single: { type: Boolean },
     sampleCount: { type: Number },
-    open: { state: true },
+    /** The measure whose formula is open. */
+    how: {},
   };
 
   static styles = [
@@ -50,7 +51,7 @@ class Numbers extends View {
       .group + .group, .edge { padding-left: 20px; border-left: 1px solid var(--line); }
       .control { color: var(--muted); }
       .few { color: var(--muted); opacity: 1; font-style: italic; }
-      .how { padding: 0; border: 0; background: none; color: var(--muted); font-size: 13px; text-decoration: underline; text-underline-offset: 2px; cursor: pointer; display: block; }
+      td .how { display: block; }
       .formula { font-size: 13px; color: var(--text); max-width: 70em; }
       .actions { display: flex; flex-wrap: wrap; gap: 8px 12px; align-items: center; margin: 14px 0 6px; min-height: 36px; }
       .actions input { position: absolute; width: 1px; height: 1px; opacity: 0; }
@@ -64,7 +65,7 @@ class Numbers extends View {
       .cost i { display: block; height: 100%; border-radius: 2px; background: var(--bar); }
       .cost .ghost-bar i { background: var(--ghost); }
       .cost .amount { text-align: right; }
-      @media (max-width: 799px) { .how { min-height: 44px; } td.number { font-size: 15px; } }
+      @media (max-width: 799px) { td.number { font-size: 15px; } }
     `,
   ];
 
@@ -75,7 +76,7 @@ class Numbers extends View {
   #measures() {
     const { alone, study, sampleCount } = this;
     const sets = ['own', 'other', 'shuffled', 'random'];
-    const reasons = (set) => (set?.few ? [...new Set(Object.values(set.few))] : []);
+    const reasons = (set) => (set?.few ? [...new Set(Object.values(set.few).filter(Boolean))] : []);
     const few = [...reasons(alone?.own).map((reason) => [text('thisPicture'), reason]), ...reasons(study?.own).map((reason) => [study.name, reason])];
     return html`
       <div class="scroll" role="region" tabindex="0" aria-label=${text('measuresTitle')}>
@@ -89,10 +90,10 @@ class Numbers extends View {
           <tbody>
             ${Object.entries(measures).map(
               ([key, measure]) => html`<tr>
-                  <td>${text(`measure_${key}`, { threshold: this.threshold.toFixed(2) })}<button type="button" class="how" aria-expanded=${String(this.open === key)} @click=${() => (this.open = this.open === key ? undefined : key)}>${text('how')}</button></td>
+                  <td>${text(`measure_${key}`, { threshold: this.threshold.toFixed(2) })}<button type="button" class="how" aria-expanded=${String(this.how === key)} @click=${() => this.actions.update({ how: this.how === key ? undefined : key })}>${text('how')}</button></td>
                   ${sets.slice(0, 3).map((name, i) => this.#cell(alone, name, measure, i, key, 'alone'))} ${sets.map((name, i) => this.#cell(study, name, measure, i, key, 'set'))}
                 </tr>
-                ${this.open === key ? html`<tr><td colspan="8" class="formula">${text(`how_${key}`, this.#shapes())}</td></tr>` : nothing}`,
+                ${this.how === key ? html`<tr><td colspan="8" class="formula">${text(`how_${key}`, this.#shapes())}</td></tr>` : nothing}`,
             )}
           </tbody>
         </table>
@@ -151,7 +152,7 @@ class Numbers extends View {
       <div class="actions">
         <button type="button" class="button" id="time-both" ?disabled=${times?.running} @click=${() => this.actions.timeBoth()}>${text('timeBoth')}</button>
         ${times?.running ? html`<span role="status">${text('timing', { engine: engineNames[times.running] ?? '' })}</span>` : nothing}
-        ${failed.map(({ backend, missing, error }) => html`<span class="note">${engineNames[backend]}: ${missing ? text('noAdapter') : error}</span>`)}
+        ${failed.map(({ backend, error }) => html`<span class="note">${engineNames[backend]}: ${error}</span>`)}
       </div>
     `;
   }

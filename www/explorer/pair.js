@@ -20,13 +20,13 @@ class Pair extends View {
   static styles = [
     shared,
     css`
-      :host { padding: 14px 24px; background: var(--surface); border-top: 1px solid var(--line); border-radius: 0 0 6px 6px; }
-      .row { display: flex; align-items: flex-start; gap: 20px; min-height: 118px; }
-      figure { flex: none; width: 96px; }
+      :host { padding: 12px 24px 10px; background: var(--surface); border-top: 1px solid var(--line); border-radius: 0 0 6px 6px; }
+      .row { display: flex; align-items: flex-start; gap: 20px; min-height: 104px; }
+      figure { flex: none; width: 80px; }
       figcaption { font-size: 13px; margin-top: 4px; white-space: nowrap; color: var(--muted); }
-      canvas { display: block; width: 96px; height: 96px; }
-      .plot { width: 116px; }
-      .plot canvas { width: 116px; }
+      canvas { display: block; width: 80px; height: 80px; }
+      .plot { width: 112px; }
+      .plot canvas { width: 112px; }
       .is-first canvas { box-shadow: 0 0 0 2px var(--first); }
       .is-last canvas { box-shadow: 0 0 0 2px var(--last); }
       .words { flex: 1; min-width: 0; }
@@ -35,11 +35,12 @@ class Pair extends View {
       .line { display: flex; flex-wrap: wrap; gap: 0 10px; align-items: baseline; }
       .next { display: flex; gap: 10px; margin-top: 6px; }
       .next button { padding: 0; border: 0; background: none; cursor: pointer; font-size: 13px; color: var(--muted); text-align: center; min-width: 44px; }
-      .next canvas { width: 36px; height: 36px; margin: 0 auto 2px; }
+      .next canvas { width: 32px; height: 32px; margin: 0 auto 2px; }
       .next button:hover { color: var(--text); }
       .next button:hover canvas { box-shadow: 0 0 0 2px var(--text); }
       @media (max-width: 799px) {
         :host { padding: 10px 16px; }
+        figcaption { white-space: normal; }
         .row { gap: 12px; min-height: 0; flex-wrap: wrap; }
         figure { width: 64px; }
         canvas { width: 64px; height: 64px; }
@@ -67,7 +68,7 @@ class Pair extends View {
             ? html`<p class="note">${text('nextMatches')}</p>
                 <div class="next">
                   ${pair.next.map(
-                    ({ channel, r }) => html`<button type="button" data-channel=${channel} title=${text('showPair')} @click=${() => this.#choose(channel)}><canvas width="36" height="36" aria-hidden="true"></canvas>${channel} · ${decimal(r)}</button>`,
+                    ({ channel, r }) => html`<button type="button" data-channel=${channel} title=${text('showPair')} @click=${() => this.#choose(channel)}><canvas width="32" height="32" aria-hidden="true"></canvas>${channel} · ${decimal(r)}</button>`,
                   )}
                 </div>`
             : nothing}

@@ -2,7 +2,7 @@
 import { css, html, nothing } from 'lit';
 import { decimal, parts, text } from '../view/language.js';
 import { define, shared, View } from './base.js';
-import { blankOf, comparisonKey, comparisons, countAbove, isSingle, isWeak, orderOf, pairOf, rangeOf, readPin, stageNumber, stageOf } from './compare.js';
+import { blankOf, comparisonKey, comparisons, countAbove, drawnOnDevice, isSingle, isWeak, orderOf, pairOf, rangeOf, readPin, stageNumber, stageOf } from './compare.js';
 import { statistics } from './paint.js';
 import './ghost.js';
 import './numbers.js';
@@ -19,14 +19,14 @@ class Panel extends View {
     shared,
     css`
       :host { display: flex; flex-direction: column; min-height: inherit; font-variant-numeric: tabular-nums; }
-      .body { flex: 1; padding: 20px 24px 16px; }
+      .body { flex: 1; padding: 16px 24px 14px; }
       h2 { font-size: clamp(20px, 1.9vw, 28px); font-weight: 400; line-height: 1.3; letter-spacing: -0.01em; max-width: 44em; text-wrap: pretty; }
       h2 b { font-weight: 650; }
       h2.weak b:not(.ghost) { color: var(--muted); font-weight: inherit; }
       .threshold { white-space: nowrap; }
       .threshold input { width: 110px; vertical-align: middle; accent-color: var(--text); margin: 0 2px 0 8px; }
       .sub { font-size: 15px; color: var(--muted); margin: 4px 0 0; min-height: 1.45em; }
-      .bar { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 4px 20px; margin: 14px 0; border-bottom: 1px solid var(--line); }
+      .bar { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 4px 20px; margin: 10px 0 12px; border-bottom: 1px solid var(--line); }
       [role='tablist'] { display: flex; gap: 4px; overflow-x: auto; scrollbar-width: none; }
       [role='tab'] { padding: 8px 12px; border: 0; border-bottom: 2px solid transparent; margin-bottom: -1px; background: none; cursor: pointer; color: var(--muted); white-space: nowrap; }
       [role='tab'][aria-selected='true'] { color: var(--text); border-color: var(--text); }
@@ -55,7 +55,7 @@ class Panel extends View {
     this.pair = isSingle(state) ? single(state) : state.comparison?.maps === state.maps ? pairOf(state) : undefined;
     this.view = this.#memo(
       [state.maps, state.comparison, state.sort, state.palette, state.scale, state.width, state.language, state.theme, state.metric],
-      () => viewOf(state, this.#room()),
+      () => viewOf(state, this.#room(state.width), this.view),
     );
   }
 
@@ -67,11 +67,14 @@ class Panel extends View {
   }
 
   /** What is left of the window for the maps, so that all are in view with the pair below them. */
-  #room() {
-    if (innerWidth < 800) return 400;
+  #room(width) {
+    if (this.#measured?.width === width) return this.#measured.room;
     const top = this.getBoundingClientRect().top + scrollY;
-    return Math.min(640, Math.max(300, innerHeight - top - 400));
+    const room = width < 800 ? 400 : Math.min(640, Math.max(316, innerHeight - top - 440));
+    this.#measured = { width, room };
+    return room;
   }
+  #measured;
 
   render() {
     const { state, view, pair } = this;
@@ -117,7 +120,7 @@ class Panel extends View {
     const { state, view, pair } = this;
     switch (state.tab) {
       case 'twins':
-        return html`<gg-twins .view=${view} .pair=${pair} .pinned=${Boolean(state.pin) && !state.pointed} .actions=${this.actions} .language=${this.language}></gg-twins>`;
+        return html`<gg-twins .drawn=${drawnOnDevice(state) ? { net: this.net(), taps: state.maps.taps, picture: state.picture } : undefined} .view=${view} .pair=${pair} .pinned=${Boolean(state.pin) && !state.pointed} .actions=${this.actions} .language=${this.language}></gg-twins>`;
       case 'ghost':
         return html`<gg-ghost-path
           .path=${state.ghostPath?.of === state.maps ? state.ghostPath : undefined}
@@ -158,6 +161,7 @@ class Panel extends View {
           .threshold=${state.threshold}
           .single=${view.single}
           .sampleCount=${state.samples.length}
+          .how=${state.how}
           .actions=${this.actions}
           .language=${this.language}
         ></gg-numbers>`;
@@ -170,13 +174,13 @@ class Panel extends View {
     const { state } = this;
     const key = comparisonKey(state);
     return html`<span>
-      <label class="choice">${text('compare')}
+      <label class="choice"><span class="what">${text('compare')}</span>
         <select id="compare" @change=${({ target }) => this.actions.compare(target.value)}>
           ${comparisons(state).map((option) => html`<option value=${option.key === 'outputs' ? '' : option.taps.join()} .selected=${option.key === key}>${text(`compare_${option.key}`)}</option>`)}
           ${key === 'taps' ? html`<option value=${state.maps.taps.join()} selected>${state.maps.taps.join(' | ')}</option>` : nothing}
         </select>
       </label>
-      <label class="choice">${text('metric')}
+      <label class="choice"><span class="what">${text('metric')}</span>
         <select id="metric" @change=${({ target }) => this.actions.update({ metric: target.value })}>
           ${['pearson', 'cosine'].map((metric) => html`<option value=${metric} .selected=${metric === state.metric}>${text(`metric_${metric}`)}</option>`)}
         </select>
@@ -205,7 +209,7 @@ class Panel extends View {
     ];
     return html`
       <h2 id="headline" class=${weak ? 'weak' : ''}>${parts(`headline_${key}`, { number, count: html`<b>${text('ofMany', { count, width })}</b>`, slider, first: maps.taps[0], last: maps.taps[1] })} ${saved}</h2>
-      <p class="sub" id="stage-note">${notes.filter(Boolean).join(' ')}</p>
+      <p class="sub"><span id="stage-note">${notes.filter(Boolean).join(' ')}</span> ${chance === undefined ? nothing : html`<button type="button" class="how" @click=${() => this.actions.update({ tab: 'numbers', how: state.metric })}>${text('how')}</button>`}</p>
     `;
   }
 
@@ -229,8 +233,8 @@ function pinnedTap({ pin, maps }) {
 /** A pointed map of a stage that has nothing to compare. */
 const single = ({ pointed }) => pointed && { side: 'first', first: pointed.channel, last: -1, next: [], asked: pointed };
 
-/** What the grids need, made once for all that stays the same while a pointer moves. */
-function viewOf(state, room) {
+/** What the grids need, made once for all that stays the same while a pointer moves; what is as `before` stays the same object, so that no grid is painted twice. */
+function viewOf(state, room, before) {
   const { maps, comparison, palette, scale, sort, theme } = state;
   const single = isSingle(state);
   const key = comparisonKey(state);
@@ -254,9 +258,9 @@ function viewOf(state, room) {
     titles: single
       ? { first: parts('titleSingle', { name: wide('first', text('onlyBlock')) }) }
       : { first: parts('titleFirst', { name: wide('first', key === 'taps' ? maps.taps[0] : text('nameFirst')) }), last: parts(`title_${key}`, { name: wide('last', key === 'taps' ? maps.taps[1] : text(`name_${key}`, { depth: stage.depth })) }) },
-    orders: both((side) => orderOf(side, shown)),
-    blanks: both((side) => blankOf(side, shown)),
-    ranges: both((side) => (channel) => rangeOf(side, channel, shown)),
+    orders: both((side) => kept(before?.orders[side], orderOf(side, shown))),
+    blanks: both((side) => kept(before?.blanks[side], blankOf(side, shown))),
+    ranges: before?.maps === maps && before.scale === scale && scale !== 'pair' ? before.ranges : both((side) => (channel) => rangeOf(side, channel, shown)),
     range: (side, channel) => rangeOf(side, channel, shown),
     legend: stageRange ? (far ? [value(-far), value(far)] : stageRange.map(value)) : [text(palette === 'diverging' ? 'lowestSymmetric' : 'lowest'), text(scale === 'pair' ? 'highestPair' : 'highestLocal')],
     describe: both((side) => (channel) => describe(side, channel, shown)),
@@ -265,6 +269,13 @@ function viewOf(state, room) {
     positions: maps.first.dims[1] * maps.first.dims[2],
     choices: state.info.taps.filter((tap) => tap.startsWith(`${maps.stage}.`) && !/\.(merge(\.\d)?|mean)$/.test(tap)),
   };
+}
+
+/** The earlier list or set, where the new one has the same members in the same order. */
+function kept(before, now) {
+  if (!before) return now;
+  const [a, b] = [[...before], [...now]];
+  return a.length === b.length && a.every((value, i) => value === b[i]) ? before : now;
 }
 
 const wide = (side, name) => html`<b class=${side}>${name}</b>`;

@@ -1,10 +1,10 @@
 /** @file Every map of one side against every map of the other, like beside like, and how far chance explains it. */
 import { css, html, nothing } from 'lit';
 import { decimal, text } from '../view/language.js';
-import { define, shared, styled, View } from './base.js';
+import { asTable, define, shared, styled, View } from './base.js';
 import { scoreOf } from './compare.js';
 import { colours } from './paint.js';
-import './chart.js';
+import { histogram } from './chart.js';
 
 class SimilarityView extends View {
   static properties = {
@@ -16,8 +16,8 @@ class SimilarityView extends View {
     threshold: { type: Number },
     taps: { attribute: false },
     choices: { attribute: false },
+    positions: { type: Number },
     theme: {},
-    wide: { state: true },
   };
 
   static styles = [
@@ -80,10 +80,19 @@ class SimilarityView extends View {
             <dd class="by-chance">${chance ? decimal(median(chance)) : '…'}</dd><dt>${text('chanceOther')}</dt>
             <dd class="by-chance">${shuffled ? decimal(median(shuffled)) : '…'}</dd><dt>${text('chanceShuffled')}</dt>
           </dl>
+          ${asTable(this, () => this.#table(best, chance ?? shuffled))}
           <p class="note">${text('matrixHow', { positions: this.positions ?? '' })}</p>
         </div>
       </div>
     `;
+  }
+
+  /** The histogram's bars. */
+  #table(best, chance) {
+    const [own, other] = [histogram(best), chance && histogram(chance)];
+    const percent = (share) => (share === undefined ? '–' : `${(100 * share).toFixed(1)} %`);
+    const rows = [...own].map((share, i) => [`${(i / own.length).toFixed(2)} – ${((i + 1) / own.length).toFixed(2)}`, percent(share), percent(other?.[i])]);
+    return { head: ['|r|', text('bestMatches'), text(this.comparison.other ? 'chanceOther' : 'chanceShuffled')], rows };
   }
 
   #tap(side, tap) {

@@ -20,7 +20,7 @@ class Status extends View {
       fieldset { display: flex; gap: 4px; border: 0; margin: 0; padding: 0; align-items: center; }
       legend { float: left; margin-right: auto; color: var(--muted); }
       .actions { display: flex; gap: 8px; }
-      @media (max-width: 799px) { :host { left: 0; right: auto; } }
+      @media (max-width: 799px) { :host { position: fixed; left: 16px; right: 16px; width: auto; max-height: 70vh; overflow: auto; } }
     `,
   ];
 

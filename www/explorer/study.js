@@ -3,33 +3,51 @@ import { load } from '../lib/index.js';
 import { inputOf } from '../view/input.js';
 import { otherSample } from './effects.js';
 
-/** Every fourth picture is kept from the fit and scored on; of a single one its lowest quarter. */
+/** Every fourth picture is kept from the fit and scored on; of fewer pictures the lowest quarter of each. */
 const HELD = 4;
 
-/** Adds a picture's maps; `i` of `count`. */
-async function add(sums, x, y, i, count, signal) {
-  if (count >= HELD) return sums.add(x, y, { heldOut: i % HELD === HELD - 1, signal });
-  const [, height, width] = x.dims;
-  const cut = height - Math.max(1, Math.floor(height / 4));
-  const rows = ({ data, dims: [channels] }, from, to) => {
-    const part = new Float32Array(channels * (to - from) * width);
-    for (let c = 0; c < channels; c++) part.set(data.subarray((c * height + from) * width, (c * height + to) * width), c * (to - from) * width);
-    return { data: part, dims: [channels, to - from, width] };
+/** Sums over pictures, with a fit that is scored on what it has not seen. */
+function sumsOf(similarity, count) {
+  const whole = similarity.accumulate();
+  const split = count < HELD ? similarity.accumulate() : undefined;
+  return {
+    /** Picture `i`. */
+    async add(x, y, i, signal) {
+      await whole.add(x, y, { heldOut: !split && i % HELD === HELD - 1, signal });
+      if (!split) return;
+      const height = x.dims[1];
+      const cut = height - Math.max(1, Math.floor(height / 4));
+      await split.add(rows(x, 0, cut), rows(y, 0, cut), { signal });
+      await split.add(rows(x, cut, height), rows(y, cut, height), { heldOut: true, signal });
+    },
+    async result(signal) {
+      const found = await whole.result({ signal });
+      if (!split) return found;
+      const { r2, few } = await split.result({ signal });
+      return { ...found, r2, few: { ...found.few, r2: few.r2 } };
+    },
+    close() {
+      for (const sums of [whole, split]) sums?.close().catch(() => {});
+    },
   };
-  await sums.add(rows(x, 0, cut), rows(y, 0, cut), { signal });
-  return sums.add(rows(x, cut, height), rows(y, cut, height), { heldOut: true, signal });
+}
+
+function rows({ data, dims: [channels, height, width] }, from, to) {
+  const part = new Float32Array(channels * (to - from) * width);
+  for (let c = 0; c < channels; c++) part.set(data.subarray((c * height + from) * width, (c * height + to) * width), c * (to - from) * width);
+  return { data: part, dims: [channels, to - from, width] };
 }
 
 /**
  * Two taps over pictures: as they are, against block 1 of another picture, with shuffled positions, and, if asked for,
  * in a network of random weights.
- * @param {{ net: object, metrics: object, inputs: unknown[], other?: unknown, taps: [string, string], random: boolean,
+ * @param {{ net: object, similarity: object, inputs: unknown[], other?: unknown, taps: [string, string], random: boolean,
  *   signal: AbortSignal, onProgress: (done: number, total: number) => void }} options
  *   `other` is the control's picture where there is only one
  */
-export async function measure({ net, metrics, inputs, other, taps, random, signal, onProgress }) {
+export async function measure({ net, similarity, inputs, other, taps, random, signal, onProgress }) {
   const names = ['own', 'other', 'shuffled', ...(random ? ['random'] : [])];
-  const sums = Object.fromEntries(names.map((name) => [name, metrics.accumulate()]));
+  const sums = Object.fromEntries(names.map((name) => [name, sumsOf(similarity, inputs.length)]));
   const twin = random ? await net.randomTwin({ signal }) : undefined;
   const failures = [];
   try {
@@ -38,31 +56,33 @@ export async function measure({ net, metrics, inputs, other, taps, random, signa
       return taps.map((tap) => maps[tap]);
     };
     const count = inputs.length;
-    let stranger = other === undefined ? undefined : (await see(other))[0];
-    let first;
+    // Another picture is the one given, or else the next in the list, and for the last the first.
+    const stranger = other === undefined ? undefined : (await see(other))[0];
+    let start;
+    let before;
     for (const [i, input] of inputs.entries()) {
       try {
         const [x, y] = await see(input);
-        await add(sums.own, x, y, i, count, signal);
-        // The picture before, whatever was unreadable between them; the first one has its turn at the end.
-        if (stranger) await add(sums.other, stranger, y, i, count, signal);
-        else first = { y, i };
-        if (other === undefined) stranger = x;
-        await add(sums.shuffled, x, await metrics.shuffle(y, { seed: i + 1, signal }), i, count, signal);
-        if (twin) await add(sums.random, ...(await see(input, twin)), i, count, signal);
+        await sums.own.add(x, y, i, signal);
+        if (stranger) await sums.other.add(stranger, y, i, signal);
+        else if (before) await sums.other.add(x, before.y, before.i, signal);
+        start ??= x;
+        before = { y, i };
+        await sums.shuffled.add(x, await similarity.shuffle(y, { seed: i + 1, signal }), i, signal);
+        if (twin) await sums.random.add(...(await see(input, twin)), i, signal);
       } catch (error) {
         if (error.code !== 'bad-image') throw error;
         failures.push(input.name ?? String(i + 1));
       }
       onProgress(i + 1, count);
     }
-    if (first && count > 1) await add(sums.other, stranger, first.y, first.i, count, signal);
+    if (!stranger && count - failures.length > 1) await sums.other.add(start, before.y, before.i, signal);
     const results = {};
-    for (const name of names) results[name] = await sums[name].result({ signal });
+    for (const name of names) results[name] = await sums[name].result(signal);
     return { ...results, failures };
   } finally {
     twin?.dispose();
-    for (const name of names) sums[name].close().catch(() => {});
+    for (const name of names) sums[name].close();
   }
 }
 
@@ -79,7 +99,7 @@ export function studies({ state, update, net, metrics }) {
       const tell = (change) => signal.aborted || update({ study: Object.assign({ ...study }, change) });
       tell({});
       try {
-        const result = await measure({ net: net(), metrics: await metrics, inputs, taps, random: true, signal, onProgress: (done, total) => tell({ done, total }) });
+        const result = await measure({ net: net(), similarity: await metrics, inputs, taps, random: true, signal, onProgress: (done, total) => tell({ done, total }) });
         tell({ ...result, running: false, done: inputs.length });
       } catch (error) {
         tell({ running: false, error: error.message });
@@ -101,7 +121,7 @@ export const onePicture = (effect, { net, metrics }) =>
     async run(state, tell, signal) {
       const { maps } = state;
       const other = inputOf({ sample: otherSample(state) });
-      const found = await measure({ net: net(), metrics: await metrics, inputs: [inputOf(state.picture)], other, taps: maps.taps, random: false, signal, onProgress() {} });
+      const found = await measure({ net: net(), similarity: await metrics, inputs: [inputOf(state.picture)], other, taps: maps.taps, random: false, signal, onProgress() {} });
       tell({ alone: { maps, ...found } });
     },
   });
@@ -125,10 +145,6 @@ const RUNS = 9;
 export async function timeBoth({ net, state, signal, onProgress }) {
   const found = [];
   for (const backend of ['wasm', 'webgpu']) {
-    if (backend === 'webgpu' && !(await navigator.gpu?.requestAdapter().catch(() => null))) {
-      found.push({ backend, missing: true });
-      continue;
-    }
     onProgress(backend);
     const nets = [];
     try {

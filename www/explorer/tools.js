@@ -39,6 +39,8 @@ export function tools({ state, actions, update, net, panel }) {
     if (key === 'Escape') [menu.open] = [false, menu.querySelector('summary').focus()];
   });
   offline(update);
+  // Another address was typed or pasted: the page as it says.
+  addEventListener('hashchange', () => location.reload());
   fetch('models/models.json')
     .then((response) => response.json())
     .then((models) => update({ models }), () => update({ models: [] }));

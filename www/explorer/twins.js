@@ -1,7 +1,7 @@
 /** @file Both sides' maps, and a thread between twins. */
 import { css, html, nothing } from 'lit';
 import { decimal, text } from '../view/language.js';
-import { define, shared, View } from './base.js';
+import { asTable, define, shared, View } from './base.js';
 import { paintLegend, paletteNames } from './paint.js';
 import './grid.js';
 
@@ -12,6 +12,8 @@ class Twins extends View {
     view: { attribute: false },
     pair: { attribute: false },
     pinned: { type: Boolean },
+    /** `{ net, taps, picture }` where the graphics card draws the maps. */
+    drawn: { attribute: false },
   };
 
   static styles = [
@@ -28,9 +30,6 @@ class Twins extends View {
       path { fill: none; stroke: var(--surface); stroke-width: 5; }
       path + path { stroke: var(--text); stroke-width: 1.5; }
       .tag { position: absolute; z-index: 4; translate: -50% -50%; padding: 1px 7px; border: 1px solid var(--text); border-radius: 99px; background: var(--surface); font-size: 13px; font-variant-numeric: tabular-nums; pointer-events: none; white-space: nowrap; }
-      details { margin-top: 14px; font-size: 13px; }
-      summary { cursor: pointer; color: var(--muted); width: fit-content; }
-      .scroll { max-height: 320px; overflow: auto; margin-top: 8px; }
       @media (max-width: 799px) {
         .grids { grid-template-columns: minmax(0, 1fr); }
         svg, .tag { display: none; }
@@ -58,6 +57,7 @@ class Twins extends View {
                 side=${side}
                 .label=${text('gridLabel', { n: view.maps[side].dims[0], name: view.names[side] })}
                 .maps=${view.maps[side]}
+                .drawn=${this.drawn && { net: this.drawn.net, tap: this.drawn.taps[side === 'first' ? 0 : 1] }}
                 .order=${view.orders[side]}
                 .palette=${view.palette}
                 .range=${view.ranges[side]}
@@ -79,23 +79,20 @@ class Twins extends View {
         )}
         ${single ? nothing : html`<svg aria-hidden="true"><path /><path /></svg><span class="tag" aria-hidden="true" hidden></span>`}
       </div>
-      ${single ? nothing : html`<details @toggle=${({ target }) => { this.tabled = target.open; this.requestUpdate(); }}><summary>${text('asTable')}</summary>${this.tabled ? this.#table() : nothing}</details>`}
+      ${single ? nothing : asTable(this, () => this.#table())}
     `;
   }
 
   #choice(name, options, chosen) {
-    return html`<label class="choice">${text(name)}
+    return html`<label class="choice"><span class="what">${text(name)}</span>
       <select id=${name} @change=${({ target }) => this.actions.update({ [name]: target.value })}>
         ${options.map((option) => html`<option value=${option} .selected=${option === chosen}>${text(`${name}_${option}`)}</option>`)}
       </select></label>`;
   }
 
   #table() {
-    const { rows } = this.view;
-    return html`<div class="scroll" tabindex="0" role="region" aria-label=${text('asTable')}><table>
-      <thead><tr><th>${text('map')}</th><th>${text('twin')}</th><th class="number">r</th><th class="number">${text('chanceColumn')}</th><th class="number">${text('energy')}</th></tr></thead>
-      <tbody>${rows().map(({ channel, match, score, chance, energy }) => html`<tr><td>${channel}</td><td>${match < 0 ? text('blank') : match}</td><td class="number">${match < 0 ? '–' : decimal(score)}</td><td class="number">${decimal(chance)}</td><td class="number">${decimal(energy, 3)}</td></tr>`)}</tbody>
-    </table></div>`;
+    const rows = this.view.rows().map(({ channel, match, score, chance, energy }) => [channel, match < 0 ? text('blank') : match, match < 0 ? '–' : decimal(score), decimal(chance), decimal(energy, 3)]);
+    return { head: [text('map'), text('twin'), 'r', text('chanceColumn'), text('energy')], rows };
   }
 
   updated(changed) {
@@ -128,8 +125,12 @@ class Twins extends View {
     }
     if (!a || !b) return;
     tag.textContent = decimal(this.pair.r);
-    tag.style.left = `${(a.x + b.x) / 2 - left}px`;
-    tag.style.top = `${(a.y + b.y) / 2 - top}px`;
+    // Between the grids, on the thread: its height there is that of a cubic curve with level ends.
+    const edge = this.renderRoot.querySelector('#last').getBoundingClientRect().left - left - 36;
+    const part = Math.min(1, Math.max(0, (edge - (a.x - left)) / (b.x - a.x)));
+    const rise = part * part * (3 - 2 * part);
+    tag.style.left = `${edge}px`;
+    tag.style.top = `${a.y + (b.y - a.y) * rise - top}px`;
   }
 }
 

@@ -51,8 +51,8 @@ export function whatIf(effect, { net, metrics }) {
 }
 
 /** The ridge 1x1 convolution from all of block 1 to the ghost maps, over the samples. */
-async function bestFit(net, { accumulate }, { name, blocks }, samples, tell, signal) {
-  const sums = accumulate();
+async function bestFit(net, similarity, { name, blocks }, samples, tell, signal) {
+  const sums = similarity.accumulate();
   try {
     for (const sample of samples) {
       const taps = [blocks[0], `${name}.ghost`];

@@ -13,22 +13,30 @@
 
 /**
  * @param {any} study the script of the part
- * @param {Uint8Array} model
+ * @param {any} bytes the model in the part's memory, which is taken
+ * @param {Blob} file the model
  * @param {Edit} edit
- * @returns {Uint8Array} a safetensors file
+ * @returns {Blob} a safetensors file, most of it parts of the model's
  */
-export function edited(study, model, { kind, ablations = [], seed = 1, variant, labels }) {
-  const editor = new study.ModelEditor(model, variant, labels);
-  try {
-    if (kind !== 'ablated') return editor.twin(kind === 'plain', seed);
-    for (const { stage, ghost, merge, channels = [] } of ablations) {
-      if (ghost === 'off') editor.ghostOff(stage);
-      else if (ghost) editor.ghostFit(stage, ghost.weight, ghost.bias);
-      if (merge === 'off') editor.mergeOff(stage);
-      for (const { tap, channel } of channels) editor.channelOff(tap, channel);
-    }
-    return editor.ablated();
-  } finally {
-    editor.free();
+export function edited(study, bytes, file, edit) {
+  const model = made(new study.ModelEditor(bytes, edit.variant, edit.labels), edit);
+  const parts = [model.header()];
+  const [places, original] = [model.places(), model.ofOriginal()];
+  for (let i = 0; i < places.length; i += 2) {
+    const [begin, end] = places.slice(i, i + 2);
+    parts.push(end <= original ? file.slice(begin, end) : model.bytes(begin, end));
   }
+  model.free();
+  return new Blob(parts);
+}
+
+function made(editor, { kind, ablations = [], seed = 1 }) {
+  if (kind !== 'ablated') return editor.twin(kind === 'plain', seed);
+  for (const { stage, ghost, merge, channels } of ablations) {
+    if (ghost === 'off') editor.ghostOff(stage);
+    else if (ghost) editor.ghostFit(stage, ghost.weight, ghost.bias);
+    if (merge === 'off') editor.mergeOff(stage);
+    for (const { tap, channel } of channels) editor.channelOff(tap, channel);
+  }
+  return editor.ablated();
 }

@@ -4,9 +4,13 @@
  */
 import { asError, GGhostError, throwIfAborted } from './errors.js';
 import { addUp, download } from './download.js';
-import { chooseFlavour, parts } from './flavours.js';
+import { chooseFlavour, parts, threadsHere } from './flavours.js';
 import { toPixels } from './image.js';
 import { compile, fetchWasm, start, startPart } from './module.js';
+
+/** What a graphics card may answer at any time; all else is for the caller. */
+const faults = ['device-lost', 'gpu', 'out-of-memory'];
+const TOO_LARGE = 'too large for f16';
 
 /** Instances that crashed in this realm: nets of an earlier one are dead. */
 let generation = 0;
@@ -23,7 +27,7 @@ let generation = 0;
  * @property {number} [threads]
  * @property {boolean} [cache]
  * @property {import('./edit.js').Edit} [edit] makes another model of it
- * @property {{ module: WebAssembly.Module, model?: Blob }} [kept] what an earlier engine of the same options had loaded
+ * @property {{ module: WebAssembly.Module, flavour: string, model?: Blob }} [kept] what an earlier engine of the same options had loaded
  */
 
 export class Engine {
@@ -43,33 +47,44 @@ export class Engine {
   #model;
   #generation;
   #reason;
+  /** Of feature maps on WebGPU. @type {'f32' | 'f16'} */
+  #precision = 'f32';
+  /** Why it is not what was asked for. */
+  #precisionReason;
   #flavour;
+  /** Of the CPU engine. @type {{ threads: number, reason?: string, end?: () => void }} */
+  #threads;
   #alone;
   /** Whether the device was made anew and has not answered yet. */
   #rebuilt = false;
+  /** The first input of the last run, to draw its maps. @type {{ data: Float32Array, dims: number[], kept?: Map<string, number[]> } | undefined} */
+  #image;
 
   /**
    * @param {EngineOptions} options
    * @param {{ signal?: AbortSignal, onProgress?: (event: object) => void, fetch?: typeof globalThis.fetch,
    *   decode?: (blob: Blob) => Promise<{ data: Uint8Array, width: number, height: number }>,
-   *   flavour?: import('./flavours.js').Flavour }} [hooks]
+   *   flavour?: import('./flavours.js').Flavour, ownWorker?: boolean }} [hooks] threads are for a worker of the
+   *   library's own, which may be blocked and ends with its net
    */
-  static async load(options, { signal, onProgress = () => {}, fetch, decode, flavour: given } = {}) {
+  static async load(options, { signal, onProgress = () => {}, fetch, decode, flavour: given, ownWorker } = {}) {
     const engine = new Engine();
     engine.#options = options;
     engine.#fetch = fetch;
     engine.decode = decode;
     try {
-      const flavour = given ?? chooseFlavour(options.flavour);
+      engine.#threads = ownWorker ? threadsHere(options.threads) : { threads: 1 };
+      const flavour = given ?? chooseFlavour(options.kept?.flavour ?? options.flavour, engine.#threads.threads > 1);
       engine.#flavour = flavour.name;
       // An inlined engine is one file and nothing else.
       engine.#alone = Boolean(flavour.bytes);
       let last = { phase: 'download', loaded: 0, total: undefined };
       const report = (event) => onProgress((last = event));
       const part = addUp(report);
-      const [wasm, file] = await Promise.all([
+      const [wasm, file, whyNoGpu] = await Promise.all([
         options.kept?.module ?? fetchWasm(flavour, options.wasmUrl, { signal, fetch, onBytes: part() }),
         modelFile(options.kept?.model ?? options.model, { signal, fetch, cache: options.cache, onBytes: part() }),
+        engine.#considerGpu({ signal, part }),
       ]);
       throwIfAborted(signal);
 
@@ -77,12 +92,13 @@ export class Engine {
       const module = wasm instanceof WebAssembly.Module ? wasm : await compile(wasm);
       engine.#glue = await start(flavour, module, options.wasmUrl);
       engine.#generation = generation;
-      engine.#model = await engine.#edited((await isPth(file)) ? await engine.#safetensorsOf(file) : file);
-      engine.#kept = { module, model: options.kept?.model ?? asBlob(engine.#model) };
+      if (flavour.threads && engine.#threads.threads > 1) await engine.#startThreads(module);
+      engine.#model = (await isPth(file)) ? await engine.#safetensorsOf(file) : file;
+      if (options.edit && !options.kept?.model) engine.#model = await engine.#edited(options.edit);
+      engine.#kept = { module, flavour: flavour.name, model: options.kept?.model ?? asBlob(engine.#model) };
       throwIfAborted(signal);
 
-      report({ ...last, phase: 'warm-up' });
-      await engine.#choose();
+      await engine.#choose(whyNoGpu, (event) => report({ ...last, ...event }));
       engine.#labels = await engine.#knownLabels();
       // What was downloaded is not held twice.
       engine.#model = engine.#kept.model;
@@ -94,10 +110,20 @@ export class Engine {
     }
   }
 
+  /** Why WebGPU is not tried; where it is, its module is fetched beside the others. */
+  async #considerGpu({ signal, part }) {
+    if (this.#options.backend === 'wasm') return 'WebAssembly was asked for.';
+    if (this.#options.backend === 'auto' && this.#options.precision === 'int8') return 'Only WebAssembly computes in int8.';
+    const reason = this.#options.backend === 'auto' ? await noGpu() : undefined;
+    // What fails here is said when the module is needed.
+    if (!reason && !this.#alone) await this.#part('webgpu', { signal, onBytes: part() }).catch(() => {});
+    return reason;
+  }
+
   /** The glue of a part that is fetched when it is first needed; a failure is tried again. */
-  #part(name) {
+  #part(name, { signal, onBytes = () => {} } = {}) {
     if (this.#alone) throw new GGhostError('unsupported', 'The inlined engine is WebAssembly on the processor and reads safetensors only: for more, import g-ghostnet itself.');
-    this.#parts[name] ??= startPart(parts[name], this.#options.wasmUrl, { fetch: this.#fetch }).catch((error) => {
+    this.#parts[name] ??= startPart(parts[name], this.#options.wasmUrl, { fetch: this.#fetch, signal, onBytes }).catch((error) => {
       this.#parts[name] = undefined;
       throw error;
     });
@@ -109,6 +135,12 @@ export class Engine {
     return safetensorsOf(asBlob(pth), PthReader);
   }
 
+  /** The model without a part, or another one of its form: once, because what is kept is edited already. */
+  async #edited(edit) {
+    const [{ edited }, study] = await Promise.all([import('./edit.js'), this.#part('study')]);
+    return edited(study, await this.#bytesIn(study), asBlob(this.#model), edit);
+  }
+
   /** Published checkpoints of 1,000 classes are ImageNet's, and do not name them. */
   async #knownLabels() {
     const { classes, labels } = JSON.parse(this.#net.info());
@@ -118,12 +150,10 @@ export class Engine {
     return JSON.parse(new TextDecoder().decode(bytes));
   }
 
-  /** The model, or another one made of it: once, because what is kept is edited already. */
-  async #edited(model) {
-    const { edit, kept } = this.#options;
-    if (!edit || kept?.model) return model;
-    const { edited } = await import('./edit.js');
-    return edited(await this.#part('study'), await bytesOf(model), edit);
+  async #startThreads(module) {
+    const { startThreads } = await import('./threads.js');
+    const engine = { flavour: this.#flavour, folder: this.#options.wasmUrl, module, glue: this.#glue };
+    this.#threads = await startThreads({ ...engine, count: this.#threads.threads - 1 });
   }
 
   /** What a fresh engine needs to take over without downloads. */
@@ -132,9 +162,10 @@ export class Engine {
   }
 
   get info() {
-    const info = JSON.parse(this.#net.info());
+    const { golden, integers, ...info } = JSON.parse(this.#net.info());
     if (this.#labels) info.labels = this.#labels;
-    return { ...info, backendReason: this.#reason, flavour: this.#flavour };
+    const reasons = { backendReason: this.#reason, threadsReason: this.#threads.reason, precisionReason: this.#precisionReason };
+    return { ...info, ...reasons, precision: integers ? 'int8' : this.#precision, flavour: this.#flavour };
   }
 
   /**
@@ -142,17 +173,47 @@ export class Engine {
    */
   async run({ sources, tensor, taps = [] }) {
     let input = tensor && { ...tensor, timings: { decode: 0, preprocess: 0 } };
-    let lost;
+    return this.#survive(async () => {
+      input ??= await this.#prepare(sources);
+      return this.#forward(input, taps);
+    });
+  }
+
+  /**
+   * Maps of the first picture of the last run: drawn where they lie on WebGPU, read back on WASM.
+   * @param {{ tap: string } & import('./draw.d.ts').DrawOptions} request
+   * @returns {Promise<{ bitmap?: ImageBitmap, maps?: { data: Float32Array, dims: number[] }, backend: string, backendReason?: string }>}
+   */
+  async draw({ tap, ...options }) {
+    if (!this.#image) throw new GGhostError('unsupported', 'There is nothing to draw yet: classify a picture first.');
+    return this.#survive(async () => {
+      const image = this.#image;
+      const drawn = () => ({ backend: this.#backend, backendReason: this.#reason });
+      if (this.#backend === 'webgpu') {
+        const { drawFromDevice } = await import('./gpu.js');
+        const bitmap = await orTrap(drawFromDevice(this.#net, image, tap, options));
+        this.#rebuilt = false;
+        return { bitmap, ...drawn() };
+      }
+      const output = await orTrap(this.#net.forward(image.data, 1, image.dims[2], image.dims[3], [tap]));
+      const maps = { data: output.tap(0), dims: Array.from(output.tapDims(0)).slice(1) };
+      output.free();
+      return { maps, ...drawn() };
+    });
+  }
+
+  /** Does the work; after a fault of the graphics card again on a device made anew, then on WASM. */
+  async #survive(work) {
+    let fault;
     for (;;) {
       try {
         if (this.#generation !== generation) throw new WebAssembly.RuntimeError('another net of this page crashed');
-        if (lost || !this.#net) await this.#recover(lost);
-        input ??= await this.#prepare(sources);
-        return await this.#forward(input, taps);
+        if (fault || !this.#net) await this.#recover(fault);
+        return await work();
       } catch (error) {
         const last = this.#rebuilt && this.#options.backend === 'webgpu';
-        if (error?.code !== 'device-lost' || last) throw this.#failure(error);
-        lost = error;
+        if (this.#backend !== 'webgpu' || !faults.includes(error?.code) || last) throw this.#failure(error);
+        fault = error;
       }
     }
   }
@@ -162,8 +223,12 @@ export class Engine {
       throw new GGhostError('wrong-shape', `Expected a Float32Array with dims [n, 3, height, width], got dims [${dims}].`);
     }
     const output = await orTrap(this.#net.forward(data, dims[0], dims[2], dims[3], taps));
+    const logits = output.logits();
+    if (this.#precision === 'f16' && !logits.every(Number.isFinite)) {
+      throw new GGhostError('gpu', 'A number is too large for f16.', { cause: TOO_LARGE });
+    }
     const result = {
-      logits: output.logits(),
+      logits,
       probabilities: output.probabilities(),
       dims: Array.from(output.dims()),
       taps: Array.from({ length: output.tapCount() }, (_, i) => ({
@@ -177,6 +242,12 @@ export class Engine {
     };
     output.free();
     this.#rebuilt = false;
+    const alone = dims[0] === 1;
+    this.#image = {
+      data: alone ? data : data.slice(0, data.length / dims[0]),
+      dims: [1, ...dims.slice(1)],
+      kept: alone && this.#backend === 'webgpu' ? new Map(result.taps.map(({ name, dims }) => [name, dims.slice(1)])) : undefined,
+    };
     return result;
   }
 
@@ -199,22 +270,32 @@ export class Engine {
     return { data, dims: [sources.length, 3, side, side], timings };
   }
 
-  /** The graphics card against the processor, on this very model. */
+  /** This engine against the logits in the model file, and the graphics card against the processor. */
   async selfTest() {
     try {
-      if (this.#backend === 'wasm') {
-        throw new GGhostError('unsupported', 'The self-test compares the graphics card with WebAssembly, which is what runs here already.');
+      const { compareWithGolden } = await import('./self-test.js');
+      const verdicts = [];
+      if (JSON.parse(this.#net.info()).golden) verdicts.push(await compareWithGolden(this.#net, this.#precision));
+      if (this.#backend === 'webgpu') verdicts.push(await this.#compareWithWasm(this.#net));
+      if (verdicts.length === 0) {
+        throw new GGhostError('unsupported', 'The model file has no golden logits to hold WebAssembly against: train/export.py writes them.');
       }
-      return await this.#compareWithWasm(this.#net);
+      return { passed: verdicts.every(({ passed }) => passed), worstError: Math.max(...verdicts.map(({ worstError }) => worstError)) };
     } catch (error) {
       throw this.#failure(error);
     }
   }
 
   async #compareWithWasm(gpu) {
-    const wasm = await this.#create('wasm');
+    const { compare } = await import('./self-test.js');
+    return this.#besideWasm((wasm) => compare(gpu, wasm, this.#precision));
+  }
+
+  /** Something that needs the model on WASM, for as long as it takes. */
+  async #besideWasm(work) {
+    const wasm = await this.#create('wasm', 'f32');
     try {
-      return await compare(gpu, wasm);
+      return await work(wasm);
     } finally {
       wasm.free();
     }
@@ -223,14 +304,24 @@ export class Engine {
   dispose() {
     if (this.#net && this.#generation === generation) this.#net.free();
     this.#net = undefined;
+    this.#threads?.end?.();
   }
 
-  async #create(backend) {
-    const { variant, labels, threads, precision } = this.#options;
+  /** @param {(part: number) => void} [onPart] told the part of the pipelines that are compiled, 0 to 1 */
+  async #create(backend, precision, onPart) {
+    const { variant, labels, precision: asked } = this.#options;
+    // f16 is for graphics cards.
+    if (backend === 'wasm' && asked !== 'f16') precision ??= asked;
+    const { threads } = this.#threads;
     const glue = backend === 'webgpu' ? await this.#part('webgpu') : this.#glue;
-    const model = new glue.ModelBytes(this.#model.size ?? this.#model.length);
-    for await (const piece of this.#model instanceof Blob ? piecesOf(this.#model) : [this.#model]) model.write(piece);
-    return glue.Net.create(model, JSON.stringify({ backend, variant, labels, threads, precision }));
+    return orTrap(glue.Net.create(await this.#bytesIn(glue), JSON.stringify({ backend, variant, labels, threads, precision }), onPart));
+  }
+
+  /** The model in the memory of a module. */
+  async #bytesIn(glue) {
+    const bytes = new glue.ModelBytes(this.#model.size ?? this.#model.length);
+    for await (const piece of this.#model instanceof Blob ? piecesOf(this.#model) : [this.#model]) bytes.write(piece);
+    return bytes;
   }
 
   #use(backend, net) {
@@ -238,58 +329,89 @@ export class Engine {
     this.#net = net;
   }
 
+  /** @param {import('./gpu.js').GpuNet} gpu */
+  #useGpu({ net, precision, precisionReason }) {
+    this.#use('webgpu', net);
+    this.#precision = precision;
+    this.#precisionReason = precisionReason;
+  }
+
+  #useWasm(net, reason) {
+    const asked = this.#options.precision;
+    this.#use('wasm', net);
+    this.#reason = reason;
+    this.#precision = 'f32';
+    this.#precisionReason = asked === 'f16' ? 'WebAssembly computes in f32.' : undefined;
+  }
+
   /** WebGPU where it exists, is right and is faster; else WASM, and why. */
-  async #choose() {
-    const { backend } = this.#options;
+  async #choose(whyNoGpu, report) {
+    const { backend, precision } = this.#options;
+    const warmUp = () => report({ phase: 'warm-up', part: undefined });
     if (backend === 'webgpu') {
-      this.#use('webgpu', await this.#create('webgpu'));
-      refuseWrong(await this.#compareWithWasm(this.#net));
+      if (precision === 'int8') throw new GGhostError('unsupported', 'Only WebAssembly computes in int8: leave the backend or the precision out.');
+      this.#useGpu(await this.#besideWasm((wasm) => this.#openOnGpu(wasm, precision, report)));
+      warmUp();
       return;
     }
-    this.#use('wasm', await this.#create('wasm'));
-    if (backend === 'auto') this.#reason = await noGpu();
-    if (backend === 'wasm' || this.#reason) {
-      await milliseconds(this.#net, 1);
+    const wasm = await this.#create('wasm');
+    this.#useWasm(wasm, backend === 'auto' ? whyNoGpu : undefined);
+    if (whyNoGpu) {
+      warmUp();
+      await runOnce(wasm);
       return;
     }
     let gpu;
     try {
-      const wasm = await milliseconds(this.#net, 4);
-      gpu = await this.#create('webgpu');
-      refuseWrong(await compare(gpu, this.#net));
-      const webgpu = await milliseconds(gpu, 4);
-      if (webgpu < wasm) {
-        this.#net.free();
-        this.#use('webgpu', gpu);
+      // A graphics card computes in floats, and is held against floats.
+      const { integers } = JSON.parse(wasm.info());
+      gpu = integers ? await this.#besideWasm((floats) => this.#openOnGpu(floats, precision, report)) : await this.#openOnGpu(wasm, precision, report);
+      warmUp();
+      const { milliseconds } = await import('./gpu.js');
+      const times = [await milliseconds(gpu.net, 4), await milliseconds(wasm, 4)];
+      if (times[0] < times[1]) {
+        wasm.free();
+        this.#useGpu(gpu);
         return;
       }
-      this.#reason = `WebGPU is slower here: ${webgpu.toFixed(1)} ms against ${wasm.toFixed(1)} ms.`;
+      gpu.net.free();
+      this.#reason = `WebGPU is slower here: ${times[0].toFixed(1)} ms against ${times[1].toFixed(1)} ms.`;
     } catch (error) {
+      gpu?.net.free();
       if (!error?.code) throw error;
       this.#reason = `WebGPU cannot be used: ${error.message}`;
+      warmUp();
+      await runOnce(wasm);
     }
-    gpu?.free();
   }
 
-  /** After a lost device: a new one; where that fails or is lost before it has answered, WASM. */
-  async #recover(lost) {
+  async #openOnGpu(wasm, precision, report = () => {}) {
+    const { openOnGpu } = await import('./gpu.js');
+    const create = (precision) => this.#create('webgpu', precision, (part) => report({ phase: 'compile', part }));
+    return openOnGpu(create, wasm, { precision, insisted: this.#options.backend === 'webgpu' });
+  }
+
+  /** After a fault: a new device; where that fails or has a fault before it has answered, WASM. */
+  async #recover(fault) {
     this.#net?.free();
     this.#net = undefined;
+    if (this.#image) this.#image.kept = undefined;
     const insisted = this.#options.backend === 'webgpu';
     if (!this.#rebuilt || insisted) {
       this.#rebuilt = true;
+      const precision = fault?.cause === TOO_LARGE ? 'f32' : this.#precision;
       try {
-        const gpu = await this.#create('webgpu');
-        refuseWrong(await this.#compareWithWasm(gpu));
-        this.#use('webgpu', gpu);
+        this.#useGpu(await this.#besideWasm((wasm) => this.#openOnGpu(wasm, precision)));
+        if (fault?.cause === TOO_LARGE) this.#precisionReason = fault.message;
         return;
       } catch (error) {
         if (!error?.code || insisted) throw error;
-        lost = error;
+        fault = error;
       }
     }
-    this.#use('wasm', await this.#create('wasm'));
-    this.#reason = `The graphics card was lost${lost ? `: ${lost.message}` : '.'}`;
+    // Whatever fails now is no fault of the graphics card.
+    this.#backend = 'wasm';
+    this.#useWasm(await this.#create('wasm'), `WebGPU failed: ${fault?.message ?? 'the graphics card was lost.'}`);
   }
 
   /** An error without a code came out of a trap: this realm gets a fresh instance, and every net of the old one is dead. */
@@ -316,6 +438,7 @@ export function engineMethods(hooks) {
       return { info: engine.info, kept: engine.kept };
     },
     run: (request) => engine.run(request),
+    draw: (request) => engine.draw(request),
     selfTest: () => engine.selfTest(),
     info: () => engine.info,
     close: () => engine?.dispose(),
@@ -327,8 +450,6 @@ async function isPth(file) {
   const bytes = file instanceof Blob ? new Uint8Array(await file.slice(0, 8).arrayBuffer()) : file;
   return (bytes[0] === 0x50 && bytes[1] === 0x4b) || (bytes[0] === 0x80 && bytes.subarray(3, 8).some((byte) => byte !== 0));
 }
-
-const bytesOf = async (file) => (file instanceof Blob ? new Uint8Array(await file.arrayBuffer()) : file);
 
 const asBlob = (file) => (file instanceof Blob ? file : new Blob([file]));
 
@@ -367,6 +488,12 @@ function orTrap(promise) {
   });
 }
 
+/** The first run of the usual size makes its memory ready. */
+async function runOnce(net) {
+  const { side } = JSON.parse(net.info()).input;
+  (await net.forward(new Float32Array(3 * side * side), 1, side, side, [])).free();
+}
+
 /** Why WebGPU is out of the question; undefined where it is worth a try. */
 async function noGpu() {
   const gpu = globalThis.navigator?.gpu;
@@ -374,59 +501,4 @@ async function noGpu() {
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
   if (!adapter) return 'WebGPU found no graphics card.';
   return adapter.info?.isFallbackAdapter ? 'WebGPU would run in software here.' : undefined;
-}
-
-/** Largest difference between two engines that rounding explains, of a map's largest value: either may be off by half of it. */
-const TOLERANCE = 2e-4;
-
-/**
- * Runs the same noise through two nets of one model and compares the end of every stage and the logits.
- * @returns {Promise<{ passed: boolean, worstError: number }>} the error is a part of the largest value
- */
-async function compare(gpu, wasm) {
-  const { input, stages } = JSON.parse(wasm.info());
-  const data = noise(3 * input.side ** 2);
-  const taps = [...stages.map(({ blocks }) => blocks.at(-1)), 'logits'];
-  const outputs = [];
-  for (const net of [gpu, wasm]) {
-    const output = await net.forward(data, 1, input.side, input.side, taps);
-    outputs.push(taps.map((_, i) => output.tap(i)));
-    output.free();
-  }
-  let worstError = 0;
-  outputs[1].forEach((expected, i) => {
-    const found = outputs[0][i];
-    const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-30);
-    expected.forEach((value, k) => {
-      const error = Math.abs(found[k] - value) / largest;
-      worstError = Math.max(worstError, Number.isNaN(error) ? Infinity : error);
-    });
-  });
-  return { passed: worstError <= TOLERANCE, worstError };
-}
-
-function refuseWrong({ passed, worstError }) {
-  if (!passed) throw new GGhostError('gpu', `the graphics card computes wrongly: off by ${worstError.toPrecision(2)} of the largest value`);
-}
-
-/** Numbers in -2 to 2, the same every time. */
-function noise(count) {
-  let state = 1;
-  return Float32Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 30 - 2;
-  });
-}
-
-/** Time of one picture: the middle one of all runs but the first, which warms up. */
-async function milliseconds(net, runs) {
-  const { side } = JSON.parse(net.info()).input;
-  const data = new Float32Array(3 * side * side);
-  const times = [];
-  for (let run = 0; run < runs; run++) {
-    const start = performance.now();
-    (await net.forward(data, 1, side, side, [])).free();
-    times.push(performance.now() - start);
-  }
-  return times.slice(1).sort((a, b) => a - b)[(runs - 1) >> 1];
 }

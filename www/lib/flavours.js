@@ -15,11 +15,14 @@ const probe = (...code) =>
     ...[10, code.length + 4, 1, code.length + 2, 0, ...code, 11], // its code, end
   ]);
 const zero = [65, 0, 253, 15]; // i32.const 0, i8x16.splat
+const fixed = probe(...zero);
+const relaxed = probe(...zero, ...zero, ...zero, 253, 133, 2); // f32x4.relaxed_madd
 
 /**
  * @typedef {object} Flavour
  * @property {string} name
  * @property {Uint8Array} probe
+ * @property {boolean} [threads] whether it needs shared memory
  * @property {() => Promise<any>} glue the script that wasm-bindgen made for it
  * @property {() => URL} [url]
  * @property {() => Uint8Array} [bytes] the binary, where the script contains it
@@ -28,14 +31,28 @@ const zero = [65, 0, 253, 15]; // i32.const 0, i8x16.splat
 /** @type {Flavour[]} */
 export const flavours = [
   {
+    name: 'relaxed-threads',
+    probe: relaxed,
+    threads: true,
+    glue: () => import('../wasm/relaxed-threads/g_ghostnet.js'),
+    url: () => new URL('../wasm/relaxed-threads/g_ghostnet_bg.wasm', import.meta.url),
+  },
+  {
+    name: 'fixed-threads',
+    probe: fixed,
+    threads: true,
+    glue: () => import('../wasm/fixed-threads/g_ghostnet.js'),
+    url: () => new URL('../wasm/fixed-threads/g_ghostnet_bg.wasm', import.meta.url),
+  },
+  {
     name: 'relaxed',
-    probe: probe(...zero, ...zero, ...zero, 253, 133, 2), // f32x4.relaxed_madd
+    probe: relaxed,
     glue: () => import('../wasm/relaxed/g_ghostnet.js'),
     url: () => new URL('../wasm/relaxed/g_ghostnet_bg.wasm', import.meta.url),
   },
   {
     name: 'fixed',
-    probe: probe(...zero),
+    probe: fixed,
     glue: () => import('../wasm/fixed/g_ghostnet.js'),
     url: () => new URL('../wasm/fixed/g_ghostnet_bg.wasm', import.meta.url),
   },
@@ -64,15 +81,39 @@ export const parts = {
   },
 };
 
+/** Most threads that are started unasked: more share the caches and the memory's bandwidth. */
+const MOST_THREADS = 8;
+
+/**
+ * How many threads the engine may have here, and why not more.
+ * @param {number} [wanted] left out: one for each processor, up to eight
+ * @returns {{ threads: number, reason?: string }}
+ */
+export function threadsHere(wanted = Math.min(globalThis.navigator?.hardwareConcurrency ?? 1, MOST_THREADS)) {
+  if (wanted === 1) return { threads: 1 };
+  if (!globalThis.crossOriginIsolated) {
+    return { threads: 1, reason: 'Threads need a cross-origin isolated page: its server must send COOP and COEP.' };
+  }
+  try {
+    // With the module's own maximum.
+    new WebAssembly.Memory({ initial: 1, maximum: 32768, shared: true });
+    return { threads: wanted };
+  } catch {
+    return { threads: 1, reason: 'This browser gives no shared memory.' };
+  }
+}
+
 /**
  * @param {string} [name] a flavour to insist on
+ * @param {boolean} [threads] whether it is to have threads
  * @returns {Flavour}
  */
-export function chooseFlavour(name) {
+export function chooseFlavour(name, threads = false) {
   if (typeof WebAssembly !== 'object') {
     throw new GGhostError('unsupported', 'WebAssembly is switched off here: allow it, or use another browser.');
   }
-  const found = flavours.find((flavour) => (name ? flavour.name === name : WebAssembly.validate(flavour.probe)));
+  const suits = (flavour) => (threads || !flavour.threads) && WebAssembly.validate(flavour.probe);
+  const found = flavours.find((flavour) => (name ? flavour.name === name : suits(flavour)));
   if (!found) {
     throw new GGhostError('unsupported', 'This browser has no WebAssembly SIMD: use Chrome 91, Firefox 89, Safari 16.4 or newer.');
   }

@@ -2,6 +2,7 @@
  * @file Where the work is done: in a worker, so that the page never waits, or in place. Both answer the same methods.
  */
 import { GGhostError, throwIfAborted, untilAborted } from './errors.js';
+import { tainted } from './image.js';
 
 /**
  * @typedef {object} Host
@@ -41,7 +42,9 @@ export async function openHost(place, worker, hooks) {
   } else if (worker) {
     throw new GGhostError('unsupported', 'There are no workers here: leave the option worker out.');
   }
-  const methods = await place.methods(hooks);
+  const methods = await place.methods(hooks).catch((error) => {
+    throw new GGhostError('network', `A script of the library could not be loaded (${error.message}): check the connection, and that the scripts are deployed beside each other.`, { cause: error });
+  });
   return { worker: false, call: async (method, argument) => methods[method](argument), close: methods.close };
 }
 
@@ -53,8 +56,13 @@ async function openWorker(place, { signal, onProgress }) {
     worker: true,
     call: (method, argument, transfer = []) =>
       new Promise((resolve, reject) => {
-        waiting.set(++count, { resolve, reject });
-        worker.postMessage({ id: count, method, argument }, transfer);
+        // Pictures of other sites can be drawn and copied, and are refused only here.
+        try {
+          worker.postMessage({ id: ++count, method, argument }, transfer);
+          waiting.set(count, { resolve, reject });
+        } catch (error) {
+          reject(argument?.sources ? tainted(error) : error);
+        }
       }),
     close: () => worker.terminate(),
   };

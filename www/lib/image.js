@@ -107,7 +107,7 @@ async function bitmapOf(input, width, height) {
   }
 }
 
-const tainted = (cause) =>
+export const tainted = (cause) =>
   bad('The picture comes from another site that does not allow reading it: serve it with CORS headers and set crossorigin="anonymous" on the element.', cause);
 
 /** Vector pictures have no pixels before a document draws them. */
@@ -164,7 +164,7 @@ async function decode(blob) {
 
 /** What an undecodable file seems to be, by its first bytes: a better hint than its name. */
 function kindOf(bytes) {
-  const text = new TextDecoder('latin1').decode(bytes);
+  const text = String.fromCharCode(...bytes); // TextDecoder's latin1 is Windows-1252, in which PNG's first byte is another
   if (isHtml(bytes)) return 'This is a web page, not a picture.';
   if (text.startsWith('%PDF')) return 'This is a PDF, not a picture.';
   if (/^....ftyp(heic|heix|mif1|msf1|hevc)/s.test(text)) return 'This is a HEIC picture, which this browser cannot read.';

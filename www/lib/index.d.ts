@@ -2,6 +2,7 @@
 import type { LinearFit } from './similarity.js';
 
 export * from './similarity.js';
+import type { DrawOptions } from './draw.js';
 
 /** Where a net runs: WebGPU on the graphics card, or WebAssembly on the processor. */
 export type Backend = 'webgpu' | 'wasm';
@@ -9,6 +10,8 @@ export type Backend = 'webgpu' | 'wasm';
 /** What `load` is doing; `loaded` and `total` are the bytes of all downloads together. */
 export interface Progress {
   phase: 'download' | 'compile' | 'warm-up';
+  /** Part of the WebGPU engine's pipelines that is compiled, 0 to 1. */
+  part?: number;
   loaded: number;
   /** Unknown (undefined) until every server has said how much it sends. */
   total?: number;
@@ -26,14 +29,21 @@ export interface LoadOptions {
   labels?: string[];
   /** `'auto'` (the default) takes WebGPU where it exists, computes rightly and is faster, else WebAssembly. */
   backend?: 'auto' | Backend;
+  /**
+   * `'f16'`: WebGPU keeps feature maps and weights in half the memory, where the browser has `shader-f16`; sums are
+   * f32. `'auto'` (the default) does so where the self-test passes and it is faster.
+   */
   precision?: 'auto' | 'f32' | 'f16' | 'int8';
-  /** Threads of the WebAssembly engine, where the page is cross-origin isolated. */
+  /**
+   * Threads of the WebAssembly engine, where the page is cross-origin isolated and the engine in a worker; left out:
+   * one for each processor, up to eight. Results are the same to the bit for any number.
+   */
   threads?: number;
   /** `true` insists on a worker, `false` on none; left out: a worker where one can be started. */
   worker?: boolean;
   /** Folder with the engine's files, where the bundler or server has moved them. */
   wasmUrl?: string | URL;
-  /** The engine's binary, for tests: `'relaxed'` or `'fixed'`. */
+  /** The engine's binary, for tests: `'relaxed'`, `'fixed'`, or either with `-threads`. */
   flavour?: string;
   /** Whether the parts of a manifest are kept in the browser's cache, by their hash; `true` by default. */
   cache?: boolean;
@@ -167,9 +177,16 @@ export interface Info {
   taps: string[];
   backend: Backend;
   backendReason?: string;
+  /** The numbers that feature maps are kept in. */
+  precision: 'f32' | 'f16';
+  /** Why they are not those that were asked for. */
+  precisionReason?: string;
   /** Name of the graphics card, where one is used and the browser tells. */
   adapter: string | null;
+  /** Threads that run. */
   threads: number;
+  /** Why there is one thread only, where more were wanted. */
+  threadsReason?: string;
   /** Whether the engine runs in a worker. */
   worker: boolean;
   /** The WebAssembly binary that was chosen. */
@@ -222,7 +239,7 @@ export interface RedundancyOptions extends CallOptions {
   other?: ImageInput | ImageInput[];
   /** Of the shuffling and the random weights; 1 by default. */
   seed?: number;
-  /** Of the fit, relative to the mean variance of the first tap's channels; 0.001 by default. */
+  /** Of the fit, relative to the mean variance of the first tap's channels; by default its channels / positions fitted on. */
   ridge?: number;
   /** Pictures seen, controls included. */
   onProgress?: (progress: { done: number; total: number }) => void;
@@ -239,8 +256,9 @@ export interface Redundancy extends RedundancyScore {
     positions: number;
     /** Of the two taps. */
     channels: [number, number];
-    fittedPositions: number;
-    scoredPositions: number;
+    /** For `r2`. */
+    fittedPositions?: number;
+    scoredPositions?: number;
   };
   /** Whether there are samples enough for the measure to mean something. */
   sufficient: boolean;
@@ -348,7 +366,24 @@ export interface GGhostNet {
    */
   randomTwin(options?: EditOptions & { seed?: number }): Promise<GGhostNet>;
 
-  /** Compares the engine's results with known ones. */
+  /**
+   * Draws feature maps of the picture of the last call, the first of a batch, on a canvas, which takes the size of the
+   * grid. On WebGPU they are drawn where they lie and never read back; on WebAssembly by `drawMaps`, to the same
+   * pixels, each within one level of the colour map. The canvas may have a context already, for 2d or bitmaprenderer.
+   * @example
+   * await net.classify(file);
+   * const { backend } = await net.drawFeature(canvas, { tap: 'layer3.ghost', cell: 20, columns: 12 });
+   * // canvas.width: 240, backend: 'webgpu'
+   */
+  drawFeature(
+    canvas: HTMLCanvasElement | OffscreenCanvas,
+    options: DrawOptions & CallOptions & { tap: string },
+  ): Promise<{ backend: Backend; backendReason?: string }>;
+
+  /**
+   * Holds the engine against the logits that the model file has, as the bundled one does, and WebGPU against WebAssembly
+   * too: `worstError` is a part of the largest value.
+   */
   selfTest(options?: CallOptions): Promise<{ passed: boolean; worstError: number }>;
 
   /** Frees the memory and stops the worker. */

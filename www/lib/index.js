@@ -31,6 +31,7 @@ async function open(net, options, hooks) {
 function engineOptions({ model, variant, labels, backend = 'auto', precision = 'auto', threads, wasmUrl, flavour, cache }, platform) {
   if (!backends.includes(backend)) throw badOption('backend', backend, backends);
   if (!precisions.includes(precision)) throw badOption('precision', precision, precisions);
+  if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) throw badOption('threads', threads, ['whole numbers from 1']);
   const absolute = (url) => new URL(url, platform.base ?? baseUrl()).href;
   return {
     model: modelOf(model, absolute),
@@ -155,7 +156,15 @@ class GGhostNet {
     throwIfAborted(signal);
     const { kept, variant, labels, ...options } = this.#options;
     const net = new GGhostNet(this.#hostKind, this.#platform);
-    return open(net, { ...options, backend, kept: { module: kept.module }, edit: { ...edit, variant, labels } }, { signal, onProgress });
+    return open(net, { ...options, backend, kept: { module: kept.module, flavour: kept.flavour }, edit: { ...edit, variant, labels } }, { signal, onProgress });
+  }
+
+  async drawFeature(canvas, { tap, signal, ...options } = {}) {
+    const { bitmap, maps, ...provenance } = await this.#call('draw', () => ({ tap: String(tap), ...options }), signal);
+    const { drawMaps, showBitmap } = await import('./draw.js');
+    if (bitmap) showBitmap(canvas, bitmap);
+    else drawMaps(canvas, maps, options);
+    return provenance;
   }
 
   selfTest({ signal } = {}) {

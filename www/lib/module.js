@@ -5,8 +5,8 @@ import { download } from './download.js';
 import { GGhostError } from './errors.js';
 
 /** A part from its file to its script's exports. */
-export async function startPart(part, folder, { fetch, signal } = {}) {
-  const bytes = await fetchWasm(part, folder, { fetch, signal, onBytes() {} });
+export async function startPart(part, folder, { fetch, signal, onBytes = () => {} } = {}) {
+  const bytes = await fetchWasm(part, folder, { fetch, signal, onBytes });
   return start(part, await compile(bytes), folder);
 }
 
@@ -39,7 +39,8 @@ export async function compile(bytes) {
   }
 }
 
-async function loadGlue(flavour, folder) {
+/** Loads a module's script. */
+export async function loadGlue(flavour, folder) {
   try {
     if (!folder) return await flavour.glue();
     return await import(/* @vite-ignore */ /* webpackIgnore: true */ new URL(`${flavour.name}/g_ghostnet.js`, folder).href);

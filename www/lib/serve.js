@@ -15,9 +15,10 @@ export function serve(methods) {
   postMessage({ started: true });
 }
 
-/** The buffers of a result, which move instead of being copied. */
+/** The buffers and bitmaps of a result, which move instead of being copied. */
 function buffersOf(value, found = new Set()) {
   if (ArrayBuffer.isView(value)) found.add(value.buffer);
+  else if (typeof ImageBitmap === 'function' && value instanceof ImageBitmap) found.add(value);
   else if (Object.getPrototypeOf(value ?? 0) === Object.prototype || Array.isArray(value)) for (const part of Object.values(value)) buffersOf(part, found);
   return found;
 }

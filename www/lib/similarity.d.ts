@@ -67,8 +67,8 @@ export interface SetSimilarity {
     fittedPositions: number;
     scoredPositions: number;
   };
-  /** The best ridge 1x1 convolution from x to y on what was not held out. */
-  fit: LinearFit;
+  /** The best ridge 1x1 convolution from x to y on what was not held out; absent where it was not asked for. */
+  fit?: LinearFit;
   /** Linear CKA of all positions, from the unbiased HSIC: about 0 for what is unrelated, 1 for what is the same up to rotation, scale and shift. */
   cka: number;
   /** Why a measure is worth little, in a sentence; absent where there are samples enough. */
@@ -85,9 +85,11 @@ export interface Accumulator {
   add(x: Maps, y: Maps, options?: CallOptions & { heldOut?: boolean }): Promise<void>;
   /**
    * What the pictures so far say; more can be added after.
-   * `ridge` is relative to the mean variance of x's channels; 0.001 by default.
+   * The fit, with `r2`, takes most of the time: `fit: false` leaves it out.
+   * `ridge` is relative to the mean variance of x's channels; by default it is x's channels / positions fitted on, so
+   * that the fit shrinks where samples are few.
    */
-  result(options?: CallOptions & { ridge?: number }): Promise<SetSimilarity>;
+  result(options?: CallOptions & { fit?: boolean; ridge?: number }): Promise<SetSimilarity>;
   /** Frees its memory. */
   close(): Promise<void>;
 }

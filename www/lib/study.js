@@ -66,15 +66,16 @@ export async function redundancy(net, input, options = {}, open) {
     await adding;
     if (control === 'other-image' && !strangers.length) await add(by, start, before, inputs.length - 1);
 
-    const found = await own.result({ ridge, signal });
+    const asked = { fit: metric === 'r2', ridge, signal };
+    const found = await own.result(asked);
     const alone = taps[0] === taps[1] ? 'The stage has one block, which is compared with itself.' : undefined;
     const reason = [alone, found.few[metric === 'pearson' || metric === 'cosine' ? 'matches' : metric]].filter(Boolean).join(' ');
     return {
       stage: options.stage === undefined ? undefined : stageOf(net.info, options.stage).name,
       taps,
       ...scored(metric, found),
-      control: control === false ? undefined : { kind: control, ...scored(metric, await by.result({ ridge, signal })) },
-      samples: { images: inputs.length, positions: found.positions, channels: found.channels, fittedPositions: found.r2?.fittedPositions ?? found.positions, scoredPositions: found.r2?.scoredPositions ?? 0 },
+      control: control === false ? undefined : { kind: control, ...scored(metric, await by.result(asked)) },
+      samples: { images: inputs.length, positions: found.positions, channels: found.channels, ...(found.r2 && { fittedPositions: found.r2.fittedPositions, scoredPositions: found.r2.scoredPositions }) },
       sufficient: !reason,
       ...(reason && { reason }),
       ...(metric === 'r2' && { fit: found.fit }),

@@ -4,4 +4,4 @@
 import { engineMethods } from './engine.js';
 import { serve } from './serve.js';
 
-serve(engineMethods({ onProgress: (progress) => postMessage({ progress }) }));
+serve(engineMethods({ onProgress: (progress) => postMessage({ progress }), ownWorker: true }));

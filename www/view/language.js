@@ -1,18 +1,30 @@
-/** @file The page's words: all of them lie in one file a language. */
-import en from '../language/en.js';
+/** @file The page's words: a file a language for the first answer, and one for what comes after it. */
+import english from '../language/en.page.js';
 
-/** @typedef {string | { one: string, other: string }} Phrase */
+/** @typedef {string | { one?: string, other: string }} Phrase */
 
-export const languages = { en: 'English', zh: '中文' };
+const first = { en: async () => english, zh: async () => (await import('../language/zh.page.js')).default };
+const later = {
+  en: async () => (await import('../language/en.explorer.js')).default,
+  zh: async () => (await import('../language/zh.explorer.js')).default,
+};
 
-let words = en;
+let words = english;
 let plural = new Intl.PluralRules('en');
+let complete = false;
 
-/** Makes a language the page's own. @param {string} language */
-export async function speak(language) {
-  words = language === 'zh' ? (await import('../language/zh.js')).default : en;
-  plural = new Intl.PluralRules(language);
-  document.documentElement.lang = language;
+/**
+ * Makes a language the page's own.
+ * @param {string} language a name that is unknown is English
+ * @param {boolean} [explorer] whether the explorer's words are wanted too; from then on they always are
+ */
+export async function speak(language, explorer = complete) {
+  complete = explorer;
+  const name = Object.hasOwn(first, language) ? language : 'en';
+  const files = await Promise.all([first[name](), ...(complete ? [later[name]()] : [])]);
+  words = Object.assign({}, ...files);
+  plural = new Intl.PluralRules(name);
+  document.documentElement.lang = name;
   for (const element of document.querySelectorAll('[data-text]')) element.textContent = text(element.dataset.text);
   for (const element of document.querySelectorAll('[data-label]')) element.setAttribute('aria-label', text(element.dataset.label));
   document.title = text('title');

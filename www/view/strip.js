@@ -5,7 +5,7 @@ import { text } from './language.js';
 const svgNamespace = 'http://www.w3.org/2000/svg';
 const BLOCK = 26;
 const GAP = 4;
-const HEIGHT = 80;
+const HEIGHT = 64;
 
 export function stripView({ selectStage }) {
   const strip = byId('strip');

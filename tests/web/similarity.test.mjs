@@ -1,0 +1,346 @@
+// Similarity of feature maps and networks without a part, as the library gives them: in Chromium on both engines, and in Node.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+
+import { launch } from '../../tools/browser.mjs';
+import { pageMounts, repository, serve } from '../../tools/serve.mjs';
+
+let server;
+let browser;
+let page;
+
+before(async () => {
+  server = await serve(null, { mounts: { ...pageMounts, '/blank/': path.join(repository, 'tests/web/blank') } });
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+beforeEach(async () => {
+  page = await browser.newPage();
+  await page.goto(`${server.url}blank/`);
+});
+afterEach(() => page?.close());
+
+/** Runs a function in the page; the library and `codeOf` (a promise's error code) are there for it. */
+const inPage = (body, argument, where = page) =>
+  where.evaluate(
+    async ([body, argument]) => {
+      const library = await import('/lib/index.js');
+      const codeOf = (promise) => Promise.resolve(promise).then(() => 'no error', (error) => error.code ?? String(error));
+      return new Function('library', 'codeOf', 'argument', `return (${body})(library, codeOf, argument)`)(library, codeOf, argument);
+    },
+    [String(body), argument],
+  );
+
+const close = (found, expected, tolerance, name) => {
+  assert.equal(found.length, expected.length, name);
+  found.forEach((value, i) => assert.ok(Math.abs(value - expected[i]) <= tolerance, `${name} ${i}: ${value}, expected ${expected[i]}`));
+};
+
+/** `count` numbers in [-1, 1) from a name, as tests/reference/README.md says. */
+function unit(name, count) {
+  const mask = (1n << 64n) - 1n;
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of Buffer.from(name)) hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & mask;
+  return Array.from({ length: count }, (_, i) => {
+    let z = (hash + BigInt(i + 1) * 0x9e3779b97f4a7c15n) & mask;
+    z = ((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n) & mask;
+    z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & mask;
+    z ^= z >> 31n;
+    return Number(z >> 40n) / 2 ** 23 - 1;
+  });
+}
+
+/** The maps that tests/reference/similarity.py made. */
+function madePair(i) {
+  const x = unit(`x${i}`, 6 * 35).map((value) => Math.fround(Math.fround(value) + 3));
+  const [mix, noise] = [unit('mix', 9 * 6), unit(`y${i}`, 9 * 35)];
+  const y = noise.map((value, at) => {
+    const [o, p] = [Math.floor(at / 35), at % 35];
+    return Array.from({ length: 6 }, (_, c) => mix[o * 6 + c] * x[c * 35 + p]).reduce((a, b) => a + b) + 0.5 * value - 2;
+  });
+  return [{ data: x, dims: [6, 5, 7] }, { data: y, dims: [9, 5, 7] }];
+}
+
+/** Compares made numbers with whatever opened `similarity`; the same in a page and in Node. */
+async function measureMade(similarity, { pairs, held, ridge }) {
+  const maps = ({ data, dims }) => ({ data: Float32Array.from(data), dims });
+  const [a, b] = pairs[0].map(maps);
+  const sums = similarity.accumulate();
+  for (const [i, [x, y]] of pairs.entries()) await sums.add(maps(x), maps(y), { heldOut: held.includes(i) });
+  const { pearson, cosine, r2, cka, fit, images, positions } = await sums.result({ ridge });
+  const plain = (value) => (ArrayBuffer.isView(value) ? Array.from(value) : value && typeof value === 'object' && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).map(([key, part]) => [key, plain(part)])) : value);
+  return plain({ first: { pearson: (await similarity.correlate(a, b)).matrix, cosine: (await similarity.correlate(a, b, { metric: 'cosine' })).matrix }, pearson, cosine, r2, cka, fit, images, positions });
+}
+
+test('made numbers agree with NumPy, in a worker, in place and in Node', async () => {
+  const golden = JSON.parse(await readFile(path.join(repository, 'tests/golden/similarity/made.json'), 'utf8'));
+  const request = { pairs: Array.from({ length: 4 }, (_, i) => madePair(i)), held: golden.held, ridge: golden.ridge };
+  const { openSimilarity } = await import(pathToFileURL(path.join(repository, 'dist/site/lib/node.js')).href);
+  const inNode = await openSimilarity();
+  const answers = [await measureMade(inNode, request)];
+  inNode.close();
+  for (const worker of [true, false]) {
+    const body = `async ({ openSimilarity }, _, { worker, request }) => {
+      const similarity = await openSimilarity({ worker });
+      const answer = await (${measureMade})(similarity, request);
+      similarity.close();
+      return answer;
+    }`;
+    answers.push(await inPage(body, { worker, request }));
+  }
+  for (const { first, pearson, cosine, r2, cka, fit, images, positions } of answers) {
+    for (const metric of ['pearson', 'cosine']) close(first[metric].filter((_, i) => i % golden.step === 0), golden.first[metric], 1e-5, metric);
+    for (const [name, found] of Object.entries({ pearson, cosine })) {
+      close(found.best, golden[name].score, 1e-5, name);
+      assert.deepEqual(found.match, golden[name].channel);
+    }
+    close([cka, r2.mean, r2.median], [golden.cka, golden.mean, golden.median], 1e-5, 'over all');
+    close(r2.perChannel, golden.r2, 1e-5, 'R2');
+    close(fit.weight.filter((_, i) => i % golden.step === 0), golden.weight, 1e-5, 'weight');
+    close(fit.bias, golden.bias, 1e-4, 'bias');
+    assert.deepEqual([images, positions, r2.fittedPositions, r2.scoredPositions], [4, 140, 70, 70]);
+  }
+});
+
+test('the matches of real maps are those of a plain loop; the order is one; what does not fit is refused', async () => {
+  const { worst, matched, orders, dead, control, codes, shuffled } = await inPage(async ({ load, openSimilarity }, codeOf) => {
+    const net = await load({ backend: 'wasm' });
+    const { maps, stage } = await net.features('/samples/cat.jpg', { stage: 3 });
+    const [a, b] = [maps[stage.first], maps[stage.last]];
+    const similarity = await openSimilarity();
+    const { matrix, dims, bestOfB, deadA, deadB } = await similarity.correlate(a, b);
+    const size = a.dims[1] * a.dims[2];
+    const row = ({ data }, c) => {
+      const values = Array.from(data.subarray(c * size, (c + 1) * size));
+      const mean = values.reduce((x, y) => x + y) / size;
+      const length = Math.hypot(...values.map((value) => value - mean));
+      return values.map((value) => (length > 1e-6 * Math.abs(mean) ? (value - mean) / length : 0));
+    };
+    const [rowsA, rowsB] = [a, b].map((maps) => Array.from({ length: maps.dims[0] }, (_, c) => row(maps, c)));
+    let worst = 0;
+    let matched = true;
+    rowsB.forEach((y, j) => {
+      let most = 0;
+      rowsA.forEach((x, i) => {
+        const r = x.reduce((sum, value, p) => sum + value * y[p], 0);
+        worst = Math.max(worst, Math.abs(r - matrix[i * dims[1] + j]));
+        most = Math.max(most, Math.abs(r));
+      });
+      if (deadB.includes(j)) matched &&= bestOfB.match[j] === -1 && bestOfB.score[j] === 0;
+      else matched &&= Math.abs(Math.abs(bestOfB.score[j]) - most) < 1e-5 && matrix[bestOfB.match[j] * dims[1] + j] === bestOfB.score[j];
+    });
+    const { rows, columns } = await similarity.order(matrix, dims);
+    const orders = [rows, columns].map((order) => Array.from(order).sort((a, b) => a - b).every((value, i) => value === i));
+    const chance = await similarity.control(a, b, { seed: 5 });
+    const again = await similarity.control(a, b, { seed: 5 });
+    const median = (values) => Array.from(values, Math.abs).sort((a, b) => a - b)[values.length >> 1];
+    const shuffled = await similarity.shuffle(b, { seed: 5 });
+    const sum = (values) => values.reduce((a, b) => a + b);
+    const waiting = similarity.correlate(a, b);
+    const aborted = new AbortController();
+    const abortedCall = similarity.correlate(a, b, { signal: aborted.signal });
+    aborted.abort();
+    const codes = [
+      await codeOf(abortedCall),
+      await codeOf(similarity.correlate(a, { data: b.data, dims: [b.dims[0], 1, 1] })),
+      await codeOf(similarity.correlate(a, maps[stage.ghost].data)),
+      await codeOf(similarity.correlate(a, (await net.features('/samples/cat.jpg', { stage: 2 })).maps['layer2.end'])),
+      await codeOf(similarity.correlate(a, b, { metric: 'charm' })),
+      await codeOf(similarity.accumulate().result()),
+    ];
+    await waiting;
+    const last = similarity.correlate(a, b);
+    similarity.close();
+    codes.push(await codeOf(last), await codeOf(similarity.correlate(a, b)));
+    net.dispose();
+    return {
+      worst, matched, orders, codes, dead: [deadA.length, deadB.length],
+      control: [median(bestOfB.score), median(chance.bestOfB.score), chance.matrix.every((value, i) => value === again.matrix[i])],
+      shuffled: [sum(b.data), sum(shuffled.data), shuffled.data.some((value, i) => value !== b.data[i])],
+    };
+  });
+  assert.ok(worst <= 1e-5, `${worst}`);
+  assert.ok(matched);
+  assert.ok(dead.every((count) => count < 240), `${dead}`);
+  assert.deepEqual(orders, [true, true]);
+  assert.ok(control[0] > control[1] && control[2], `${control}`);
+  assert.ok(Math.abs(shuffled[0] - shuffled[1]) < 1e-3 * Math.abs(shuffled[0]) && shuffled[2]);
+  assert.deepEqual(codes, ['aborted', 'wrong-shape', 'wrong-shape', 'wrong-shape', 'bad-option', 'wrong-shape', 'disposed', 'disposed']);
+});
+
+test('redundancy: every measure beside every control, over one picture and over many', async () => {
+  const { one, direct, many, controls, added, alone, codes, progress, requested } = await inPage(async ({ load, openSimilarity }, codeOf) => {
+    const requested = () => performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname);
+    const net = await load({ backend: 'wasm', worker: false });
+    const before = requested();
+    const samples = await (await fetch('/samples/samples.json')).json();
+    const pictures = samples.map(({ file }) => `/samples/${file}`);
+    const brief = ({ perChannel, matches, fit, dead, control, ...rest }) => ({ ...rest, channels: perChannel?.length, dead: dead.length, control: control && { kind: control.kind, score: control.score } });
+    const one = await net.redundancy(pictures[0], { stage: 2 });
+    const { maps, stage } = await net.features(pictures[0], { stage: 2 });
+    const similarity = await openSimilarity({ worker: false });
+    const direct = (await similarity.correlate(maps[stage.first], maps[stage.last])).bestOfB;
+    similarity.close();
+    const progress = [];
+    const many = {};
+    for (const metric of ['pearson', 'cosine', 'r2', 'cka']) {
+      many[metric] = brief(await net.redundancy(pictures, { stage: 'layer2', metric, onProgress: ({ done, total }) => metric === 'r2' && progress.push(`${done}/${total}`) }));
+    }
+    const controls = {};
+    for (const control of ['shuffled-positions', 'random-weights', false]) controls[control] = brief(await net.redundancy(pictures.slice(0, 2), { stage: 3, control, metric: 'cka' }));
+    controls.other = brief(await net.redundancy(pictures[0], { stage: 3, other: pictures[1] }));
+    const added = brief(await net.redundancy(pictures.slice(0, 3), { stage: 3, metric: 'r2', added: true }));
+    const alone = brief(await net.redundancy(pictures[0], { stage: 1 }));
+    const stopped = new AbortController();
+    const codes = [
+      await codeOf(net.redundancy(pictures, { stage: 2, signal: stopped.signal, onProgress: () => stopped.abort() })),
+      await codeOf(net.redundancy(pictures[0], { stage: 9 })),
+      await codeOf(net.redundancy(pictures[0], { stage: 2, metric: 'charm' })),
+      await codeOf(net.redundancy(pictures[0], { stage: 2, control: 'other-image' })),
+      await codeOf(net.redundancy(pictures[0], { taps: ['layer2.base'] })),
+      await codeOf(net.redundancy(pictures[0], { taps: ['layer2.base', 'layer3.base'] })),
+      await codeOf(net.redundancy(pictures[0], { taps: ['layer2.base', 'layer2.wing'] })),
+      await codeOf(net.redundancy([], { stage: 2 })),
+    ];
+    net.dispose();
+    codes.push(await codeOf(net.redundancy(pictures[0], { stage: 2 })));
+    return {
+      one: { ...brief(one), perChannel: Array.from(one.perChannel), matches: Array.from(one.matches) },
+      direct: { score: Array.from(direct.score), match: Array.from(direct.match) },
+      many, controls, added, alone, codes, progress, requested: [before, requested()],
+    };
+  });
+  close(one.perChannel, direct.score, 1e-5, 'one picture');
+  assert.deepEqual(one.matches, direct.match);
+  assert.deepEqual([one.stage, one.taps, one.control.kind, one.sufficient], ['layer2', ['layer2.base', 'layer2.end'], 'shuffled-positions', true]);
+  assert.equal(one.quantiles.length, 5);
+  assert.ok(one.quantiles.every((value, i) => i === 0 || value >= one.quantiles[i - 1]) && one.quantiles[2] === one.score);
+  for (const [metric, { score, control, samples, sufficient, channels }] of Object.entries(many)) {
+    assert.equal(control.kind, 'other-image', metric);
+    assert.ok(score > control.score + 0.05, `${metric}: ${score}, by chance ${control.score}`);
+    assert.equal(samples.images, 8);
+    assert.equal(sufficient, true, metric);
+    assert.equal(channels, metric === 'cka' ? undefined : 96);
+  }
+  const { positions, fittedPositions, scoredPositions } = many.r2.samples;
+  assert.deepEqual([positions, fittedPositions], [4 * scoredPositions, 3 * scoredPositions], 'every fourth picture is held out');
+  assert.deepEqual(progress, Array.from({ length: 8 }, (_, i) => `${i + 1}/8`));
+  assert.ok(controls['shuffled-positions'].control.score < controls['shuffled-positions'].score);
+  assert.ok(controls['random-weights'].control.score < controls['random-weights'].score);
+  assert.equal(controls.false.control, undefined);
+  assert.equal(controls.other.control.kind, 'other-image');
+  assert.deepEqual([added.taps, added.sufficient], [['layer3.base', 'layer3.end.conv3'], false]);
+  assert.match(added.reason, /^The fit of 240 channels rests on /);
+  assert.deepEqual([alone.sufficient, alone.score > 0.999], [false, true]);
+  assert.deepEqual(codes, ['aborted', 'bad-option', 'bad-option', 'bad-option', 'bad-option', 'wrong-shape', 'unknown-tap', 'bad-image', 'disposed']);
+  const late = (name) => /\/(study|similarity|edit)[\w-]*\.js$|\/wasm\/study\//.test(name);
+  assert.ok(!requested[0].some(late), 'nothing of it is fetched before it is used');
+  assert.ok(requested[1].some((name) => name === '/wasm/study/g_ghostnet_bg.wasm'));
+});
+
+test('networks without a part, and twins, run on both engines alike', async () => {
+  const gpuBrowser = await launch({ webgpu: true });
+  try {
+    page = await gpuBrowser.newPage();
+    await page.goto(`${server.url}blank/`);
+    const { results, infos, codes, again } = await inPage(async ({ load }, codeOf) => {
+      const picture = '/samples/cat.jpg';
+      const taps = ['layer3.base', 'layer3.merge', 'layer3.ghost', 'layer3.end', 'layer4.end', 'logits'];
+      const wasm = await load({ backend: 'wasm' });
+      const { fit, score } = await wasm.redundancy([picture, '/samples/coffee.jpg'], { taps: ['layer3.base', 'layer3.ghost'], metric: 'r2', control: false });
+      const { width, cheap } = wasm.info.stages[2];
+      const part = { weight: new Float32Array(cheap * cheap).map((_, i) => (i % (cheap + 1) === 0 ? 0.5 : 0)), bias: new Float32Array(cheap).fill(-0.1) };
+      const edits = {
+        ghostOff: { stage: 3, ghost: 'off' },
+        mergeOff: { stage: 'layer3', merge: 'off' },
+        fitWhole: { stage: 3, ghost: fit },
+        fitPart: { stage: 3, ghost: part },
+        channelOff: [{ channels: [{ tap: 'layer3.base', channel: 1 }] }, { channels: [{ tap: 'layer4.end', channel: 7 }] }],
+      };
+      const results = { fit: [fit.weight.length === cheap * width, score] };
+      const infos = [];
+      let again;
+      for (const backend of ['wasm', 'webgpu']) {
+        const net = await wasm.ablated({}, { backend });
+        const see = async (net) => {
+          const { maps } = await net.features(picture, { taps });
+          return Object.fromEntries(taps.map((tap) => [tap, Array.from(maps[tap].data)]));
+        };
+        results[backend] = { asIs: await see(net) };
+        for (const [name, edit] of Object.entries(edits)) {
+          const without = await net.ablated(edit);
+          infos.push([without.info.edit, without.info.backend, without.info.labels.length]);
+          results[backend][name] = await see(without);
+          // An edited net can be edited.
+          if (name === 'mergeOff' && backend === 'wasm') {
+            const both = await without.ablated({ stage: 3, ghost: 'off' });
+            again = Math.max(...(await see(both))['layer3.ghost']);
+            both.dispose();
+          }
+          without.dispose();
+        }
+        for (const [name, make] of [['plain', () => net.plainTwin()], ['random', () => net.randomTwin({ seed: 3 })]]) {
+          const twin = await make();
+          const { edit, variant, params, macs, activations } = twin.info;
+          infos.push({ edit, variant, params, macs, activations });
+          results[backend][name] = { logits: (await twin.features(picture, { taps: ['logits'] })).maps.logits.data };
+          results[backend][name].logits = Array.from(results[backend][name].logits);
+          twin.dispose();
+        }
+        net.dispose();
+      }
+      const codes = [
+        await codeOf(wasm.ablated({ stage: 1, ghost: 'off' })),
+        await codeOf(wasm.ablated({ stage: 7, ghost: 'off' })),
+        await codeOf(wasm.ablated({ stage: 3, ghost: 'on' })),
+        await codeOf(wasm.ablated({ stage: 3, ghost: { weight: fit.weight.slice(1), bias: fit.bias } })),
+        await codeOf(wasm.ablated({ channels: [{ tap: 'layer3.base', channel: 240 }] })),
+        await codeOf(wasm.ablated({ channels: [{ tap: 'avgpool', channel: 0 }] })),
+        await codeOf(wasm.ablated({ stage: 3, ghost: 'off' }, { signal: AbortSignal.abort() })),
+      ];
+      results.original = { params: wasm.info.params, macs: wasm.info.macs, activations: wasm.info.activations };
+      wasm.dispose();
+      return { results, infos, codes, again };
+    });
+    const { wasm, webgpu, original } = results;
+    const largest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    for (const name of ['asIs', 'ghostOff', 'mergeOff', 'fitWhole', 'fitPart', 'channelOff', 'plain', 'random']) {
+      for (const [tap, values] of Object.entries(wasm[name])) close(webgpu[name][tap], values, 2e-4 * largest(values), `${name} ${tap}`);
+      if (name !== 'asIs') assert.ok(largest(wasm[name].logits.map((value, i) => value - wasm.asIs.logits[i])) > 1e-3, `${name} changes the answer`);
+    }
+    const maps = (values, channel, count) => values.slice((channel * values.length) / count, ((channel + 1) * values.length) / count);
+    for (const engine of [wasm, webgpu]) {
+      assert.equal(largest(engine.ghostOff['layer3.ghost']), 0);
+      assert.equal(largest(engine.mergeOff['layer3.merge']), 0);
+      assert.ok(largest(engine.mergeOff['layer3.ghost']) > 0);
+      assert.deepEqual(engine.ghostOff['layer3.base'], engine.asIs['layer3.base']);
+      assert.equal(largest(maps(engine.channelOff['layer3.base'], 1, 240)), 0);
+      assert.ok(largest(maps(engine.asIs['layer3.base'], 1, 240)) > 0);
+      assert.equal(largest(maps(engine.channelOff['layer4.end'], 7, 528)), 0);
+      // ReLU(0.5 x - 0.1) of the part of block 1 that the cheap operation reads: its last maps.
+      const base = engine.fitPart['layer3.base'];
+      const ghost = engine.fitPart['layer3.ghost'];
+      close(ghost, base.slice(-ghost.length).map((value) => Math.max(0, 0.5 * value - 0.1)), 1e-5 * largest(base), 'the fit');
+    }
+    assert.deepEqual(results.fit[0], true);
+    assert.equal(again, 0);
+    const ablated = infos.filter(Array.isArray);
+    assert.deepEqual(ablated.map(([edit, , labels]) => `${edit} ${labels}`), Array.from({ length: 10 }, () => 'ablated 10'));
+    assert.deepEqual(ablated.map(([, backend]) => backend), ['wasm', 'webgpu'].flatMap((backend) => Array.from({ length: 5 }, () => backend)));
+    const twins = infos.filter((info) => !Array.isArray(info));
+    assert.deepEqual(twins.map(({ edit, variant }) => `${edit} ${variant}`), ['plain regnetx_006', 'random g_ghost_regnetx_006', 'plain regnetx_006', 'random g_ghost_regnetx_006']);
+    for (const cost of ['params', 'macs', 'activations']) {
+      assert.ok(twins[0][cost] > original[cost], cost);
+      assert.equal(twins[1][cost], original[cost], cost);
+    }
+    assert.deepEqual(codes, ['unsupported', 'bad-option', 'bad-option', 'wrong-shape', 'wrong-shape', 'unsupported', 'aborted']);
+  } finally {
+    await gpuBrowser.close();
+  }
+});

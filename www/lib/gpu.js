@@ -1,0 +1,105 @@
+/**
+ * @file The graphics card: whether it computes rightly, which numbers it takes, and pictures from its memory. Fetched
+ * where there is one.
+ */
+import { GGhostError } from './errors.js';
+import { gridOf, paletteOf } from './draw.js';
+import { compare } from './self-test.js';
+
+/** Most taps that stay on the device beside the one that is drawn: each holds memory. */
+const MOST_KEPT = 7;
+
+/** @typedef {{ net: object, precision: 'f32' | 'f16', precisionReason?: string }} GpuNet */
+
+/**
+ * The model on the graphics card, held against WebAssembly: in f32, and in f16 where the card has it, that is right
+ * and it is faster. A fault is given a second chance.
+ * @param {(precision: 'f32' | 'f16') => Promise<object>} create
+ * @param {object} wasm the same model there
+ * @param {{ precision?: 'f32' | 'f16' | 'int8', insisted?: boolean }} options f16 that is asked for is taken although it
+ *   be slower; if insisted on WebGPU, there is no way back from it to f32
+ * @returns {Promise<GpuNet>}
+ */
+export async function openOnGpu(create, wasm, { precision, insisted }) {
+  if (precision === 'f16') {
+    try {
+      return await attempt(create, wasm, 'f16');
+    } catch (error) {
+      if (!error?.code || insisted) throw error;
+      return { ...(await attempt(create, wasm, 'f32')), precisionReason: `f16 cannot be used: ${error.message}` };
+    }
+  }
+  const f32 = await attempt(create, wasm, 'f32');
+  if (precision || !(await hasF16())) return f32;
+  try {
+    const f16 = await attempt(create, wasm, 'f16');
+    const [better, worse] = (await milliseconds(f16.net, 4)) < (await milliseconds(f32.net, 4)) ? [f16, f32] : [f32, f16];
+    worse.net.free();
+    return better;
+  } catch (error) {
+    if (!error?.code) throw error;
+    return f32;
+  }
+}
+
+/** @returns {Promise<GpuNet>} */
+async function attempt(create, wasm, precision) {
+  for (let last = false; ; last = true) {
+    let net;
+    let verdict;
+    try {
+      net = await create(precision);
+      verdict = await compare(net, wasm, precision);
+      if (verdict.passed) return { net, precision };
+    } catch (error) {
+      net?.free();
+      if (last || !error?.code) throw error;
+      continue;
+    }
+    net.free();
+    throw new GGhostError('gpu', `The graphics card computes wrongly in ${precision}: off by ${verdict.worstError.toPrecision(2)} of the largest value.`);
+  }
+}
+
+/** Whether a card, not one in software, has f16. */
+async function hasF16() {
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
+  return Boolean(adapter?.features.has('shader-f16') && !adapter.info?.isFallbackAdapter);
+}
+
+/** Time of one picture: the middle one of all runs but the first, which warms up. */
+export async function milliseconds(net, runs) {
+  const { side } = JSON.parse(net.info()).input;
+  const data = new Float32Array(3 * side * side);
+  const times = [];
+  for (let run = 0; run < runs; run++) {
+    const start = performance.now();
+    (await net.forward(data, 1, side, side, [])).free();
+    times.push(performance.now() - start);
+  }
+  return times.slice(1).sort((a, b) => a - b)[(runs - 1) >> 1];
+}
+
+/**
+ * Draws maps from where they lie on the device.
+ * @param {object} net
+ * @param {{ data: Float32Array, dims: number[], kept?: Map<string, number[]> }} image the input that was run last, and
+ *   the taps of it that are on the device with their channels, height and width
+ * @param {string} tap
+ * @param {import('./draw.d.ts').DrawOptions} options
+ * @returns {Promise<ImageBitmap>}
+ */
+export async function drawFromDevice(net, image, tap, options) {
+  const kept = image.kept ?? new Map();
+  if (!kept.has(tap)) {
+    const names = [...[...kept.keys()].slice(-MOST_KEPT), tap];
+    // Gone, should this fail.
+    image.kept = undefined;
+    const output = await net.keep(image.data, image.dims[2], image.dims[3], names);
+    image.kept = new Map(names.map((name, i) => [name, Array.from(output.tapDims(i)).slice(1)]));
+    output.free();
+  }
+  const { channels, columns, cell, gap, colormap, scale } = gridOf(image.kept.get(tap), options);
+  const picture = { image: 0, channels, columns, cell, gap, oneScale: scale === 'all' };
+  return net.drawTap(tap, JSON.stringify(picture), new Uint8Array(paletteOf(colormap).buffer));
+}

@@ -1,0 +1,28 @@
+/**
+ * @file A thread of the engine: an instance of its module on the shared memory. It answers once, `{}` or `{ error }`,
+ * and then takes part in whatever the engine computes until it is terminated.
+ */
+import { flavours } from './flavours.js';
+import { loadGlue } from './module.js';
+
+addEventListener(
+  'message',
+  async ({ data: { flavour, folder, module, memory } }) => {
+    let glue;
+    try {
+      glue = await loadGlue(flavours.find(({ name }) => name === flavour), folder);
+      await glue.default({ module_or_path: module, memory });
+    } catch (error) {
+      postMessage({ error: error.message });
+      return;
+    }
+    postMessage({});
+    try {
+      glue.runThread();
+    } finally {
+      // It ends by a trap only, and then the engine must not wait for it.
+      glue.threadFailed();
+    }
+  },
+  { once: true },
+);
