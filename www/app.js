@@ -9,7 +9,6 @@ import { engineView } from './view/engine.js';
 import { comparedTaps, inputOf } from './view/input.js';
 import { speak, text } from './view/language.js';
 import { listenForPictures, pictureView } from './view/picture.js';
-import { stripView } from './view/strip.js';
 
 const state = {
   ...defaults,
@@ -47,7 +46,7 @@ const actions = {
   update,
 };
 
-const views = [engineView(), pictureView(actions), answerView(), stripView(actions)];
+const views = [engineView(), pictureView(actions), answerView()];
 
 function update(change) {
   Object.assign(state, change);

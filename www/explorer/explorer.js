@@ -8,6 +8,7 @@ import { readPin, writePin } from './compare.js';
 import './panel.js';
 import { sources } from './sources.js';
 import { studies, timeBoth } from './study.js';
+import { stripView } from './strip.js';
 import { settingsOf } from './tour.js';
 import { tools } from './tools.js';
 
@@ -71,6 +72,7 @@ export function explore(page) {
   panel.net = page.net;
   const start = effects({ ...page, metrics });
   const drawTools = tools({ ...page, actions, panel });
+  const drawStrip = stripView(actions);
   const drawSources = sources({ ...page, actions });
   const tour = document.createElement('gg-tour');
   tour.actions = actions;
@@ -103,6 +105,7 @@ export function explore(page) {
   let attached = false;
   return (now) => {
     panel.show(now);
+    drawStrip(now);
     drawTools(now);
     drawSources(now);
     Object.assign(tour, { step: now.step, state: now, language: now.language });

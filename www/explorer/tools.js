@@ -1,5 +1,5 @@
 /** @file The top bar: language, theme, model, status, link and export. */
-import { writeAddress } from '../view/address.js';
+import { defaults } from '../view/address.js';
 import { byId, onChange } from '../view/dom.js';
 import { speak, text } from '../view/language.js';
 import { exportCsv, exportJson, exportPng, save } from './export.js';
@@ -107,4 +107,11 @@ function remember(state) {
     written = address;
     history.replaceState(null, '', address ? `#${address}` : location.pathname + location.search);
   }, 150);
+}
+
+/** The part of the address after `#`; a picture of the visitor's own has no name there. */
+function writeAddress(state) {
+  const named = { ...state, sample: state.picture?.sample?.file ?? defaults.sample };
+  const changed = Object.keys(defaults).filter((name) => named[name] !== undefined && named[name] !== defaults[name]);
+  return new URLSearchParams(changed.map((name) => [name, String(named[name])])).toString();
 }

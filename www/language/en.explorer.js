@@ -1,5 +1,16 @@
 /** @file The explorer in English. `{places}` are filled in; `one` and `other` are chosen by the number `n`. */
 export default {
+  // The strip of stages
+  picture: 'Picture',
+  answer: 'Answer',
+  classes: { one: '{n} class', other: '{n} classes' },
+  blocks: { one: '{n} block', other: '{n} blocks' },
+  stageName: 'Stage {number}',
+  stageMaps: '{width} maps, {size}',
+  ghosts: '{n} ghosts',
+  plain: 'plain',
+  oneBlock: 'one block',
+
   // The sentence above the maps
   headline_outputs: 'In stage {number}, {count} maps of the last block have a near twin in block 1 ({slider}).',
   headline_added: 'Of what the last block of stage {number} added, {count} maps have a near twin in block 1 ({slider}).',

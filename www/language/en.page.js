@@ -39,13 +39,4 @@ export default {
   wrong: '“{label}”, and wrong',
   sampleUnknown: 'This sample shows none of what the model knows, so every answer is wrong. {known}',
   maybeNone: 'It may be none of them. {known}',
-  picture: 'Picture',
-  answer: 'Answer',
-  classes: { one: '{n} class', other: '{n} classes' },
-  blocks: { one: '{n} block', other: '{n} blocks' },
-  stageName: 'Stage {number}',
-  stageMaps: '{width} maps, {size}',
-  ghosts: '{n} ghosts',
-  plain: 'plain',
-  oneBlock: 'one block',
 };

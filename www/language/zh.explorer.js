@@ -1,5 +1,16 @@
 /** @file The explorer in Chinese. `{places}` are filled in; `other` is for every number. */
 export default {
+  // The strip of stages
+  picture: '图片',
+  answer: '结果',
+  classes: { other: '{n} 类' },
+  blocks: { other: '{n} 个块' },
+  stageName: '阶段 {number}',
+  stageMaps: '{width} 张图，{size}',
+  ghosts: '{n} 张 ghost',
+  plain: '普通',
+  oneBlock: '一个块',
+
   // The sentence above the maps
   headline_outputs: '阶段 {number} 的最后一块中，{count} 张特征图在第 1 块里有近似的孪生图（{slider}）。',
   headline_added: '在阶段 {number} 最后一块新增的内容中，{count} 张在第 1 块里有近似的孪生图（{slider}）。',

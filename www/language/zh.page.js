@@ -39,13 +39,4 @@ export default {
   wrong: '“{label}”，但这是错的',
   sampleUnknown: '这张示例里没有模型认识的事物，所以任何答案都是错的。{known}',
   maybeNone: '也可能都不是。{known}',
-  picture: '图片',
-  answer: '结果',
-  classes: { other: '{n} 类' },
-  blocks: { other: '{n} 个块' },
-  stageName: '阶段 {number}',
-  stageMaps: '{width} 张图，{size}',
-  ghosts: '{n} 张 ghost',
-  plain: '普通',
-  oneBlock: '一个块',
 };

@@ -30,10 +30,3 @@ export function readAddress(hash) {
   }
   return found;
 }
-
-/** The part of the address after `#`; a picture of the visitor's own has no name there. */
-export function writeAddress(state) {
-  const named = { ...state, sample: state.picture?.sample?.file ?? defaults.sample };
-  const changed = Object.keys(defaults).filter((name) => named[name] !== undefined && named[name] !== defaults[name]);
-  return new URLSearchParams(changed.map((name) => [name, String(named[name])])).toString();
-}

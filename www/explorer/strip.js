@@ -1,6 +1,6 @@
 /** @file The network as a row of stages: height is channels, width is blocks. The selected one opens below. */
-import { byId, element, onChange } from './dom.js';
-import { text } from './language.js';
+import { byId, element, onChange } from '../view/dom.js';
+import { text } from '../view/language.js';
 
 const svgNamespace = 'http://www.w3.org/2000/svg';
 const BLOCK = 26;
