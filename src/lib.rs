@@ -14,6 +14,8 @@ pub mod model;
 pub mod plan;
 #[cfg(feature = "pth")]
 pub mod pth;
+#[cfg(feature = "cpu")]
+pub mod quantize;
 #[cfg(feature = "study")]
 mod random;
 pub mod recognise;

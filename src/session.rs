@@ -111,6 +111,17 @@ impl CpuSession {
         Ok(CpuSession { weights, pool: Pool::new(threads), planned: None })
     }
 
+    /// As [`CpuSession::new`]; the model's weights leave it as they are packed, so that both are never whole at
+    /// the same time.
+    ///
+    /// # Errors
+    /// As [`cpu::Weights::take`].
+    pub fn take(model: &mut Model, threads: usize) -> Result<CpuSession> {
+        let network = model.network(model.input.side, model.input.side)?;
+        let weights = cpu::Weights::take(&network, &mut model.checkpoint)?;
+        Ok(CpuSession { weights, pool: Pool::new(threads), planned: None })
+    }
+
     /// Threads that run.
     #[must_use]
     pub fn threads(&self) -> usize {

@@ -25,6 +25,9 @@ const MAX_EXPANSION: usize = 4;
 pub(crate) const MAX_KEY: usize = 256;
 const MAX_DIMENSIONS: usize = 8;
 
+/// Bytes that are worth handing back to the allocator.
+const RELEASED_AT_ONCE: usize = 64 * 1024;
+
 /// Element type of a stored tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dtype {
@@ -38,6 +41,8 @@ pub enum Dtype {
     F64,
     /// 64-bit integer: only batch norm's counters, which are not used.
     I64,
+    /// 8-bit integer: a weight with a scale for each output channel.
+    I8,
 }
 
 impl Dtype {
@@ -45,6 +50,7 @@ impl Dtype {
     #[must_use]
     pub fn size(self) -> usize {
         match self {
+            Dtype::I8 => 1,
             Dtype::F16 | Dtype::Bf16 => 2,
             Dtype::F32 => 4,
             Dtype::F64 | Dtype::I64 => 8,
@@ -59,11 +65,12 @@ impl Dtype {
             Dtype::F32 => safetensors::Dtype::F32,
             Dtype::F64 => safetensors::Dtype::F64,
             Dtype::I64 => safetensors::Dtype::I64,
+            Dtype::I8 => safetensors::Dtype::I8,
         }
     }
 
     fn from_stored(stored: safetensors::Dtype) -> Option<Dtype> {
-        [Dtype::F16, Dtype::Bf16, Dtype::F32, Dtype::F64, Dtype::I64]
+        [Dtype::F16, Dtype::Bf16, Dtype::F32, Dtype::F64, Dtype::I64, Dtype::I8]
             .into_iter()
             .find(|dtype| dtype.stored() == stored)
     }
@@ -152,6 +159,22 @@ pub struct Scaled {
     pub scale: Vec<f32>,
     /// `[channels_out]`
     pub shift: Vec<f32>,
+}
+
+/// A convolution's weights of eight bits, and how its input becomes seven:
+/// `x -> x / step + zero`, rounded and held to 0..=127.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quantized {
+    /// `[channels_out, channels_in / groups, kernel, kernel]`
+    pub weight: Vec<i8>,
+    /// `[channels_out]`: what a weight is multiplied by.
+    pub scale: Vec<f32>,
+    /// `[channels_out]`
+    pub bias: Vec<f32>,
+    /// Distance of neighbouring inputs.
+    pub step: f32,
+    /// What an input of zero becomes, a whole number.
+    pub zero: f32,
 }
 
 /// What a batch norm does to a channel, the convolution's bias included.
@@ -273,6 +296,29 @@ impl Checkpoint {
         self.tensors = BTreeMap::new();
     }
 
+    /// Where a tensor begins in the file.
+    #[must_use]
+    pub fn offset(&self, name: &str) -> Option<usize> {
+        self.tensors.get(name).map(|tensor| tensor.offset)
+    }
+
+    /// Drops a convolution's tensors, and the file's end as far as no other tensor is in it.
+    pub(crate) fn release(&mut self, step: &Step, conv: &Conv) {
+        for (name, _) in self.expected_of((step, conv)) {
+            self.tensors.remove(&name);
+        }
+        let end = |tensor: &Tensor| {
+            let last: usize =
+                tensor.shape.iter().zip(&tensor.strides).map(|(&n, &stride)| n.max(1) * stride).sum();
+            tensor.offset + (last + 1) * tensor.dtype.size()
+        };
+        let end = self.tensors.values().map(end).max().unwrap_or(0);
+        if end + RELEASED_AT_ONCE <= self.bytes.len() || self.tensors.is_empty() {
+            self.bytes.truncate(end);
+            self.bytes.shrink_to_fit();
+        }
+    }
+
     /// Size of the file.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
@@ -300,7 +346,7 @@ impl Checkpoint {
     /// [`Error::WrongKeys`] with all missing and unknown keys, [`Error::WrongTensorShape`],
     /// [`Error::BadModel`] for a dtype that is no float.
     pub fn check(&self, network: &Network) -> Result<()> {
-        let expected = expected_tensors(network);
+        let expected: Vec<_> = convs_of(network).flat_map(|conv| self.expected_of(conv)).collect();
         let missing: Vec<_> = expected
             .iter()
             .map(|(name, _)| name)
@@ -321,7 +367,8 @@ impl Checkpoint {
             if tensor.shape != shape {
                 return Err(Error::WrongTensorShape { name, expected: shape, found: tensor.shape.clone() });
             }
-            if tensor.dtype == Dtype::I64 {
+            let is_quantized = name.strip_suffix(".weight").is_some_and(|key| self.is_quantized(key));
+            if tensor.dtype == Dtype::I64 || (tensor.dtype == Dtype::I8 && !is_quantized) {
                 return Err(Error::BadModel(format!(
                     "tensor `{name}` holds integers, expected F16, BF16, F32 or F64"
                 )));
@@ -352,6 +399,7 @@ impl Checkpoint {
                 Dtype::F32 => f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]),
                 Dtype::F64 => f64::from_le_bytes(bytes.try_into().expect("eight bytes were taken")) as f32,
                 Dtype::I64 => i64::from_le_bytes(bytes.try_into().expect("eight bytes were taken")) as f32,
+                Dtype::I8 => f32::from(i8::from_le_bytes([bytes[0]])),
             }
         };
         let values: Vec<f32> = if tensor.is_contiguous() {
@@ -400,11 +448,75 @@ impl Checkpoint {
         Ok(Folded { weight, bias: norm.iter().map(|&(_, shift)| shift as f32).collect() })
     }
 
+    /// Whether a convolution's weights have eight bits.
+    #[must_use]
+    pub fn is_quantized(&self, key: &str) -> bool {
+        self.dtype(&format!("{key}.weight")) == Some(Dtype::I8)
+    }
+
+    /// Weights that are computed with in integers; none where they are floats or no input's range is known.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`]; [`Error::BadModel`] for an impossible range.
+    pub fn quantized(&self, conv: &Conv) -> Result<Option<Quantized>> {
+        let key = &conv.weights.conv;
+        let input = format!("{key}.input");
+        if !self.is_quantized(key) || !self.tensors.contains_key(&input) {
+            return Ok(None);
+        }
+        let [step, zero] = self.read(&input)?[..] else { unreachable!("its shape was checked") };
+        if !(f32::MIN_POSITIVE..f32::MAX).contains(&step)
+            || !(0.0..=127.0).contains(&zero)
+            || zero.fract() != 0.0
+        {
+            return Err(Error::BadModel(format!(
+                "tensor `{input}` is [{step}, {zero}], expected a positive step and a whole number from 0 to 127"
+            )));
+        }
+        let weight = self.read(&format!("{key}.weight"))?.into_iter().map(|w| (w as i8).max(-127)).collect();
+        let (scale, bias) = (self.read(&format!("{key}.scale"))?, self.read(&format!("{key}.bias"))?);
+        Ok(Some(Quantized { weight, scale, bias, step, zero }))
+    }
+
+    /// Whether some of the network is computed in integers.
+    #[must_use]
+    pub fn has_integers(&self) -> bool {
+        self.tensors.keys().any(|name| name.strip_suffix(".input").is_some_and(|key| self.is_quantized(key)))
+    }
+
+    /// Forgets the inputs' ranges: weights of eight bits are computed with in floats.
+    pub fn compute_in_floats(&mut self) {
+        let (tensors, mut kept) = (std::mem::take(&mut self.tensors), BTreeMap::new());
+        kept.extend(tensors.into_iter().filter(|(name, _)| !name.ends_with(".input")));
+        self.tensors = kept;
+    }
+
+    /// Names and shapes of the tensors of a convolution: where its weights have eight bits, the batch norm is
+    /// in their scale and bias.
+    pub(crate) fn expected_of(&self, (step, conv): (&Step, &Conv)) -> Vec<(String, Vec<usize>)> {
+        let key = &conv.weights.conv;
+        let mut expected = expected_of_step(step);
+        if self.is_quantized(key) {
+            expected.truncate(1);
+            expected.extend(["scale", "bias"].map(|part| (format!("{key}.{part}"), vec![step.y.channels])));
+            let input = format!("{key}.input");
+            if self.tensors.contains_key(&input) {
+                expected.push((input, vec![2]));
+            }
+        }
+        expected
+    }
+
     /// Weight, and scale and shift of each output channel, in f64: the rounding of numbers that are made
     /// once would be in every number after.
     fn parts(&self, conv: &Conv, channels_out: usize) -> Result<(Vec<f32>, Vec<ScaleAndShift>)> {
         let key = &conv.weights.conv;
         let weight = self.read(&format!("{key}.weight"))?;
+        if self.is_quantized(key) {
+            let (scale, bias) = (self.read(&format!("{key}.scale"))?, self.read(&format!("{key}.bias"))?);
+            let widen = |(&scale, &bias): (&f32, &f32)| (f64::from(scale), f64::from(bias));
+            return Ok((weight, scale.iter().zip(&bias).map(widen).collect()));
+        }
         let bias = match conv.weights.bias {
             true => self.read(&format!("{key}.bias"))?,
             false => vec![0.0; channels_out],
@@ -506,6 +618,14 @@ pub fn safetensors_layout<'a>(
 #[must_use]
 pub fn expected_tensors(network: &Network) -> Vec<(String, Vec<usize>)> {
     network.steps.iter().flat_map(expected_of_step).collect()
+}
+
+/// The convolutions of a network.
+pub(crate) fn convs_of(network: &Network) -> impl Iterator<Item = (&Step, &Conv)> {
+    network.steps.iter().filter_map(|step| match &step.op {
+        Op::Conv(conv) => Some((step, conv)),
+        _ => None,
+    })
 }
 
 /// Those of one step.

@@ -3,9 +3,10 @@
 use super::depthwise::Depthwise;
 use super::f32x4::F32x4;
 use super::gemm::{Packed, Rows, product};
+use super::int8::Int8;
 use super::winograd::Winograd;
 use crate::arch::Conv;
-use crate::weights::Folded;
+use crate::weights::{Folded, Quantized};
 
 /// A view of a value for reading: pixel `p`, channel `c` is `data[p * row + first + c]`.
 #[derive(Clone, Copy)]
@@ -107,6 +108,8 @@ enum Kernel {
     Patch(Vec<Packed>),
     /// One filter a channel.
     Depthwise(Depthwise),
+    /// Any k x k in integers: rows of x or gathered patches are quantized, a few pixels at a time.
+    Int8(Int8),
 }
 
 impl PackedConv {
@@ -136,6 +139,20 @@ impl PackedConv {
         PackedConv { kernel, bias, channels_out, size, stride: conv.stride }
     }
 
+    /// Packs weights of eight bits.
+    pub fn quantized(conv: &Conv, channels_in: usize, quantized: &Quantized) -> PackedConv {
+        let (size, groups, channels_out) = (conv.kernel, conv.groups, quantized.bias.len());
+        let (channels, columns) = (channels_in / groups, channels_out / groups);
+        let taps = size * size;
+        let weight = |group: usize, k: usize, column: usize| {
+            let filter = &quantized.weight[(group * columns + column) * channels * taps..];
+            filter[k % channels * taps + k / channels]
+        };
+        let (packed, mut bias) = Int8::new(quantized, [groups, taps * channels, columns], weight);
+        bias.resize(channels_out + 8, 0.0);
+        PackedConv { kernel: Kernel::Int8(packed), bias, channels_out, size, stride: conv.stride }
+    }
+
     /// Bytes of the packed weights.
     pub fn size_bytes(&self) -> usize {
         size_of_val(self.bias.as_slice())
@@ -144,6 +161,7 @@ impl PackedConv {
                 Kernel::Winograd(winograd) => winograd.size_bytes(),
                 Kernel::Patch(packed) => packed.iter().map(Packed::size_bytes).sum(),
                 Kernel::Depthwise(depthwise) => depthwise.size_bytes(),
+                Kernel::Int8(packed) => packed.size_bytes(),
             }
     }
 
@@ -154,6 +172,8 @@ impl PackedConv {
             Kernel::Winograd(_) => "winograd",
             Kernel::Patch(_) => "patch",
             Kernel::Depthwise(_) => "depthwise",
+            Kernel::Int8(_) if self.size == 1 => "1x1 int8",
+            Kernel::Int8(_) => "patch int8",
         }
     }
 
@@ -169,6 +189,7 @@ impl PackedConv {
             Kernel::Patch(packed) => PATCH_PIXELS * packed.first().map_or(0, |packed| packed.depth),
             Kernel::Depthwise(depthwise) => depthwise.scratch_elements(),
             Kernel::Pointwise(_) => 0,
+            Kernel::Int8(packed) => packed.scratch_elements(),
         }
     }
 
@@ -176,7 +197,7 @@ impl PackedConv {
     pub fn unit(&self, width: usize) -> usize {
         match &self.kernel {
             Kernel::Winograd(_) => Winograd::rows() * width,
-            Kernel::Pointwise(_) | Kernel::Patch(_) => UNIT_PIXELS,
+            Kernel::Pointwise(_) | Kernel::Patch(_) | Kernel::Int8(_) => UNIT_PIXELS,
             Kernel::Depthwise(_) => width,
         }
     }
@@ -201,6 +222,7 @@ impl PackedConv {
             Kernel::Winograd(winograd) => winograd.run(x, y, before / width, epilogue, scratch),
             Kernel::Patch(packed) => self.run_patches(packed, x, y, before, width, epilogue, scratch),
             Kernel::Depthwise(depthwise) => depthwise.run(x, y, before / width, width, epilogue, scratch),
+            Kernel::Int8(packed) => self.run_int8(packed, x, y, before, width, epilogue, scratch),
         }
     }
 
@@ -258,6 +280,50 @@ impl PackedConv {
                 to.fill(0.0);
             }
         }
+    }
+
+    #[inline(never)]
+    fn run_int8(
+        &self,
+        packed: &Int8,
+        x: &Operand,
+        y: &mut [f32],
+        before: usize,
+        width: usize,
+        epilogue: &Epilogue,
+        scratch: &mut [f32],
+    ) {
+        let pixels = y.len() / epilogue.row;
+        let channels = x.channels / packed.groups();
+        for start in (0..pixels).step_by(packed.rows_at_once()) {
+            let rows = packed.rows_at_once().min(pixels - start);
+            for group in 0..packed.groups() {
+                for m in 0..rows {
+                    let pixel = before + start + m;
+                    let (row, column) = (pixel / width, pixel % width);
+                    let patch = packed.row(scratch, m);
+                    for (tap, to) in patch.chunks_exact_mut(channels).take(self.size * self.size).enumerate()
+                    {
+                        match self.input_pixel(x, row, column, tap) {
+                            Some(pixel) => {
+                                packed.quantize(&x.pixel(pixel)[group * channels..][..channels], to);
+                            }
+                            None => to.fill(packed.zero()),
+                        }
+                    }
+                }
+                packed.product(scratch, rows, group, y, (start, before + start), epilogue);
+            }
+        }
+    }
+
+    /// The pixel of x under a filter's tap at an output; none in the padding.
+    #[inline(always)]
+    fn input_pixel(&self, x: &Operand, row: usize, column: usize, tap: usize) -> Option<usize> {
+        let (size, stride, padding) = (self.size, self.stride, self.size / 2);
+        let r = (row * stride + tap / size).wrapping_sub(padding);
+        let c = (column * stride + tap % size).wrapping_sub(padding);
+        (r < x.height && c < x.width).then(|| r * x.width + c)
     }
 }
 

@@ -7,11 +7,11 @@
 mod lanes {
     #![allow(unsafe_code, reason = "wasm's vector load and store take raw pointers")]
     use core::arch::wasm32::{
-        f32x4_add, f32x4_max, f32x4_mul, f32x4_splat, f32x4_sub, v128, v128_load, v128_store,
+        f32x4_add, f32x4_mul, f32x4_pmax, f32x4_splat, f32x4_sub, v128, v128_load, v128_store,
     };
 
     #[derive(Clone, Copy, Debug)]
-    pub struct F32x4(v128);
+    pub struct F32x4(pub(in crate::cpu) v128);
 
     impl F32x4 {
         #[inline(always)]
@@ -46,9 +46,10 @@ mod lanes {
             F32x4(f32x4_mul(self.0, other.0))
         }
 
+        /// `self < other ? other : self`: one instruction, where IEEE's maximum is eight.
         #[inline(always)]
         pub fn max(self, other: F32x4) -> F32x4 {
-            F32x4(f32x4_max(self.0, other.0))
+            F32x4(f32x4_pmax(self.0, other.0))
         }
 
         /// `self * other + sum`
@@ -65,7 +66,7 @@ mod lanes {
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod lanes {
     #[derive(Clone, Copy, Debug)]
-    pub struct F32x4([f32; 4]);
+    pub struct F32x4(pub(in crate::cpu) [f32; 4]);
 
     impl F32x4 {
         #[inline(always)]
@@ -103,9 +104,10 @@ mod lanes {
             self.zip(other, |a, b| a * b)
         }
 
+        /// `self < other ? other : self`
         #[inline(always)]
         pub fn max(self, other: F32x4) -> F32x4 {
-            self.zip(other, |a, b| if a > b { a } else { b })
+            self.zip(other, |a, b| if a < b { b } else { a })
         }
 
         /// `self * other + sum`

@@ -9,19 +9,22 @@ mod conv;
 mod depthwise;
 mod f32x4;
 mod gemm;
+mod i32x4;
+mod int8;
 mod pool;
 mod winograd;
 
-use crate::arch::{Activation, Network, Op, Step, View};
+use crate::arch::{Activation, Conv, Network, Op, Step, View};
 use crate::error::{Error, Result};
 use crate::plan::Plan;
-use crate::weights::Checkpoint;
+use crate::weights::{Checkpoint, convs_of};
 use conv::{Epilogue, Operand, PackedConv};
 use f32x4::F32x4;
 pub use pool::Pool;
 use pool::lock;
 #[cfg(all(target_arch = "wasm32", target_feature = "atomics"))]
 pub use pool::workers;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
@@ -37,11 +40,24 @@ impl Weights {
     /// As [`Checkpoint::folded`].
     pub fn new(network: &Network, checkpoint: &Checkpoint) -> Result<Weights> {
         let mut convs = HashMap::new();
-        for step in &network.steps {
-            if let Op::Conv(conv) = &step.op {
-                let folded = checkpoint.folded(conv, step.y.channels)?;
-                convs.insert(conv.weights.conv.clone(), PackedConv::new(conv, step.x.channels, folded));
-            }
+        for (step, conv) in convs_of(network) {
+            convs.insert(conv.weights.conv.clone(), pack(checkpoint, step, conv)?);
+        }
+        Ok(Weights { convs })
+    }
+
+    /// As [`Weights::new`], from the file's end to its beginning: what was packed leaves the checkpoint, so that
+    /// the file and the packed weights are never whole at the same time.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::folded`]; the checkpoint is not whole then either.
+    pub fn take(network: &Network, checkpoint: &mut Checkpoint) -> Result<Weights> {
+        let mut order: Vec<_> = convs_of(network).collect();
+        order.sort_by_key(|(_, conv)| Reverse(checkpoint.offset(&format!("{}.weight", conv.weights.conv))));
+        let mut convs = HashMap::new();
+        for (step, conv) in order {
+            convs.insert(conv.weights.conv.clone(), pack(checkpoint, step, conv)?);
+            checkpoint.release(step, conv);
         }
         Ok(Weights { convs })
     }
@@ -64,6 +80,13 @@ impl Weights {
     pub fn size_bytes(&self) -> usize {
         self.convs.values().map(PackedConv::size_bytes).sum()
     }
+}
+
+fn pack(checkpoint: &Checkpoint, step: &Step, conv: &Conv) -> Result<PackedConv> {
+    Ok(match checkpoint.quantized(conv)? {
+        Some(quantized) => PackedConv::quantized(conv, step.x.channels, &quantized),
+        None => PackedConv::new(conv, step.x.channels, checkpoint.folded(conv, step.y.channels)?),
+    })
 }
 
 /// The memory of one plan: nothing is allocated while it runs.

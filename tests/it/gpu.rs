@@ -212,7 +212,14 @@ fn hold_steps(gpu: &Gpu, network: &Network, checkpoint: &Checkpoint, images: &[f
             let second = step.reads().nth(1).map_or(&[][..], read);
             let winograd =
                 matches!(&step.op, Op::Conv(conv) if weights.of(conv).packing == Packing::Winograd);
-            hold_step(step, read(step.y), read(step.x), second, checkpoint, Arithmetic { winograd, half });
+            hold_step(
+                step,
+                read(step.y),
+                read(step.x),
+                second,
+                checkpoint,
+                Arithmetic { winograd, half, zero: 0.0 },
+            );
         }
     }
 }

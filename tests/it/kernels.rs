@@ -11,7 +11,7 @@ use g_ghostnet::weights::Checkpoint;
 
 /// Runs a plan step by step; each output is held against the formula on the inputs that the engine
 /// itself had, so that errors do not add up and the first wrong step is named.
-fn hold_steps(network: &Network, checkpoint: &Checkpoint, image: &[f32]) {
+pub fn hold_steps(network: &Network, checkpoint: &Checkpoint, image: &[f32]) {
     let plan = Plan::new(network, &[] as &[&str]).unwrap();
     let weights = Weights::new(network, checkpoint).unwrap();
     let mut workspace = Workspace::new(&plan, &weights, 1).unwrap();
@@ -26,15 +26,20 @@ fn hold_steps(network: &Network, checkpoint: &Checkpoint, image: &[f32]) {
         let second = step.reads().nth(1).map_or_else(Vec::new, |view| read(&workspace, view));
         workspace.run_step(&plan, &weights, &Pool::default(), step);
         let got = read(&workspace, step.y);
-        hold_step(
-            step,
-            &got,
-            &x,
-            &second,
-            checkpoint,
-            Arithmetic { winograd: is_winograd(step), half: false },
-        );
+        let (x, zero) = as_integers(step, x, checkpoint);
+        let arithmetic = Arithmetic { winograd: is_winograd(step), half: false, zero };
+        hold_step(step, &got, &x, &second, checkpoint, arithmetic);
     }
+}
+
+/// What a convolution in integers makes of its input, and what it adds to it.
+fn as_integers(step: &Step, x: Vec<f32>, checkpoint: &Checkpoint) -> (Vec<f32>, f32) {
+    let Op::Conv(conv) = &step.op else { return (x, 0.0) };
+    let Some(quantized) = checkpoint.quantized(conv).unwrap() else { return (x, 0.0) };
+    let (step, zero) = (quantized.step, quantized.zero);
+    let inverse = (1.0 / f64::from(step)) as f32;
+    let level = |x: f32| (x * inverse + zero).clamp(0.0, 127.0).round_ties_even();
+    (x.into_iter().map(|x| (level(x) - zero) * step).collect(), zero * step)
 }
 
 fn is_winograd(step: &Step) -> bool {

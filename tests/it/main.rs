@@ -14,6 +14,7 @@ mod plan;
 mod pool;
 mod property;
 mod pth;
+mod quantize;
 #[cfg(feature = "gpu")]
 mod shaders;
 #[cfg(feature = "study")]

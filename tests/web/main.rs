@@ -7,6 +7,9 @@
 #[allow(dead_code, reason = "shared with the native tests, which use more of it")]
 mod reference;
 
+#[path = "../it/support/integers.rs"]
+mod integers;
+
 use g_ghostnet::gpu::Gpu;
 use g_ghostnet::session::{self, CpuSession, GpuSession};
 use g_ghostnet::wasm::{ModelBytes, Net};
@@ -82,6 +85,11 @@ agrees_with_pytorch! {
     regnetx_008_50x64_b1
     resnet18_64x96_b1
     resnet34_65x47_b2
+}
+
+#[wasm_bindgen_test]
+fn integers_are_the_same_as_everywhere() {
+    assert_eq!(integers::hash(&integers::run()), integers::HASH);
 }
 
 /// The `code` of what `Net::create` throws.

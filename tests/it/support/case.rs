@@ -79,6 +79,8 @@ pub struct Arithmetic {
     pub winograd: bool,
     /// Whether weights and outputs are rounded to f16.
     pub half: bool,
+    /// What a convolution in integers adds to its inputs and subtracts from its sums.
+    pub zero: f32,
 }
 
 /// Holds an output, planar, against the formula on the inputs that the engine itself had, so that errors do not
@@ -91,7 +93,12 @@ pub fn hold_step(
     checkpoint: &Checkpoint,
     arithmetic: Arithmetic,
 ) {
-    let want = naive::step(step, x, second, checkpoint).unwrap();
+    let mut want = naive::step(step, x, second, checkpoint).unwrap();
+    if arithmetic.zero > 0.0 {
+        let with_zero: Vec<_> = x.iter().map(|x| x.abs() + arithmetic.zero).collect();
+        let sums = naive::step(step, &with_zero, second, checkpoint).unwrap();
+        want.iter_mut().zip(&sums).for_each(|(want, sum)| want.magnitude = sum.magnitude);
+    }
     assert_eq!(got.len(), want.len(), "{}", step.name);
     // Winograd's transforms mix a tile's pixels and channels, so its error follows the largest sum.
     let largest = want.iter().fold(0f64, |max, exact| max.max(exact.magnitude));

@@ -1,5 +1,6 @@
 //! What several test modules use.
 
 pub mod case;
+pub mod integers;
 pub mod naive;
 pub mod reference;
