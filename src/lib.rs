@@ -14,7 +14,7 @@ pub mod model;
 pub mod plan;
 #[cfg(feature = "pth")]
 pub mod pth;
-#[cfg(feature = "cpu")]
+#[cfg(feature = "int8")]
 pub mod quantize;
 #[cfg(feature = "study")]
 mod random;

@@ -94,7 +94,7 @@ impl<'a> Calibration<'a> {
     fn store(&self, step: &Step, conv: &Conv, tensors: &mut Vec<Stored>) -> Result<()> {
         let (checkpoint, key) = (&self.model.checkpoint, &conv.weights.conv);
         if is_kept(step, conv) {
-            for (name, shape) in checkpoint.expected_of((step, conv)) {
+            for (name, shape) in checkpoint.expected_of(step) {
                 let values = checkpoint.read(&name)?;
                 tensors.push(Stored::floats(name, shape, &values));
             }

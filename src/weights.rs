@@ -25,9 +25,6 @@ const MAX_EXPANSION: usize = 4;
 pub(crate) const MAX_KEY: usize = 256;
 const MAX_DIMENSIONS: usize = 8;
 
-/// Bytes that are worth handing back to the allocator.
-const RELEASED_AT_ONCE: usize = 64 * 1024;
-
 /// Element type of a stored tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dtype {
@@ -161,6 +158,7 @@ pub struct Scaled {
     pub shift: Vec<f32>,
 }
 
+#[cfg(feature = "int8")]
 /// A convolution's weights of eight bits, and how its input becomes seven:
 /// `x -> x / step + zero`, rounded and held to 0..=127.
 #[derive(Clone, Debug, PartialEq)]
@@ -302,21 +300,23 @@ impl Checkpoint {
         self.tensors.get(name).map(|tensor| tensor.offset)
     }
 
-    /// Drops a convolution's tensors, and the file's end as far as no other tensor is in it.
-    pub(crate) fn release(&mut self, step: &Step, conv: &Conv) {
-        for (name, _) in self.expected_of((step, conv)) {
-            self.tensors.remove(&name);
-        }
+    /// Where the last of a step's tensors ends in the file.
+    #[cfg(feature = "cpu")]
+    pub(crate) fn end_of(&self, step: &Step) -> usize {
+        let tensors = self.expected_of(step).into_iter().filter_map(|(name, _)| self.tensors.get(&name));
         let end = |tensor: &Tensor| {
-            let last: usize =
-                tensor.shape.iter().zip(&tensor.strides).map(|(&n, &stride)| n.max(1) * stride).sum();
+            let extents = tensor.shape.iter().zip(&tensor.strides);
+            let last: usize = extents.map(|(&extent, &stride)| extent.saturating_sub(1) * stride).sum();
             tensor.offset + (last + 1) * tensor.dtype.size()
         };
-        let end = self.tensors.values().map(end).max().unwrap_or(0);
-        if end + RELEASED_AT_ONCE <= self.bytes.len() || self.tensors.is_empty() {
-            self.bytes.truncate(end);
-            self.bytes.shrink_to_fit();
-        }
+        tensors.map(end).max().unwrap_or(0)
+    }
+
+    /// Drops what comes after `end`: no tensor that is still read may end there.
+    #[cfg(feature = "cpu")]
+    pub(crate) fn truncate(&mut self, end: usize) {
+        self.bytes.truncate(end);
+        self.bytes.shrink_to_fit();
     }
 
     /// Size of the file.
@@ -346,7 +346,7 @@ impl Checkpoint {
     /// [`Error::WrongKeys`] with all missing and unknown keys, [`Error::WrongTensorShape`],
     /// [`Error::BadModel`] for a dtype that is no float.
     pub fn check(&self, network: &Network) -> Result<()> {
-        let expected: Vec<_> = convs_of(network).flat_map(|conv| self.expected_of(conv)).collect();
+        let expected: Vec<_> = network.steps.iter().flat_map(|step| self.expected_of(step)).collect();
         let missing: Vec<_> = expected
             .iter()
             .map(|(name, _)| name)
@@ -454,6 +454,7 @@ impl Checkpoint {
         self.dtype(&format!("{key}.weight")) == Some(Dtype::I8)
     }
 
+    #[cfg(feature = "int8")]
     /// Weights that are computed with in integers; none where they are floats or no input's range is known.
     ///
     /// # Errors
@@ -479,12 +480,14 @@ impl Checkpoint {
     }
 
     /// Whether some of the network is computed in integers.
+    #[cfg(feature = "int8")]
     #[must_use]
     pub fn has_integers(&self) -> bool {
         self.tensors.keys().any(|name| name.strip_suffix(".input").is_some_and(|key| self.is_quantized(key)))
     }
 
     /// Forgets the inputs' ranges: weights of eight bits are computed with in floats.
+    #[cfg(feature = "int8")]
     pub fn compute_in_floats(&mut self) {
         let (tensors, mut kept) = (std::mem::take(&mut self.tensors), BTreeMap::new());
         kept.extend(tensors.into_iter().filter(|(name, _)| !name.ends_with(".input")));
@@ -493,9 +496,10 @@ impl Checkpoint {
 
     /// Names and shapes of the tensors of a convolution: where its weights have eight bits, the batch norm is
     /// in their scale and bias.
-    pub(crate) fn expected_of(&self, (step, conv): (&Step, &Conv)) -> Vec<(String, Vec<usize>)> {
-        let key = &conv.weights.conv;
+    pub(crate) fn expected_of(&self, step: &Step) -> Vec<(String, Vec<usize>)> {
         let mut expected = expected_of_step(step);
+        let Op::Conv(Conv { weights, .. }) = &step.op else { return expected };
+        let key = &weights.conv;
         if self.is_quantized(key) {
             expected.truncate(1);
             expected.extend(["scale", "bias"].map(|part| (format!("{key}.{part}"), vec![step.y.channels])));
@@ -618,14 +622,6 @@ pub fn safetensors_layout<'a>(
 #[must_use]
 pub fn expected_tensors(network: &Network) -> Vec<(String, Vec<usize>)> {
     network.steps.iter().flat_map(expected_of_step).collect()
-}
-
-/// The convolutions of a network.
-pub(crate) fn convs_of(network: &Network) -> impl Iterator<Item = (&Step, &Conv)> {
-    network.steps.iter().filter_map(|step| match &step.op {
-        Op::Conv(conv) => Some((step, conv)),
-        _ => None,
-    })
 }
 
 /// Those of one step.

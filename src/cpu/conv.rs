@@ -3,10 +3,13 @@
 use super::depthwise::Depthwise;
 use super::f32x4::F32x4;
 use super::gemm::{Packed, Rows, product};
+#[cfg(feature = "int8")]
 use super::int8::Int8;
 use super::winograd::Winograd;
 use crate::arch::Conv;
-use crate::weights::{Folded, Quantized};
+use crate::weights::Folded;
+#[cfg(feature = "int8")]
+use crate::weights::Quantized;
 
 /// A view of a value for reading: pixel `p`, channel `c` is `data[p * row + first + c]`.
 #[derive(Clone, Copy)]
@@ -109,6 +112,7 @@ enum Kernel {
     /// One filter a channel.
     Depthwise(Depthwise),
     /// Any k x k in integers: rows of x or gathered patches are quantized, a few pixels at a time.
+    #[cfg(feature = "int8")]
     Int8(Int8),
 }
 
@@ -140,6 +144,7 @@ impl PackedConv {
     }
 
     /// Packs weights of eight bits.
+    #[cfg(feature = "int8")]
     pub fn quantized(conv: &Conv, channels_in: usize, quantized: &Quantized) -> PackedConv {
         let (size, groups, channels_out) = (conv.kernel, conv.groups, quantized.bias.len());
         let (channels, columns) = (channels_in / groups, channels_out / groups);
@@ -161,6 +166,7 @@ impl PackedConv {
                 Kernel::Winograd(winograd) => winograd.size_bytes(),
                 Kernel::Patch(packed) => packed.iter().map(Packed::size_bytes).sum(),
                 Kernel::Depthwise(depthwise) => depthwise.size_bytes(),
+                #[cfg(feature = "int8")]
                 Kernel::Int8(packed) => packed.size_bytes(),
             }
     }
@@ -172,7 +178,9 @@ impl PackedConv {
             Kernel::Winograd(_) => "winograd",
             Kernel::Patch(_) => "patch",
             Kernel::Depthwise(_) => "depthwise",
+            #[cfg(feature = "int8")]
             Kernel::Int8(_) if self.size == 1 => "1x1 int8",
+            #[cfg(feature = "int8")]
             Kernel::Int8(_) => "patch int8",
         }
     }
@@ -187,9 +195,10 @@ impl PackedConv {
         match &self.kernel {
             Kernel::Winograd(winograd) => winograd.scratch_elements(width),
             Kernel::Patch(packed) => PATCH_PIXELS * packed.first().map_or(0, |packed| packed.depth),
+            #[cfg(feature = "int8")]
+            Kernel::Int8(packed) => packed.scratch_elements(),
             Kernel::Depthwise(depthwise) => depthwise.scratch_elements(),
             Kernel::Pointwise(_) => 0,
-            Kernel::Int8(packed) => packed.scratch_elements(),
         }
     }
 
@@ -197,7 +206,9 @@ impl PackedConv {
     pub fn unit(&self, width: usize) -> usize {
         match &self.kernel {
             Kernel::Winograd(_) => Winograd::rows() * width,
-            Kernel::Pointwise(_) | Kernel::Patch(_) | Kernel::Int8(_) => UNIT_PIXELS,
+            #[cfg(feature = "int8")]
+            Kernel::Int8(_) => UNIT_PIXELS,
+            Kernel::Pointwise(_) | Kernel::Patch(_) => UNIT_PIXELS,
             Kernel::Depthwise(_) => width,
         }
     }
@@ -222,6 +233,7 @@ impl PackedConv {
             Kernel::Winograd(winograd) => winograd.run(x, y, before / width, epilogue, scratch),
             Kernel::Patch(packed) => self.run_patches(packed, x, y, before, width, epilogue, scratch),
             Kernel::Depthwise(depthwise) => depthwise.run(x, y, before / width, width, epilogue, scratch),
+            #[cfg(feature = "int8")]
             Kernel::Int8(packed) => self.run_int8(packed, x, y, before, width, epilogue, scratch),
         }
     }
@@ -282,6 +294,7 @@ impl PackedConv {
         }
     }
 
+    #[cfg(feature = "int8")]
     #[inline(never)]
     fn run_int8(
         &self,
@@ -318,6 +331,7 @@ impl PackedConv {
     }
 
     /// The pixel of x under a filter's tap at an output; none in the padding.
+    #[cfg(feature = "int8")]
     #[inline(always)]
     fn input_pixel(&self, x: &Operand, row: usize, column: usize, tap: usize) -> Option<usize> {
         let (size, stride, padding) = (self.size, self.stride, self.size / 2);

@@ -9,7 +9,9 @@ mod conv;
 mod depthwise;
 mod f32x4;
 mod gemm;
+#[cfg(feature = "int8")]
 mod i32x4;
+#[cfg(feature = "int8")]
 mod int8;
 mod pool;
 mod winograd;
@@ -17,14 +19,13 @@ mod winograd;
 use crate::arch::{Activation, Conv, Network, Op, Step, View};
 use crate::error::{Error, Result};
 use crate::plan::Plan;
-use crate::weights::{Checkpoint, convs_of};
+use crate::weights::Checkpoint;
 use conv::{Epilogue, Operand, PackedConv};
 use f32x4::F32x4;
 pub use pool::Pool;
 use pool::lock;
 #[cfg(all(target_arch = "wasm32", target_feature = "atomics"))]
 pub use pool::workers;
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
@@ -52,13 +53,14 @@ impl Weights {
     /// # Errors
     /// As [`Checkpoint::folded`]; the checkpoint is not whole then either.
     pub fn take(network: &Network, checkpoint: &mut Checkpoint) -> Result<Weights> {
-        let mut order: Vec<_> = convs_of(network).collect();
-        order.sort_by_key(|(_, conv)| Reverse(checkpoint.offset(&format!("{}.weight", conv.weights.conv))));
-        let mut convs = HashMap::new();
-        for (step, conv) in order {
+        let ends = convs_of(network).map(|(step, conv)| (checkpoint.end_of(step), step, conv));
+        let (mut left, mut convs): (Vec<_>, _) = (ends.collect(), HashMap::new());
+        while let Some(last) = (0..left.len()).max_by_key(|&index| left[index].0) {
+            let (end, step, conv) = left.swap_remove(last);
+            checkpoint.truncate(end);
             convs.insert(conv.weights.conv.clone(), pack(checkpoint, step, conv)?);
-            checkpoint.release(step, conv);
         }
+        checkpoint.forget();
         Ok(Weights { convs })
     }
 
@@ -82,11 +84,19 @@ impl Weights {
     }
 }
 
-fn pack(checkpoint: &Checkpoint, step: &Step, conv: &Conv) -> Result<PackedConv> {
-    Ok(match checkpoint.quantized(conv)? {
-        Some(quantized) => PackedConv::quantized(conv, step.x.channels, &quantized),
-        None => PackedConv::new(conv, step.x.channels, checkpoint.folded(conv, step.y.channels)?),
+fn convs_of(network: &Network) -> impl Iterator<Item = (&Step, &Conv)> {
+    network.steps.iter().filter_map(|step| match &step.op {
+        Op::Conv(conv) => Some((step, conv)),
+        _ => None,
     })
+}
+
+fn pack(checkpoint: &Checkpoint, step: &Step, conv: &Conv) -> Result<PackedConv> {
+    #[cfg(feature = "int8")]
+    if let Some(quantized) = checkpoint.quantized(conv)? {
+        return Ok(PackedConv::quantized(conv, step.x.channels, &quantized));
+    }
+    Ok(PackedConv::new(conv, step.x.channels, checkpoint.folded(conv, step.y.channels)?))
 }
 
 /// The memory of one plan: nothing is allocated while it runs.

@@ -42,6 +42,7 @@ struct CreateOptions {
     precision: Option<Precision>,
 }
 
+/// Of feature maps on WebGPU, of sums in WASM; left out, it is f32 there and the model's own here.
 #[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 enum Precision {
@@ -126,20 +127,19 @@ impl Net {
             .map_err(|error| Error::Unsupported(format!("options of create: {error}")))?;
         let model_options = Options { variant: options.variant, labels: options.labels };
         let mut model = Model::from_bytes(model.0, &model_options)?;
-        match options.precision {
-            Some(Precision::F32) => model.checkpoint.compute_in_floats(),
-            Some(Precision::Int8)
-                if options.backend == Backend::Webgpu || !model.checkpoint.has_integers() =>
-            {
-                let text = "the precision int8 needs the WASM engine and a model that the example `quantize` made: \
-                            leave it out";
-                return Err(Error::Unsupported(text.into()).into());
-            }
-            // Half precision is a wish that a graphics card may fulfil.
-            Some(Precision::Int8 | Precision::F16) | None => {}
+        #[cfg(feature = "int8")]
+        if options.precision == Some(Precision::F32) {
+            model.checkpoint.compute_in_floats();
+        }
+        #[cfg(feature = "int8")]
+        let integers = model.checkpoint.has_integers();
+        #[cfg(not(feature = "int8"))]
+        let integers = false;
+        if options.precision == Some(Precision::Int8) && !integers {
+            let text = "int8 needs the WASM engine with integers and a model that the example `quantize` made";
+            return Err(Error::Unsupported(text.into()).into());
         }
         let network = model.network(model.input.side, model.input.side)?;
-        let integers = options.backend == Backend::Wasm && model.checkpoint.has_integers();
         let engine = match options.backend {
             #[cfg(feature = "cpu")]
             Backend::Wasm => Engine::Cpu(CpuSession::take(&mut model, options.threads.unwrap_or(1))?),

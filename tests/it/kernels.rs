@@ -32,6 +32,12 @@ pub fn hold_steps(network: &Network, checkpoint: &Checkpoint, image: &[f32]) {
     }
 }
 
+#[cfg(not(feature = "int8"))]
+fn as_integers(_: &Step, x: Vec<f32>, _: &Checkpoint) -> (Vec<f32>, f32) {
+    (x, 0.0)
+}
+
+#[cfg(feature = "int8")]
 /// What a convolution in integers makes of its input, and what it adds to it.
 fn as_integers(step: &Step, x: Vec<f32>, checkpoint: &Checkpoint) -> (Vec<f32>, f32) {
     let Op::Conv(conv) = &step.op else { return (x, 0.0) };

@@ -14,6 +14,7 @@ mod plan;
 mod pool;
 mod property;
 mod pth;
+#[cfg(feature = "int8")]
 mod quantize;
 #[cfg(feature = "gpu")]
 mod shaders;

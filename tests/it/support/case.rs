@@ -79,7 +79,7 @@ pub struct Arithmetic {
     pub winograd: bool,
     /// Whether weights and outputs are rounded to f16.
     pub half: bool,
-    /// What a convolution in integers adds to its inputs and subtracts from its sums.
+    /// What the inputs of a product in integers have more than their values; 0 for floats.
     pub zero: f32,
 }
 
@@ -95,6 +95,7 @@ pub fn hold_step(
 ) {
     let mut want = naive::step(step, x, second, checkpoint).unwrap();
     if arithmetic.zero > 0.0 {
+        // The engine's sums are of inputs with their zero, which it subtracts in the end.
         let with_zero: Vec<_> = x.iter().map(|x| x.abs() + arithmetic.zero).collect();
         let sums = naive::step(step, &with_zero, second, checkpoint).unwrap();
         want.iter_mut().zip(&sums).for_each(|(want, sum)| want.magnitude = sum.magnitude);

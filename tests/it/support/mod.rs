@@ -1,6 +1,7 @@
 //! What several test modules use.
 
 pub mod case;
+#[cfg(feature = "int8")]
 pub mod integers;
 pub mod naive;
 pub mod reference;
