@@ -56,7 +56,7 @@ const UNIT_VARIANCE: f32 = 1.0 - 1e-5;
 pub fn ablate(model: Model, ablations: &[Ablation]) -> Result<Model> {
     let network = model.network(model.input.side, model.input.side)?;
     let architecture = model.architecture.clone();
-    let mut edit = Edit { model, network, architecture, tensors: BTreeMap::new() };
+    let mut edit = Edit { model, network, architecture, tensors: BTreeMap::new(), removed: Vec::new() };
     for ablation in ablations {
         match ablation {
             Ablation::GhostOff { stage } => edit.ghost_off(stage)?,
@@ -79,12 +79,15 @@ struct Edit {
     architecture: Architecture,
     /// Tensors that replace the checkpoint's.
     tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+    /// Tensors that the result is without.
+    removed: Vec<String>,
 }
 
 impl Edit {
     fn finish(self) -> Result<Model> {
         let config = self.model.config_for(&self.architecture);
         let mut checkpoint = self.model.checkpoint;
+        checkpoint.rename(&|name| (!self.removed.iter().any(|removed| removed == name)).then(|| name.into()));
         for (name, (shape, values)) in self.tensors {
             checkpoint.put(name, shape, false, &values);
         }
@@ -153,6 +156,8 @@ impl Edit {
             filter[taps / 2] = w;
         }
         self.put(format!("{key}.weight"), vec![cheap, channels_in, kernel, kernel], filters);
+        // Weights of eight bits have a scale of their own and no batch norm.
+        self.removed.extend(["scale", "bias", "input"].map(|part| format!("{key}.{part}")));
         if let Some(norm) = norm {
             self.put(format!("{norm}.weight"), vec![cheap], vec![1.0; cheap]);
             self.put(format!("{norm}.bias"), vec![cheap], bias.to_vec());
@@ -259,15 +264,25 @@ impl Edit {
     /// A convolution's output channels become 0 by its ReLU, whatever is added.
     fn sink_rows(&mut self, index: usize, rows: std::ops::Range<usize>) -> Result<()> {
         let (conv, step) = self.conv(index);
-        let (Activation::Relu, Some(norm)) = (conv.activation, conv.weights.norm.clone()) else {
+        let (Activation::Relu, Some([scale, shift])) = (conv.activation, self.scale_and_shift(conv)) else {
             return Err(Error::Unsupported(format!(
                 "a channel of {} cannot be switched off: it is a sum without a ReLU after it",
                 step.name
             )));
         };
-        self.tensor(&format!("{norm}.weight"))?[rows.clone()].fill(0.0);
-        self.tensor(&format!("{norm}.bias"))?[rows].fill(FAR_BELOW);
+        self.tensor(&scale)?[rows.clone()].fill(0.0);
+        self.tensor(&shift)?[rows].fill(FAR_BELOW);
         Ok(())
+    }
+
+    /// The tensors that scale and shift a convolution's output: weights of eight bits have their own.
+    fn scale_and_shift(&self, conv: &Conv) -> Option<[String; 2]> {
+        let key = &conv.weights.conv;
+        if self.model.checkpoint.is_quantized(key) {
+            return Some([format!("{key}.scale"), format!("{key}.bias")]);
+        }
+        let norm = conv.weights.norm.as_ref()?;
+        Some([format!("{norm}.weight"), format!("{norm}.bias")])
     }
 
     fn put(&mut self, name: String, shape: Vec<usize>, values: Vec<f32>) {

@@ -6,6 +6,7 @@ use g_ghostnet::ablation::{Ablation, ablate};
 use g_ghostnet::arch::{Architecture, StageKind};
 use g_ghostnet::config::{Config, architecture_of_variant};
 use g_ghostnet::model::{Model, Options};
+use g_ghostnet::quantize::Calibration;
 use g_ghostnet::session::CpuSession;
 use g_ghostnet::twin::{Twin, random_twin};
 use g_ghostnet::weights::safetensors_layout;
@@ -143,6 +144,35 @@ fn a_channel_is_zero_and_the_others_of_its_tap_are_as_they_were() {
             }
         }
     }
+}
+
+#[test]
+fn weights_of_eight_bits_are_edited_too() {
+    let model = model("g_ghost_regnetx_002", 4);
+    let mut calibration = Calibration::new(&model, 1).unwrap();
+    let side = model.input.side;
+    calibration.add(&unit("calibration", 3 * side * side)).unwrap();
+    let small = Model::from_bytes(calibration.finish().unwrap(), &Options::default()).unwrap();
+    assert!(small.checkpoint.is_quantized("layer3.cheap.0") && small.checkpoint.has_integers());
+    let stage = &small.network(64, 64).unwrap().stages[2];
+    let (cheap, width) = (stage.cheap, stage.width);
+    let fit = Ablation::GhostFit {
+        stage: "layer3".into(),
+        weight: vec![0.0; cheap * width],
+        bias: vec![0.25; cheap],
+    };
+    let image = unit("image", 3 * 64 * 64);
+    let taps = ["layer3.ghost", "layer3.layers.0"];
+    let run = |ablation: Ablation| {
+        let model = reloaded(&ablate(small.clone(), &[ablation]).unwrap());
+        CpuSession::new(&model, 1).unwrap().run(&model, &image, [1, 3, 64, 64], &taps).unwrap().taps
+    };
+    assert!(run(fit)[0].data.iter().all(|&value| (value - 0.25).abs() < 1e-6));
+    assert!(run(Ablation::GhostOff { stage: "layer3".into() })[0].data.iter().all(|&value| value == 0.0));
+    let without = &run(channel_off("layer3.layers.0", 2))[1];
+    let pixels = without.dims[2] * without.dims[3];
+    assert!(without.data[2 * pixels..3 * pixels].iter().all(|&value| value == 0.0));
+    assert!(without.data.iter().any(|&value| value != 0.0));
 }
 
 #[test]
