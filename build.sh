@@ -79,7 +79,7 @@ trap report_failure EXIT
 # --- Compiling ---
 
 # Kernels are vectorised by hand and inlined by attribute; what the compiler would unroll, vectorise and inline
-# beside that is a tenth of the download and no measurable time. The study's loops are left to the compiler.
+# beside that is a tenth of the download and no measurable time.
 small="-C llvm-args=-inline-threshold=20 -C no-vectorize-loops -C no-vectorize-slp -Z location-detail=none"
 
 # Threads are workers that share one memory, of at most 2 GiB, and have thread-local storage of their own.
@@ -98,8 +98,6 @@ wasm_cargo() {
   local module=$1 subcommand=$2 program=$rust/cargo folder=single flags="-C target-feature=+simd128 -C linker=rust-lld $small" own=()
   shift 2
   [ "$subcommand" != clippy ] || program=$rust/cargo-clippy
-  # The compiler vectorises the study's loops, in a standard library of its own.
-  [ "$module" != study ] || folder=study flags="-C target-feature=+simd128 -C linker=rust-lld -Z location-detail=none"
   case $module in *-threads) folder=threads flags+=" $shared_memory" ;; esac
   case $module in
     relaxed*) own+=(-Zprofile-rustflags --config 'profile.release.package.g-ghostnet.rustflags=["-Ctarget-feature=+relaxed-simd"]') ;;
@@ -121,7 +119,7 @@ wasm_cargo() {
 build_module() {
   local module=$1 out=dist/wasm/$1 kept=target/$1.wasm built=target/single features=
   wasm_cargo "$module" build --lib --no-default-features --features "$(part_of "$module")"
-  case $module in *-threads) built=target/threads features+=" --enable-threads" ;; study) built=target/study ;; esac
+  case $module in *-threads) built=target/threads features+=" --enable-threads" ;; esac
   case $module in relaxed*) features+=" --enable-relaxed-simd" ;; esac
   built+=/$target/release/g_ghostnet.wasm
   cmp -s "$built" "$kept" || cp "$built" "$kept"

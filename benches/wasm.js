@@ -1,26 +1,13 @@
 // The worker of wasm.html: both engines, called by messages [id, method, ...arguments] that are answered by
 // [id, result] or [id, undefined, error].
 import { startThreads } from '/lib/threads.js';
+import { errorOf, fetchInput } from './input.js';
 
-const floats = async (url) => new Float32Array(await (await fetch(url)).arrayBuffer());
-
-let input, expected, side;
-/** Largest error of logits relative to the largest logit. */
-const errorOf = (logits) => {
-  let error = 0, absmax = 0;
-  expected.forEach((want, i) => {
-    error = Math.max(error, Math.abs(logits[i] - want));
-    absmax = Math.max(absmax, Math.abs(want));
-  });
-  return error / absmax;
-};
-
+let input;
 let net, glue, exports, session, ort, tract;
 const methods = {
   async prepare(variant) {
-    input = await floats(`/models/${variant}.in.f32`);
-    expected = await floats(`/models/${variant}.out.f32`);
-    side = Math.sqrt(input.length / 3);
+    input = await fetchInput(variant);
   },
 
   async loadOurs(flavour, file, threads) {
@@ -46,13 +33,13 @@ const methods = {
   },
   async runOurs() {
     const start = performance.now();
-    const output = await net.forward(input, 1, side, side, []);
+    const output = await net.forward(input.data, 1, input.side, input.side, []);
     const milliseconds = performance.now() - start;
-    const error = errorOf(output.logits());
+    const error = errorOf(output.logits(), input.expected);
     output.free();
     return { milliseconds, error };
   },
-  profileOurs: (runs) => JSON.parse(net.profile(input, side, side, runs)),
+  profileOurs: (runs) => JSON.parse(net.profile(input.data, input.side, input.side, runs)),
   peak: () => Math.max(...Array.from({ length: 60 }, () => glue.multiplyAddRate(400_000))),
 
   async loadOrt(variant, threads) {
@@ -65,10 +52,10 @@ const methods = {
     return { milliseconds: performance.now() - start };
   },
   async runOrt() {
-    const tensor = new ort.Tensor('float32', input, [1, 3, side, side]);
+    const tensor = new ort.Tensor('float32', input.data, [1, 3, input.side, input.side]);
     const start = performance.now();
     const { logits } = await session.run({ input: tensor });
-    return { milliseconds: performance.now() - start, error: errorOf(logits.data) };
+    return { milliseconds: performance.now() - start, error: errorOf(logits.data, input.expected) };
   },
 
   async loadTract(variant) {
@@ -78,13 +65,13 @@ const methods = {
     }
     const bytes = new Uint8Array(await (await fetch(`/models/${variant}.onnx`)).arrayBuffer());
     const start = performance.now();
-    tract.load(bytes, side);
+    tract.load(bytes, input.side);
     return { milliseconds: performance.now() - start };
   },
   runTract() {
     const start = performance.now();
-    const logits = tract.run(input);
-    return { milliseconds: performance.now() - start, error: errorOf(logits) };
+    const logits = tract.run(input.data);
+    return { milliseconds: performance.now() - start, error: errorOf(logits, input.expected) };
   },
 };
 

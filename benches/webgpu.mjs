@@ -65,7 +65,7 @@ try {
         engine.error = Math.max(engine.error, error, engine.first.error);
       }
     }
-    console.log(`${variant} at ${await ours.evaluate(() => window.side)}, ${load.info.adapter}, median of ${runs} runs in turn`);
+    console.log(`${variant} at ${await ours.evaluate(() => window.sideOf())}, ${load.info.adapter}, median of ${runs} runs in turn`);
     for (const { name, load, first, times, error } of engines) {
       console.log(
         `  ${name}: run ${fixed(median(times))} ms (fastest ${fixed(Math.min(...times))}), load ${fixed(load)} ms, ` +

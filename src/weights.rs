@@ -479,15 +479,15 @@ impl Checkpoint {
         Ok(Some(Quantized { weight, scale, bias, step, zero }))
     }
 
-    #[cfg(feature = "int8")]
     /// Whether some of the network is computed in integers.
+    #[cfg(feature = "int8")]
     #[must_use]
     pub fn has_integers(&self) -> bool {
         self.tensors.keys().any(|name| name.strip_suffix(".input").is_some_and(|key| self.is_quantized(key)))
     }
 
-    #[cfg(feature = "int8")]
     /// Forgets the inputs' ranges: weights of eight bits are computed with in floats.
+    #[cfg(feature = "int8")]
     pub fn compute_in_floats(&mut self) {
         let (tensors, mut kept) = (std::mem::take(&mut self.tensors), BTreeMap::new());
         kept.extend(tensors.into_iter().filter(|(name, _)| !name.ends_with(".input")));

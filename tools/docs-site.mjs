@@ -73,7 +73,7 @@ async function render(source) {
       },
     },
   });
-  const content = (await marked.parse(text)).replaceAll('<table>', '<div class="wide" tabindex="0"><table>').replaceAll('</table>', '</table></div>');
+  const content = (await marked.parse(text)).replaceAll('<table>', '<div class="wide" tabindex="0"><table>').replaceAll('</table>', '</table></div>').replaceAll('<pre>', '<pre tabindex="0">');
   return { title: /^# (.+)$/m.exec(text)?.[1] ?? source, content };
 }
 

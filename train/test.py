@@ -2,6 +2,7 @@
 
 usage: python train/test.py
 """
+import copy
 import json
 import sys
 import tempfile
@@ -9,7 +10,7 @@ import unittest
 from pathlib import Path
 import torch
 from evaluate import logits, top, wilson
-from export import config_of, export, labels_of
+from export import config_of, export, labels_of, self_test_input
 from network import VARIANTS, blocks, build, start_from
 from pictures import DEVIATION, MEAN, at_side, augment, jitter, load, mix, sharpen
 from PIL import Image
@@ -251,6 +252,9 @@ class Export(unittest.TestCase):
             torch.save(net.state_dict(), path)
             export(path, out, "g_ghost_regnetx_002", FORMS[0], ["a", "b", "ç d"], 64)
             read, config = model.load(out)
+            with torch.no_grad():
+                logits_of_file = copy.deepcopy(read).double()(self_test_input(64).double())[0].float().tolist()
+            self.assertEqual(config.pop("golden"), logits_of_file)
             self.assertEqual(config, dict(variant="g_ghost_regnetx_002", classes=["a", "b", "ç d"], input=dict(
                 side=64, resize="squash", interpolation="bicubic", mean=[0.485, 0.456, 0.406],
                 std=[0.229, 0.224, 0.225])))

@@ -70,14 +70,15 @@ async function look(choice, change = {}) {
   update({ ...change, busy: true, error: undefined });
   try {
     const taps = comparedTaps(state);
-    const { maps, ...result } = await net.features(inputOf(choice), { taps: [...new Set(taps)], signal });
+    // A frame of the camera whose maps are drawn on the graphics card is not read back.
+    const { maps, ...result } = choice.unread ? await net.classify(inputOf(choice), { signal }) : await net.features(inputOf(choice), { taps: [...new Set(taps)], signal });
     if (signal.aborted) return;
     asked = undefined;
     const picture = choice.url || choice.live ? choice : shown(choice);
     if (picture !== state.picture && state.picture?.blob) URL.revokeObjectURL(state.picture.url);
     const pointed = picture === state.picture || picture.live ? state.pointed : undefined;
     const times = { ...state.times, first: state.times.first ?? result.milliseconds, warm: result.milliseconds };
-    update({ picture, result, times, maps: { stage: state.stage, taps, first: maps[taps[0]], last: maps[taps[1]] }, pointed, busy: false });
+    update({ picture, result, times, ...(maps && { maps: { stage: state.stage, taps, first: maps[taps[0]], last: maps[taps[1]] } }), pointed, busy: false });
   } catch (error) {
     if (signal.aborted || used !== net) return;
     asked = undefined;

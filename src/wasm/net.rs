@@ -38,19 +38,17 @@ struct CreateOptions {
     labels: Option<Vec<String>>,
     #[serde(default)]
     threads: Option<usize>,
-    #[cfg(feature = "gpu")]
     #[serde(default)]
-    precision: Precision,
+    precision: Option<Precision>,
 }
 
-/// How the WebGPU engine's feature maps lie.
-#[cfg(feature = "gpu")]
-#[derive(Clone, Copy, Default, Deserialize)]
+/// Of feature maps on WebGPU, of sums in WASM; left out, it is f32 there and the model's own here.
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 enum Precision {
-    #[default]
     F32,
     F16,
+    Int8,
 }
 
 #[derive(Clone, Copy, Deserialize, Serialize, PartialEq, Eq)]
@@ -95,6 +93,7 @@ struct Info<'a> {
     backend: Backend,
     adapter: Option<String>,
     threads: usize,
+    integers: bool,
     memory_bytes: usize,
 }
 
@@ -102,6 +101,8 @@ struct Info<'a> {
 #[wasm_bindgen]
 pub struct Net {
     model: Model,
+    /// Whether sums are of integers of eight bits.
+    integers: bool,
     network: Network,
     engine: RefCell<Engine>,
     /// The palette and what draws with it, from the first picture on.
@@ -126,6 +127,18 @@ impl Net {
             .map_err(|error| Error::Unsupported(format!("options of create: {error}")))?;
         let model_options = Options { variant: options.variant, labels: options.labels };
         let mut model = Model::from_bytes(model.0, &model_options)?;
+        #[cfg(feature = "int8")]
+        if options.precision == Some(Precision::F32) {
+            model.checkpoint.compute_in_floats();
+        }
+        #[cfg(feature = "int8")]
+        let integers = model.checkpoint.has_integers();
+        #[cfg(not(feature = "int8"))]
+        let integers = false;
+        if options.precision == Some(Precision::Int8) && !integers {
+            let text = "int8 needs the WASM engine with integers and a model that the example `quantize` made";
+            return Err(Error::Unsupported(text.into()).into());
+        }
         let network = model.network(model.input.side, model.input.side)?;
         let engine = match options.backend {
             #[cfg(feature = "cpu")]
@@ -133,8 +146,8 @@ impl Net {
             #[cfg(feature = "gpu")]
             Backend::Webgpu => {
                 let values = match options.precision {
-                    Precision::F32 => Float::F32,
-                    Precision::F16 => Float::F16,
+                    Some(Precision::F16) => Float::F16,
+                    _ => Float::F32,
                 };
                 let gpu = Gpu::request().await?.with_values(values)?;
                 let session = GpuSession::new(&model, &gpu, |part| {
@@ -156,6 +169,7 @@ impl Net {
         model.checkpoint.forget();
         Ok(Net {
             model,
+            integers,
             network,
             engine: RefCell::new(engine),
             #[cfg(feature = "gpu")]
@@ -189,6 +203,7 @@ impl Net {
             backend,
             adapter,
             threads,
+            integers: self.integers,
             memory_bytes,
         };
         Ok(serde_json::to_string(&info).expect("numbers, strings and lists are JSON"))

@@ -153,7 +153,7 @@ test('a crash of the browser’s GPU process is survived', { timeout }, async ()
 test('whoever insists on WebGPU is told what failed, and is answered once it works again', { timeout }, async () => {
   await open('no device', forEver);
   assert.match(await codeOfLoad({ backend: 'webgpu' }), /gave no device/);
-  await page.evaluate(() => globalThis.arm(undefined, 0));
+  await open(undefined, 0);
   assert.equal(await load({ backend: 'webgpu' }), 'webgpu');
   await arm('no memory', forEver);
   assert.match(await answer().then(() => 'no error', (error) => error.message), /not enough memory/);

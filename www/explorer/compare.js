@@ -109,3 +109,7 @@ function ranked(at, count, except) {
   }
   return best;
 }
+
+/** Whether the graphics card draws the grids from its own memory: the camera's, in what it can draw. */
+export const drawnOnDevice = ({ picture, result, maps, palette, scale, sort }) =>
+  Boolean(picture?.live && maps && result.backend === 'webgpu' && scale === 'local' && sort === 'channel' && ['viridis', 'grey'].includes(palette));

@@ -68,6 +68,7 @@ export function explore(page) {
 
   const panel = document.createElement('gg-panel');
   panel.actions = actions;
+  panel.net = page.net;
   const start = effects({ ...page, metrics });
   const drawTools = tools({ ...page, actions, panel });
   const drawSources = sources({ ...page, actions });

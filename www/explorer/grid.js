@@ -15,6 +15,8 @@ class Grid extends View {
     side: {},
     label: {},
     maps: { attribute: false },
+    /** `{ net, tap }` where the graphics card draws them, anew with each such object. */
+    drawn: { attribute: false },
     /** Channels by place. */
     order: { attribute: false },
     palette: {},
@@ -153,7 +155,8 @@ class Grid extends View {
 
   updated(changed) {
     if (!this.maps || !this.layout) return;
-    if (['maps', 'order', 'palette', 'range', 'blank', 'wide', 'room', 'theme'].some((name) => changed.has(name))) this.#paint();
+    if (this.drawn) changed.has('drawn') && this.#draw();
+    else if (['maps', 'order', 'drawn', 'palette', 'range', 'blank', 'wide', 'room', 'theme'].some((name) => changed.has(name))) this.#paint();
     const lens = this.renderRoot.querySelector('.lens canvas');
     if (lens) {
       lens.width = Math.round(lensSide(this.layout.cell) * devicePixelRatio);
@@ -162,15 +165,26 @@ class Grid extends View {
     if (changed.has('lit')) this.#reveal();
   }
 
-  /** Crisp at the screen's own pixels. */
-  #paint() {
+  /** The canvas at its size in the page, and the grid in the screen's own pixels. */
+  #sized() {
     const { cell, columns, rows } = this.layout;
     const canvas = this.renderRoot.querySelector('.maps');
-    const step = Math.round(cell * devicePixelRatio);
-    const gap = Math.max(1, Math.round(devicePixelRatio));
-    const ink = getComputedStyle(this).getPropertyValue('--muted');
-    paintGrid(canvas, this.maps, { order: this.order, cell: step - gap, gap, columns, palette: this.palette, range: this.range, blank: this.blank, ink });
     Object.assign(canvas.style, { width: `${columns * cell}px`, height: `${rows * cell}px` });
+    const gap = Math.max(1, Math.round(devicePixelRatio));
+    return { canvas, grid: { cell: Math.round(cell * devicePixelRatio) - gap, gap, columns } };
+  }
+
+  #paint() {
+    const { canvas, grid } = this.#sized();
+    const ink = getComputedStyle(this).getPropertyValue('--muted');
+    paintGrid(canvas, this.maps, { ...grid, order: this.order, palette: this.palette, range: this.range, blank: this.blank, ink });
+  }
+
+  async #draw() {
+    const { canvas, grid } = this.#sized();
+    const { net, tap } = this.drawn;
+    const { backend } = await net.drawFeature(canvas, { tap, ...grid, colormap: this.palette }).catch(() => ({}));
+    this.dataset.drawnBy = backend ?? '';
   }
 
   /** A twin that is scrolled away comes into view. */

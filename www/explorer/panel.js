@@ -2,7 +2,7 @@
 import { css, html, nothing } from 'lit';
 import { decimal, parts, text } from '../view/language.js';
 import { define, shared, View } from './base.js';
-import { blankOf, comparisonKey, comparisons, countAbove, isSingle, isWeak, orderOf, pairOf, rangeOf, readPin, stageNumber, stageOf } from './compare.js';
+import { blankOf, comparisonKey, comparisons, countAbove, drawnOnDevice, isSingle, isWeak, orderOf, pairOf, rangeOf, readPin, stageNumber, stageOf } from './compare.js';
 import { statistics } from './paint.js';
 import './ghost.js';
 import './numbers.js';
@@ -120,7 +120,7 @@ class Panel extends View {
     const { state, view, pair } = this;
     switch (state.tab) {
       case 'twins':
-        return html`<gg-twins .view=${view} .pair=${pair} .pinned=${Boolean(state.pin) && !state.pointed} .actions=${this.actions} .language=${this.language}></gg-twins>`;
+        return html`<gg-twins .drawn=${drawnOnDevice(state) ? { net: this.net(), taps: state.maps.taps, picture: state.picture } : undefined} .view=${view} .pair=${pair} .pinned=${Boolean(state.pin) && !state.pointed} .actions=${this.actions} .language=${this.language}></gg-twins>`;
       case 'ghost':
         return html`<gg-ghost-path
           .path=${state.ghostPath?.of === state.maps ? state.ghostPath : undefined}
@@ -209,7 +209,7 @@ class Panel extends View {
     ];
     return html`
       <h2 id="headline" class=${weak ? 'weak' : ''}>${parts(`headline_${key}`, { number, count: html`<b>${text('ofMany', { count, width })}</b>`, slider, first: maps.taps[0], last: maps.taps[1] })} ${saved}</h2>
-      <p class="sub"><span id="stage-note">${notes.filter(Boolean).join(' ')}</span> <button type="button" class="how" @click=${() => this.actions.update({ tab: 'numbers', how: state.metric })}>${text('how')}</button></p>
+      <p class="sub"><span id="stage-note">${notes.filter(Boolean).join(' ')}</span> ${chance === undefined ? nothing : html`<button type="button" class="how" @click=${() => this.actions.update({ tab: 'numbers', how: state.metric })}>${text('how')}</button>`}</p>
     `;
   }
 

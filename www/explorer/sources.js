@@ -1,6 +1,7 @@
 /** @file Pictures from the camera and from an address. */
 import { byId, element, onChange } from '../view/dom.js';
 import { text } from '../view/language.js';
+import { drawnOnDevice } from './compare.js';
 
 export function sources({ state, update, look, actions }) {
   const [camera, link, place, photo] = ['camera', 'link', 'sources', 'photo'].map(byId);
@@ -58,6 +59,8 @@ async function fetchPicture(address) {
   return response.blob();
 }
 
+const READ_EVERY = 500; // milliseconds
+
 const canvas = document.createElement('canvas');
 /** A frame's pixels, kept where they are read: a bitmap would go by the graphics card and back. */
 function pixelsOf(video) {
@@ -74,6 +77,7 @@ function webcam({ state, update, look, photo }) {
   let stream;
   let paused = false;
   let frames = [];
+  let read = 0;
   const bar = element('p', { className: 'live-bar', hidden: true });
   const rate = element('output', { id: 'frame-rate' });
   const pause = element('button', { type: 'button', className: 'quiet', id: 'pause' });
@@ -109,10 +113,16 @@ function webcam({ state, update, look, photo }) {
     await mine.play();
     bar.hidden = false;
     while (mine === video && !paused) {
-      await look({ live: pixelsOf(mine), name: text('camera') });
+      // Where the graphics card draws the maps, they come to the processor now and then, to be compared.
+      const unread = drawnOnDevice(state) && performance.now() - read < READ_EVERY;
+      if (!unread) read = performance.now();
+      await look({ live: pixelsOf(mine), name: text('camera'), unread });
       if (mine !== video || !state.picture?.live) break;
-      frames = [...frames.filter((time) => time > performance.now() - 2000), performance.now()];
-      if (frames.length > 2) rate.value = text('frameRate', { rate: ((frames.length - 1) / ((frames.at(-1) - frames[0]) / 1000)).toFixed(0) });
+      // Over the last two seconds, or the last three pictures where they take longer.
+      const now = performance.now();
+      frames = [...frames, now].filter((time, i, all) => time > now - 2000 || i >= all.length - 3);
+      const second = (1000 * (frames.length - 1)) / (now - frames[0]);
+      if (frames.length > 2) rate.value = text('frameRate', { rate: second.toFixed(second < 10 ? 1 : 0) });
       // A page in the background rests.
       if (document.hidden) await new Promise(requestAnimationFrame);
     }

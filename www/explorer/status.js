@@ -70,6 +70,7 @@ function rows({ info, result, times, offline, newer }, tested) {
   const rows = [
     ['engineUsed', `${engineNames[backend]}${backend === 'wasm' ? ` (${info.flavour})` : ''}${info.worker ? text('inWorker') : ''}`],
     ['why', backendReason],
+    ['precision', info.precision && `${info.precision}${info.precisionReason ? `: ${info.precisionReason}` : ''}`],
     ['adapter', info.adapter],
     ['threads', `${info.threads}${globalThis.crossOriginIsolated ? '' : text('notIsolated')}`],
     ['selfTest', tested],

@@ -12,6 +12,8 @@ class Twins extends View {
     view: { attribute: false },
     pair: { attribute: false },
     pinned: { type: Boolean },
+    /** `{ net, taps, picture }` where the graphics card draws the maps. */
+    drawn: { attribute: false },
   };
 
   static styles = [
@@ -55,6 +57,7 @@ class Twins extends View {
                 side=${side}
                 .label=${text('gridLabel', { n: view.maps[side].dims[0], name: view.names[side] })}
                 .maps=${view.maps[side]}
+                .drawn=${this.drawn && { net: this.drawn.net, tap: this.drawn.taps[side === 'first' ? 0 : 1] }}
                 .order=${view.orders[side]}
                 .palette=${view.palette}
                 .range=${view.ranges[side]}

@@ -215,6 +215,7 @@ export default {
   engineUsed: 'Running on',
   inWorker: ', in a worker',
   why: 'Why',
+  precision: 'Precision',
   adapter: 'Graphics card',
   threads: 'Threads',
   notIsolated: ' (the page is not cross-origin isolated)',

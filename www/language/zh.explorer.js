@@ -215,6 +215,7 @@ export default {
   engineUsed: '运行于',
   inWorker: '，在 worker 中',
   why: '原因',
+  precision: '精度',
   adapter: '显卡',
   threads: '线程',
   notIsolated: '（页面未跨源隔离）',

@@ -113,6 +113,7 @@ export class Engine {
   /** Why WebGPU is not tried; where it is, its module is fetched beside the others. */
   async #considerGpu({ signal, part }) {
     if (this.#options.backend === 'wasm') return 'WebAssembly was asked for.';
+    if (this.#options.backend === 'auto' && this.#options.precision === 'int8') return 'Only WebAssembly computes in int8.';
     const reason = this.#options.backend === 'auto' ? await noGpu() : undefined;
     // What fails here is said when the module is needed.
     if (!reason && !this.#alone) await this.#part('webgpu', { signal, onBytes: part() }).catch(() => {});
@@ -161,10 +162,10 @@ export class Engine {
   }
 
   get info() {
-    const { golden, ...info } = JSON.parse(this.#net.info());
+    const { golden, integers, ...info } = JSON.parse(this.#net.info());
     if (this.#labels) info.labels = this.#labels;
     const reasons = { backendReason: this.#reason, threadsReason: this.#threads.reason, precisionReason: this.#precisionReason };
-    return { ...info, ...reasons, precision: this.#precision, flavour: this.#flavour };
+    return { ...info, ...reasons, precision: integers ? 'int8' : this.#precision, flavour: this.#flavour };
   }
 
   /**
@@ -292,7 +293,7 @@ export class Engine {
 
   /** Something that needs the model on WASM, for as long as it takes. */
   async #besideWasm(work) {
-    const wasm = await this.#create('wasm');
+    const wasm = await this.#create('wasm', 'f32');
     try {
       return await work(wasm);
     } finally {
@@ -308,7 +309,9 @@ export class Engine {
 
   /** @param {(part: number) => void} [onPart] told the part of the pipelines that are compiled, 0 to 1 */
   async #create(backend, precision, onPart) {
-    const { variant, labels } = this.#options;
+    const { variant, labels, precision: asked } = this.#options;
+    // f16 is for graphics cards.
+    if (backend === 'wasm' && asked !== 'f16') precision ??= asked;
     const { threads } = this.#threads;
     const glue = backend === 'webgpu' ? await this.#part('webgpu') : this.#glue;
     return orTrap(glue.Net.create(await this.#bytesIn(glue), JSON.stringify({ backend, variant, labels, threads, precision }), onPart));
@@ -346,6 +349,7 @@ export class Engine {
     const { backend, precision } = this.#options;
     const warmUp = () => report({ phase: 'warm-up', part: undefined });
     if (backend === 'webgpu') {
+      if (precision === 'int8') throw new GGhostError('unsupported', 'Only WebAssembly computes in int8: leave the backend or the precision out.');
       this.#useGpu(await this.#besideWasm((wasm) => this.#openOnGpu(wasm, precision, report)));
       warmUp();
       return;
@@ -359,7 +363,9 @@ export class Engine {
     }
     let gpu;
     try {
-      gpu = await this.#openOnGpu(wasm, precision, report);
+      // A graphics card computes in floats, and is held against floats.
+      const { integers } = JSON.parse(wasm.info());
+      gpu = integers ? await this.#besideWasm((floats) => this.#openOnGpu(floats, precision, report)) : await this.#openOnGpu(wasm, precision, report);
       warmUp();
       const { milliseconds } = await import('./gpu.js');
       const times = [await milliseconds(gpu.net, 4), await milliseconds(wasm, 4)];

@@ -239,7 +239,7 @@ export interface RedundancyOptions extends CallOptions {
   other?: ImageInput | ImageInput[];
   /** Of the shuffling and the random weights; 1 by default. */
   seed?: number;
-  /** Of the fit, relative to the mean variance of the first tap's channels; 0.001 by default. */
+  /** Of the fit, relative to the mean variance of the first tap's channels; by default its channels / positions fitted on. */
   ridge?: number;
   /** Pictures seen, controls included. */
   onProgress?: (progress: { done: number; total: number }) => void;

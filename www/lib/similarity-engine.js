@@ -10,6 +10,11 @@ export function similarityMethods({ fetch }) {
   let glue;
   const accumulators = new Map();
 
+  const accumulatorOf = (id) => {
+    if (!accumulators.has(id)) accumulators.set(id, { sums: new glue.Accumulator(), channels: 0, fitted: 0 });
+    return accumulators.get(id);
+  };
+
   const correlate = ({ a, b, metric }) => {
     const matches = glue.correlate(a.data, a.dims, b.data, b.dims, metric === 'cosine');
     const best = (ofB) => ({ match: matches.matches(ofB), score: matches.scores(ofB) });
@@ -37,18 +42,22 @@ export function similarityMethods({ fetch }) {
       return { rows: order.slice(0, rows), columns: order.slice(rows) };
     },
     add({ id, x, y, heldOut }) {
-      if (!accumulators.has(id)) accumulators.set(id, new glue.Accumulator());
-      accumulators.get(id).add(x.data, x.dims, y.data, y.dims, heldOut);
+      const accumulator = accumulatorOf(id);
+      accumulator.sums.add(x.data, x.dims, y.data, y.dims, heldOut);
+      const [channels, height, width] = x.dims;
+      accumulator.channels = channels;
+      if (!heldOut) accumulator.fitted += height * width;
     },
-    result({ id, ridge }) {
-      if (!accumulators.has(id)) accumulators.set(id, new glue.Accumulator());
-      const summary = accumulators.get(id).summary(ridge);
+    result({ id, fit, ridge }) {
+      const { sums, channels, fitted } = accumulatorOf(id);
+      // The fewer samples there are for each coefficient, the more they shrink.
+      const summary = sums.summary(fit ? ridge ?? channels / Math.max(1, fitted) : undefined);
       const result = read(summary);
       summary.free();
       return result;
     },
     forget({ id }) {
-      accumulators.get(id)?.free();
+      accumulators.get(id)?.sums.free();
       accumulators.delete(id);
     },
   };

@@ -86,7 +86,8 @@ export interface Accumulator {
   /**
    * What the pictures so far say; more can be added after.
    * The fit, with `r2`, takes most of the time: `fit: false` leaves it out.
-   * `ridge` is relative to the mean variance of x's channels; 0.001 by default.
+   * `ridge` is relative to the mean variance of x's channels; by default it is x's channels / positions fitted on, so
+   * that the fit shrinks where samples are few.
    */
   result(options?: CallOptions & { fit?: boolean; ridge?: number }): Promise<SetSimilarity>;
   /** Frees its memory. */

@@ -12,8 +12,6 @@ const place = {
 };
 
 const metrics = ['pearson', 'cosine'];
-/** Of the mean variance of the channels fitted from. */
-const RIDGE = 1e-3;
 
 /** @type {import('./similarity.d.ts').openSimilarity} */
 export async function openSimilarity({ wasmUrl, worker, signal, platform = {} } = {}) {
@@ -39,20 +37,20 @@ class Similarity {
     this.#host = host;
   }
 
-  correlate(a, b, { metric = 'pearson', signal } = {}) {
+  async correlate(a, b, { metric = 'pearson', signal } = {}) {
     return this._call('correlate', { a: maps(a), b: maps(b), metric: known('metric', metric, metrics) }, signal);
   }
 
-  control(a, b, { kind = 'shuffled-positions', seed = 1, metric = 'pearson', signal } = {}) {
+  async control(a, b, { kind = 'shuffled-positions', seed = 1, metric = 'pearson', signal } = {}) {
     known('kind', kind, ['shuffled-positions']);
     return this._call('control', { a: maps(a), b: maps(b), seed, metric: known('metric', metric, metrics) }, signal);
   }
 
-  shuffle(a, { seed = 1, signal } = {}) {
+  async shuffle(a, { seed = 1, signal } = {}) {
     return this._call('shuffle', { ...maps(a), seed }, signal);
   }
 
-  order(matrix, dims, { signal } = {}) {
+  async order(matrix, dims, { signal } = {}) {
     return this._call('order', { matrix, dims }, signal);
   }
 
@@ -86,15 +84,15 @@ class Accumulator {
     this.#id = id;
   }
 
-  add(x, y, { heldOut = false, signal } = {}) {
+  async add(x, y, { heldOut = false, signal } = {}) {
     return this.#similarity._call('add', { id: this.#id, x: maps(x), y: maps(y), heldOut }, signal);
   }
 
-  result({ fit = true, ridge = RIDGE, signal } = {}) {
-    return this.#similarity._call('result', { id: this.#id, ridge: fit ? ridge : undefined }, signal);
+  async result({ fit = true, ridge, signal } = {}) {
+    return this.#similarity._call('result', { id: this.#id, fit, ridge }, signal);
   }
 
-  close() {
+  async close() {
     return this.#similarity._call('forget', { id: this.#id });
   }
 }

@@ -38,6 +38,6 @@ export function engineView() {
 function badge({ progress, info, result, loadError }) {
   if (loadError) return text('notLoadedBadge');
   if (!info) return loading(progress);
-  const name = engineNames[(result ?? info).backend] + (info.threads > 1 ? ` × ${info.threads}` : '');
+  const name = engineNames[(result ?? info).backend] + (info.threads > 1 ? ` × ${info.threads}` : '') + (info.precision && info.precision !== 'f32' ? ` ${info.precision}` : '');
   return result ? `${name} · ${result.milliseconds.toFixed(1)} ms` : name;
 }

@@ -17,7 +17,11 @@ export function pictureView({ choose }) {
       photo.classList.toggle('dragging', dragging);
       photo.classList.toggle('busy', busy);
       photo.classList.toggle('live', Boolean(picture?.live));
-      if (!picture || picture.live) return;
+      if (!picture) return;
+      if (picture.live) {
+        byId('photo-caption').textContent = picture.name;
+        return;
+      }
       // The first sample is in the document already.
       if (image.getAttribute('src') !== picture.url) image.src = picture.url;
       image.alt = picture.title ?? picture.name;
