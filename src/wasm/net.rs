@@ -136,7 +136,8 @@ impl Net {
         #[cfg(not(feature = "int8"))]
         let integers = false;
         if options.precision == Some(Precision::Int8) && !integers {
-            let text = "int8 needs the WASM engine with integers and a model that the example `quantize` made";
+            let text =
+                "int8 needs the WASM engine with integers and a model that the example `quantize` made";
             return Err(Error::Unsupported(text.into()).into());
         }
         let network = model.network(model.input.side, model.input.side)?;
