@@ -26,12 +26,12 @@ pub use pool::Pool;
 use pool::lock;
 #[cfg(all(target_arch = "wasm32", target_feature = "atomics"))]
 pub use pool::workers;
-use std::collections::HashMap;
 use std::sync::Mutex;
 
 /// Weights packed for the CPU's kernels, by checkpoint key; independent of input size and taps.
 pub struct Weights {
-    convs: HashMap<String, PackedConv>,
+    /// In the order of the keys: a hash table is more code than a search.
+    convs: Vec<(String, PackedConv)>,
 }
 
 impl Weights {
@@ -40,11 +40,11 @@ impl Weights {
     /// # Errors
     /// As [`Checkpoint::folded`].
     pub fn new(network: &Network, checkpoint: &Checkpoint) -> Result<Weights> {
-        let mut convs = HashMap::new();
+        let mut weights = Weights { convs: Vec::new() };
         for (step, conv) in convs_of(network) {
-            convs.insert(conv.weights.conv.clone(), pack(checkpoint, step, conv)?);
+            weights.pack(checkpoint, step, conv)?;
         }
-        Ok(Weights { convs })
+        Ok(weights)
     }
 
     /// As [`Weights::new`], from the file's end to its beginning: what was packed leaves the checkpoint, so that
@@ -54,21 +54,36 @@ impl Weights {
     /// As [`Checkpoint::folded`]; the checkpoint is not whole then either.
     pub fn take(network: &Network, checkpoint: &mut Checkpoint) -> Result<Weights> {
         let ends = convs_of(network).map(|(step, conv)| (checkpoint.end_of(step), step, conv));
-        let (mut left, mut convs): (Vec<_>, _) = (ends.collect(), HashMap::new());
+        let (mut left, mut weights): (Vec<_>, _) = (ends.collect(), Weights { convs: Vec::new() });
         while let Some(last) = (0..left.len()).max_by_key(|&index| left[index].0) {
             let (end, step, conv) = left.swap_remove(last);
             checkpoint.truncate(end);
-            convs.insert(conv.weights.conv.clone(), pack(checkpoint, step, conv)?);
+            weights.pack(checkpoint, step, conv)?;
         }
         checkpoint.forget();
-        Ok(Weights { convs })
+        Ok(weights)
+    }
+
+    #[inline(never)]
+    fn pack(&mut self, checkpoint: &Checkpoint, step: &Step, conv: &Conv) -> Result<()> {
+        let packed = pack(checkpoint, step, conv)?;
+        self.convs.insert(self.place(conv), (conv.weights.conv.clone(), packed));
+        Ok(())
+    }
+
+    fn place(&self, conv: &Conv) -> usize {
+        self.convs.partition_point(|(key, _)| *key < conv.weights.conv)
+    }
+
+    fn of(&self, conv: &Conv) -> &PackedConv {
+        &self.convs[self.place(conv)].1
     }
 
     /// The kernel that computes a step.
     #[must_use]
     pub fn kernel_name(&self, step: &Step) -> &'static str {
         match &step.op {
-            Op::Conv(conv) => self.convs[&conv.weights.conv].kernel_name(),
+            Op::Conv(conv) => self.of(conv).kernel_name(),
             Op::Mean => "mean",
             Op::MaxPool => "max pool",
             Op::Scale { .. } => "scale",
@@ -80,7 +95,7 @@ impl Weights {
     /// Bytes of all packed weights.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        self.convs.values().map(PackedConv::size_bytes).sum()
+        self.convs.iter().map(|(_, packed)| packed.size_bytes()).sum()
     }
 }
 
@@ -123,7 +138,7 @@ impl Workspace {
     pub fn new(plan: &Plan, weights: &Weights, threads: usize) -> Result<Workspace> {
         let scratch_elements = (plan.steps.iter())
             .filter_map(|step| match &step.op {
-                Op::Conv(conv) => Some(weights.convs[&conv.weights.conv].scratch_elements(step.y.width)),
+                Op::Conv(conv) => Some(weights.of(conv).scratch_elements(step.y.width)),
                 _ => None,
             })
             .max()
@@ -187,7 +202,7 @@ impl Workspace {
         let parts = pool.parts(step.macs().max(step.x.len() as u64), PART_MACS);
         match &step.op {
             Op::Conv(conv) => {
-                let packed = &weights.convs[&conv.weights.conv];
+                let packed = weights.of(conv);
                 let (mut bias, mut residual) = (packed.bias(), None);
                 match conv.add {
                     None => {}

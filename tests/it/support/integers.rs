@@ -35,11 +35,12 @@ pub fn run() -> Vec<f32> {
         let weight = unit(&format!("{name}.weight"), shape.iter().product());
         let weight = weight.iter().map(|w| (w * 127.0).round() as i8 as u8).collect();
         file.add(&format!("{name}.weight"), Dtype::I8, &shape, weight);
-        let scale = unit(&format!("{name}.scale"), channels_out).iter().map(|u| 0.01 + 0.005 * u).collect();
-        file.add_floats(&format!("{name}.scale"), scale);
-        file.add_floats(&format!("{name}.bias"), unit(&format!("{name}.bias"), channels_out));
+        let scale = unit(&format!("{name}.scale"), channels_out);
+        let scale: Vec<f32> = scale.iter().map(|u| 0.01 + 0.005 * u).collect();
+        file.add_floats(&format!("{name}.scale"), &scale);
+        file.add_floats(&format!("{name}.bias"), &unit(&format!("{name}.bias"), channels_out));
         let input = if index == 0 { [1.0 / 63.0, 64.0] } else { [0.01, 0.0] };
-        file.add_floats(&format!("{name}.input"), input.to_vec());
+        file.add_floats(&format!("{name}.input"), &input);
     }
     let network =
         Network { name: "case".into(), classes: 1, values, steps, stages: Vec::new(), taps: Vec::new() };
@@ -78,7 +79,7 @@ impl File {
         self.bytes.extend(bytes);
     }
 
-    fn add_floats(&mut self, name: &str, values: Vec<f32>) {
+    fn add_floats(&mut self, name: &str, values: &[f32]) {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.add(name, Dtype::F32, &[values.len()], bytes);
     }
