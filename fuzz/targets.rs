@@ -17,7 +17,10 @@ use g_ghostnet::weights::{Checkpoint, Dtype, Tensor, contiguous_strides, expecte
 use std::collections::BTreeMap;
 
 /// Every target by its name, which is that of its folder in the corpus.
-pub const TARGETS: [(&str, fn(&[u8])); 7] = [
+/// What is done with the bytes of an input.
+pub type Target = fn(&[u8]);
+
+pub const TARGETS: [(&str, Target); 7] = [
     ("safetensors", safetensors),
     ("header", header),
     ("pth", pth),
