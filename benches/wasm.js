@@ -4,7 +4,7 @@ import { startThreads } from '/lib/threads.js';
 import { errorOf, fetchInput } from './input.js';
 
 let input;
-let net, glue, exports, session, ort, tract;
+let net, glue, exports, session, ort;
 const methods = {
   async prepare(variant) {
     input = await fetchInput(variant);
@@ -56,22 +56,6 @@ const methods = {
     const start = performance.now();
     const { logits } = await session.run({ input: tensor });
     return { milliseconds: performance.now() - start, error: errorOf(logits.data, input.expected) };
-  },
-
-  async loadTract(variant) {
-    if (!tract) {
-      tract = await import('/tract/tract_peer.js');
-      await tract.default();
-    }
-    const bytes = new Uint8Array(await (await fetch(`/models/${variant}.onnx`)).arrayBuffer());
-    const start = performance.now();
-    tract.load(bytes, input.side);
-    return { milliseconds: performance.now() - start };
-  },
-  runTract() {
-    const start = performance.now();
-    const logits = tract.run(input.data);
-    return { milliseconds: performance.now() - start, error: errorOf(logits, input.expected) };
   },
 };
 

@@ -1,11 +1,11 @@
-// Times the CPU engine against what else runs a network on the processor in a browser: ONNX Runtime Web's WASM back
-// end and tract, in turn in one worker of one headless Chromium, on the same weights and input; checks all logits.
+// Times the CPU engine against ONNX Runtime Web's WASM back end, in turn in one worker of one headless Chromium, on the
+// same weights and input; checks all logits.
 //
 //   node benches/wasm.mjs MODELS [--variants 002,008,032,040] [--threads 1,2] [--runs 15] [--flavour relaxed]
-//                         [--peers ort,tract] [--int8] [--profile]
+//                         [--no-peer] [--int8] [--profile]
 //
-// MODELS is a folder written by benches/export.py. The peer ort needs `npm ci --prefix benches`, tract
-// `benches/tract/build.sh`; --int8 needs NAME-int8.safetensors of examples/quantize.rs beside the models.
+// MODELS is a folder written by benches/export.py. The peer needs `npm ci --prefix benches`; --int8
+// needs NAME-int8.safetensors of examples/quantize.rs beside the models.
 // The peak is that of ten independent chains of multiply-adds in the same worker.
 import path from 'node:path';
 import process from 'node:process';
@@ -20,17 +20,17 @@ const { values, positionals } = parseArgs({
     threads: { type: 'string', default: '1,2' },
     runs: { type: 'string', default: '15' },
     flavour: { type: 'string', default: 'relaxed' },
-    peers: { type: 'string', default: 'ort' },
+    'no-peer': { type: 'boolean', default: false },
     int8: { type: 'boolean', default: false },
     profile: { type: 'boolean', default: false },
   },
 });
 const models = path.resolve(positionals[0] ?? 'target/bench');
 const runs = Number(values.runs);
-const peers = values.peers.split(',').filter(Boolean);
+const against = values['no-peer'] ? [] : ['ort'];
 const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
 const fixed = (number, digits = 1) => number.toFixed(digits).padStart(7);
-const names = { ort: 'ONNX Runtime', tract: 'tract' };
+const names = { ort: 'ONNX Runtime' };
 const title = (name) => name[0].toUpperCase() + name.slice(1);
 
 /** Largest error of logits, of the largest logit, that a float engine may have. */
@@ -42,7 +42,6 @@ const server = await serve(path.join(repository, 'benches'), {
     '/lib/': path.join(repository, 'www/lib'),
     '/models/': models,
     '/node_modules/': path.join(repository, 'benches/node_modules'),
-    '/tract/': path.join(repository, 'target/tract/pkg'),
   },
 });
 const browser = await launch();
@@ -62,8 +61,6 @@ async function compare(variant, threads, { int8 = false } = {}) {
   await call('prepare', variant);
   const flavour = threads > 1 ? `${values.flavour}-threads` : values.flavour;
   const info = await call('loadOurs', flavour, int8 ? `${variant}-int8` : variant, threads);
-  // tract has no threads in a browser.
-  const against = peers.filter((peer) => threads === 1 || peer !== 'tract');
   for (const peer of against) await call(`load${title(peer)}`, variant, threads);
   const engines = ['ours', ...against];
   const times = Object.fromEntries(engines.map((name) => [name, []]));

@@ -16,10 +16,10 @@ use g_ghostnet::session::{CpuSession, Outputs};
 use g_ghostnet::weights::{Checkpoint, Dtype, Tensor, contiguous_strides, expected_tensors};
 use std::collections::BTreeMap;
 
-/// Every target by its name, which is that of its folder in the corpus.
 /// What is done with the bytes of an input.
 pub type Target = fn(&[u8]);
 
+/// Every target by its name, which is that of its folder in the corpus.
 pub const TARGETS: [(&str, Target); 7] = [
     ("safetensors", safetensors),
     ("header", header),

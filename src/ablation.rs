@@ -246,8 +246,8 @@ impl Edit {
             return Err(Error::Unsupported(format!("{} is a gate, which no weight makes 0", step.name)));
         }
         let (channels, weights) = (step.y.channels, conv.weights.clone());
-        let changed = match &weights.norm {
-            Some(norm) => vec![format!("{norm}.weight"), format!("{norm}.bias")],
+        let changed = match self.scale_and_shift(conv) {
+            Some(names) => names.to_vec(),
             None if weights.bias => {
                 vec![format!("{}.weight", weights.conv), format!("{}.bias", weights.conv)]
             }

@@ -56,13 +56,13 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod threads {
     /// The caller's own thread.
     #[derive(Default)]
-    pub struct Pool;
+    pub struct Pool {}
 
     impl Pool {
         /// The caller's own thread, however many are asked for.
         #[must_use]
         pub fn new(_: usize) -> Pool {
-            Pool
+            Pool {}
         }
 
         /// Number of threads.
