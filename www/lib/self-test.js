@@ -11,11 +11,12 @@
 const tolerances = { f32: 2e-4, f16: 1e-2 };
 
 /**
- * Runs the same noise through two nets of one model and compares the end of every stage and the logits.
+ * Runs the same noise through two nets of one model and compares the end of every stage and the logits; these also
+ * with those of the model file, where it has some.
  * @returns {Promise<{ passed: boolean, worstError: number }>} the error is a part of the largest value
  */
 export async function compare(gpu, wasm, precision) {
-  const { input, stages } = JSON.parse(wasm.info());
+  const { input, stages, golden } = JSON.parse(wasm.info());
   const data = noise(3 * input.side ** 2);
   const taps = [...stages.map(({ blocks }) => blocks.at(-1)), 'logits'];
   const outputs = [];
@@ -24,7 +25,9 @@ export async function compare(gpu, wasm, precision) {
     outputs.push(taps.map((_, i) => output.tap(i)));
     output.free();
   }
-  return verdict(outputs[1].map((expected, i) => errorOf(outputs[0][i], expected)), precision);
+  const errors = outputs[1].map((expected, i) => errorOf(outputs[0][i], expected));
+  if (golden) errors.push(errorOf(outputs[0].at(-1), golden));
+  return verdict(errors, precision);
 }
 
 /**
