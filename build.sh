@@ -216,6 +216,7 @@ test_all() {
         ;;
       page)
         need_chromium
+        need_firefox
         build_page
         hold_size_budget
         step "Page tests" page_tests
@@ -254,7 +255,8 @@ case $verb in
     exec node tools/benchmarks.mjs "$@"
     ;;
   pack)
-    need_chromium # for --smoke
+    need_chromium # for --smoke, as Firefox is
+    need_firefox
     build_wasm
     exec node tools/pack.mjs "$@"
     ;;

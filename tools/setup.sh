@@ -131,6 +131,11 @@ need_chromium() {
   node tools/browser.mjs path >/dev/null || die "Chromium or Chrome is needed: see the message above."
 }
 
+# A browser without WebGPU, for the tests of what then happens; FIREFOX names another program.
+need_firefox() {
+  have "${FIREFOX:-firefox-esr}" || apt_install "Firefox" firefox-esr
+}
+
 # A driver of the browser's own version.
 need_chromedriver() {
   need_chromium
