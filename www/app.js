@@ -92,7 +92,7 @@ async function open(change) {
   const { model, backend, file } = { ...state, ...change };
   update({ busy: true, error: undefined });
   try {
-    const next = await withLabels(await timed({ model: file ?? addressOf(model), backend }), { model: file ?? addressOf(model), backend });
+    const next = await timed({ model: file ?? addressOf(model), backend });
     const same = !state.info || next.info.variant === state.info.variant;
     net?.dispose();
     net = next;
@@ -119,14 +119,6 @@ async function timed(options) {
   const loaded = await load({ ...options, onProgress });
   update({ times: { ...times, load: performance.now() - begin } });
   return loaded;
-}
-
-/** ImageNet's checkpoints do not say what their 1000 classes are called. */
-async function withLabels(loaded, options) {
-  if (loaded.info.classes !== 1000 || loaded.info.labels[0] !== 'class 0') return loaded;
-  const labels = await fetch('models/imagenet-1k.json').then((response) => response.json());
-  loaded.dispose();
-  return load({ ...options, labels });
 }
 
 const shown = (choice) => ({ ...choice, url: choice.blob ? URL.createObjectURL(choice.blob) : `samples/${choice.sample.file}`, name: choice.name ?? choice.sample.title });
