@@ -1,48 +1,14 @@
 // Assembles the page as a folder for any static host, from any path below it: dist/site/.
-import { build } from 'esbuild';
 import { createHash } from 'node:crypto';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { bundle, www } from './bundle.mjs';
 import { minify } from './minify.mjs';
 import { repository } from './serve.mjs';
 import { writeThirdParty } from './third-party.mjs';
 
-const www = path.join(repository, 'www');
 const library = path.join(www, 'lib');
 const target = path.join(repository, 'dist/site');
-
-/** The library's scripts keep their addresses, so the page's scripts name them from the folder they all lie in. */
-const libraryStays = {
-  name: 'library stays',
-  setup(bundler) {
-    bundler.onResolve({ filter: /^\./ }, ({ path: name, resolveDir }) => {
-      const file = path.resolve(resolveDir, name);
-      return file.startsWith(library + path.sep) ? { path: `./${path.relative(www, file)}`, external: true } : undefined;
-    });
-  },
-};
-
-/**
- * app.js and what it imports when it is needed, each a file, with the packages that the explorer uses.
- * @returns {Promise<string[]>} names of these packages
- */
-async function bundlePage() {
-  const { metafile } = await build({
-    entryPoints: [path.join(www, 'app.js')],
-    outdir: target,
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    target: 'es2022',
-    minify: true,
-    legalComments: 'none',
-    conditions: ['production'],
-    loader: { '.css': 'text' },
-    plugins: [libraryStays],
-    metafile: true,
-  });
-  return [...new Set(Object.keys(metafile.inputs).flatMap((file) => /node_modules\/((@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []))];
-}
 
 /** Copies the library; scripts are minified, each on its own, so that their addresses stay as they are. */
 async function shipLibrary(from, to) {
@@ -86,7 +52,7 @@ async function listForOffline() {
 await rm(target, { recursive: true, force: true });
 await mkdir(target, { recursive: true });
 for (const name of ['index.html', 'style.css', 'samples']) await cp(path.join(www, name), path.join(target, name), { recursive: true });
-const bundled = await bundlePage();
+const bundled = await bundle({ entryPoints: [path.join(www, 'app.js')], outdir: target, library: './lib/' });
 await shipLibrary(library, path.join(target, 'lib'));
 await shipLibrary(path.join(repository, 'dist/wasm'), path.join(target, 'wasm'));
 await cp(path.join(repository, 'models'), path.join(target, 'models'), { recursive: true });

@@ -76,8 +76,7 @@ export function effects(page) {
       };
       const merge = maps[`${name}.merge`];
       const path = { of: state.maps, stage, cheap: maps[`${name}.cheap`], ghost: maps[`${name}.ghost`], intrinsic: part(0, raw), inner: maps[blocks.at(-2)], merge: merge && { data: merge.data, dims: [cheap, 1, 1] } };
-      tell({ ghostPath: { ...path, source: part(raw, width), from: raw } });
-      const weights = state.picture.live ? undefined : await cheapWeights(state, name);
+      const weights = await cheapWeights(net().model, name);
       // The paper's form reads the whole of block 1.
       const whole = weights && weights.dims[1] === width;
       tell({ ghostPath: { ...path, source: part(whole ? 0 : raw, width), from: whole ? 0 : raw, weights } });

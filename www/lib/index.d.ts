@@ -297,6 +297,14 @@ export interface GGhostNet {
   readonly info: Info;
 
   /**
+   * The model as a safetensors file, whatever format it came in; of a PyTorch checkpoint most of it is parts of that file.
+   * @example
+   * const net = await load({ model: 'checkpoint.pth' });
+   * const link = URL.createObjectURL(net.model);
+   */
+  readonly model: Blob;
+
+  /**
    * The most probable classes of a picture; a list of pictures gives a list of answers.
    * @example
    * const { top } = await net.classify(document.querySelector('img'), { topK: 2 });

@@ -92,6 +92,11 @@ class GGhostNet {
     return this.#info;
   }
 
+  get model() {
+    this.#check();
+    return this.#options.kept.model;
+  }
+
   async classify(input, { topK = 5, signal } = {}) {
     if (!(Number.isInteger(topK) && topK > 0)) throw badOption('topK', topK, ['whole numbers from 1']);
     const { many, result } = await this.#see(input, [], signal);
