@@ -8,6 +8,7 @@ import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { flavours, parts } from '../www/lib/flavours.js';
+import { bundle, www } from './bundle.mjs';
 import { minify } from './minify.mjs';
 import { repository } from './serve.mjs';
 import { writeThirdParty } from './third-party.mjs';
@@ -16,7 +17,7 @@ import { writeThirdParty } from './third-party.mjs';
 const SCRIPTS_AND_ENGINE = 150e3;
 const TARBALL = 12e6;
 
-const source = path.join(repository, 'www/lib');
+const source = path.join(www, 'lib');
 const wasm = path.join(repository, 'dist/wasm');
 const target = path.join(repository, 'dist/npm');
 const inTarget = (...names) => path.join(target, ...names);
@@ -73,6 +74,9 @@ async function packGlobal() {
   });
 }
 
+/** The explorer's elements with the packages that they need. */
+const packExplorer = () => bundle({ entryPoints: { explorer: path.join(www, 'explorer/elements.js') }, outdir: inTarget('lib'), chunkNames: 'explorer-[name]', library: './' });
+
 async function filesIn(folder, below = '') {
   const entries = await readdir(path.join(folder, below), { withFileTypes: true });
   const nested = await Promise.all(entries.map((entry) => (entry.isDirectory() ? filesIn(folder, path.join(below, entry.name)) : [path.join(below, entry.name)])));
@@ -99,7 +103,7 @@ async function measure() {
   const gzipped = async (file) => gzipSync(await readFile(file), { level: 9 }).length;
   const nodeOnly = ['node.js', 'cli.js'];
   const separate = ['inline.js', 'inline-wasm.js', 'react.js', 'element.js', 'edit.js', 'study.js', 'similarity.js', 'similarity-engine.js', 'similarity-worker.js'];
-  const scripts = (await readdir(inTarget('lib'))).filter((name) => name.endsWith('.js') && ![...nodeOnly, ...separate].includes(name));
+  const scripts = (await readdir(inTarget('lib'))).filter((name) => name.endsWith('.js') && !name.startsWith('explorer') && ![...nodeOnly, ...separate].includes(name));
   let total = 0;
   for (const name of scripts) total += await gzipped(inTarget('lib', name));
   const engines = [];
@@ -115,7 +119,7 @@ await packScripts();
 await packEngine();
 await packModels();
 await packGlobal();
-await writeThirdParty(target);
+await writeThirdParty(target, await packExplorer());
 await checkExports();
 
 const files = await filesIn(target);

@@ -1,4 +1,5 @@
 // Assembles the page as a folder for any static host, from any path below it: dist/site/.
+import { build } from 'esbuild';
 import { createHash } from 'node:crypto';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -51,7 +52,8 @@ async function listForOffline() {
 
 await rm(target, { recursive: true, force: true });
 await mkdir(target, { recursive: true });
-for (const name of ['index.html', 'style.css', 'samples']) await cp(path.join(www, name), path.join(target, name), { recursive: true });
+for (const name of ['index.html', 'samples']) await cp(path.join(www, name), path.join(target, name), { recursive: true });
+await build({ entryPoints: [path.join(www, 'style.css')], outdir: target, bundle: true, minify: true });
 const bundled = await bundle({ entryPoints: [path.join(www, 'app.js')], outdir: target, library: './lib/' });
 await shipLibrary(library, path.join(target, 'lib'));
 await shipLibrary(path.join(repository, 'dist/wasm'), path.join(target, 'wasm'));

@@ -13,7 +13,7 @@ import './twins.js';
 const tabs = ['twins', 'ghost', 'similarity', 'numbers'];
 
 class Panel extends View {
-  static properties = { ...View.properties, state: { attribute: false, hasChanged: () => true } };
+  static properties = { ...View.properties, /** The one view that is shown, without the sentence and the tabs. */ only: {}, state: { attribute: false, hasChanged: () => true } };
 
   static styles = [
     shared,
@@ -80,6 +80,7 @@ class Panel extends View {
     const { state, view, pair } = this;
     if (!view || !state.maps) return nothing;
     const pinned = Boolean(state.pin) && !state.pointed ? true : Boolean(state.pin && pair?.asked && state.pin === [pair.asked.side, pair.asked.channel, ...(pair.asked.other === undefined ? [] : [pair.asked.other])].join('.'));
+    if (this.only) return html`<div class="body">${view.single || state.tab === 'ghost' ? nothing : html`<div class="bar">${this.#compared()}</div>`}<div id="panel">${this.#tab()}</div></div>${this.#lit(pinned)}`;
     return html`
       <div class="body">
         ${this.#headline()}
@@ -93,6 +94,14 @@ class Panel extends View {
         </div>
         <div role="tabpanel" id="panel" aria-labelledby="tab-${state.tab}">${this.#tab()}</div>
       </div>
+      ${this.#lit(pinned)}
+    `;
+  }
+
+  /** The pair that is lit, and what a screen reader hears of it. */
+  #lit(pinned) {
+    const { state, view, pair } = this;
+    return html`
       ${view.single || !['twins', 'similarity'].includes(state.tab)
         ? nothing
         : html`<gg-pair
