@@ -38,6 +38,7 @@ export function embed(host, only) {
     },
   };
   const panel = Object.assign(document.createElement('gg-panel'), { actions, net: page.net, only });
+  panel.classList.add('embedded');
   const frame = document.createElement('div');
   frame.setAttribute('part', 'frame');
   frame.append(panel);

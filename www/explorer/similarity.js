@@ -7,7 +7,7 @@ import { colours } from './paint.js';
 import { histogram } from './chart.js';
 
 /** So many of block n's and of block 1's maps the matrix's table holds at a time. */
-const PAGE = { rows: 24, columns: 12 };
+const PAGE = { rows: 20, columns: 8 };
 
 class SimilarityView extends View {
   static properties = {
@@ -42,6 +42,7 @@ class SimilarityView extends View {
       .legend canvas { width: 120px; height: 8px; border-radius: 2px; }
       .turn { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; margin-top: 8px; }
       .turn > span { flex: 1 1 200px; }
+      @media (max-width: 799px) { .turn > span { flex-basis: 100%; } }
       .figures { display: grid; grid-template-columns: repeat(3, auto); justify-content: start; gap: 2px 20px; margin-top: 8px; }
       .figures dt { font-size: 13px; color: var(--muted); grid-row: 2; }
       .figures dd { font-size: 28px; grid-row: 1; line-height: 1.2; }
