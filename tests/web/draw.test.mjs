@@ -1,42 +1,14 @@
 // Feature maps on a canvas: from WebGPU's memory and from WebAssembly's numbers, the same pixels.
 import assert from 'node:assert/strict';
-import path from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { launch } from '../../tools/browser.mjs';
-import { pageMounts, repository, serve } from '../../tools/serve.mjs';
+import { blankPages, inPage } from './support/blank.mjs';
 
-let server;
-let browser;
-
-before(async () => {
-  server = await serve(null, { mounts: { ...pageMounts, '/blank/': path.join(repository, 'tests/web/blank') } });
-  browser = await launch({ webgpu: true });
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
-
-async function inPage(body, argument) {
-  const page = await browser.newPage();
-  try {
-    await page.goto(`${server.url}blank/`);
-    return await page.evaluate(
-      async ([body, argument]) => {
-        const { load } = await import('/lib/index.js');
-        return new Function('load', 'argument', `return (${body})(load, argument)`)(load, argument);
-      },
-      [String(body), argument],
-    );
-  } finally {
-    await page.close();
-  }
-}
+blankPages({ webgpu: true });
 
 for (const worker of [true, false]) {
   test(`both engines draw the same pixels, ${worker ? 'in a worker' : 'in place'}`, { timeout: 600e3 }, async () => {
-    const { pictures, read } = await inPage(async (load, worker) => {
+    const { pictures, read } = await inPage(async ({ load }, codeOf, worker) => {
       const read = [];
       const { mapAsync } = GPUBuffer.prototype;
       GPUBuffer.prototype.mapAsync = function (mode, offset = 0, size = this.size - offset) {
@@ -97,7 +69,7 @@ for (const worker of [true, false]) {
 }
 
 test('every drawing is whole from the first on, on any canvas', { timeout: 600e3 }, async () => {
-  const { different, kinds, code } = await inPage(async (load) => {
+  const { different, kinds, code } = await inPage(async ({ load }) => {
     let different = 0;
     const pixelsOf = (canvas) => {
       const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d');
@@ -142,7 +114,7 @@ test('every drawing is whole from the first on, on any canvas', { timeout: 600e3
 });
 
 test('what cannot be drawn is said alike by both engines, and lost devices are made anew', { timeout: 600e3 }, async () => {
-  const answers = await inPage(async (load) => {
+  const answers = await inPage(async ({ load }) => {
     const devices = [];
     const { requestDevice } = GPUAdapter.prototype;
     GPUAdapter.prototype.requestDevice = async function (...given) {

@@ -52,7 +52,7 @@ export const explorer = {
   blocks: { one: '{n} block', other: '{n} blocks' },
   stageName: 'Stage {number}',
   stageMaps: '{width} maps, {size}',
-  ghosts: '{n} ghosts',
+  ghosts: '{raw} + {n} ghosts',
   plain: 'plain',
   oneBlock: 'one block',
 

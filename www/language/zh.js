@@ -52,7 +52,7 @@ export const explorer = {
   blocks: { other: '{n} 个块' },
   stageName: '阶段 {number}',
   stageMaps: '{width} 张图，{size}',
-  ghosts: '{n} 张 ghost',
+  ghosts: '{raw} + {n} 张 ghost',
   plain: '普通',
   oneBlock: '一个块',
 
