@@ -13,7 +13,10 @@ const precisions = ['auto', 'f32', 'f16', 'int8'];
 
 /** @type {import('./index.d.ts').load} */
 export async function load(options = {}) {
-  const { signal, worker, onProgress, platform = {} } = options;
+  const { signal, device, onProgress, platform = {} } = options;
+  if (device !== undefined && typeof device?.createComputePipeline !== 'function') throw badOption('device', String(device), ['a GPUDevice']);
+  if (device && options.worker) throw badOption('worker', true, ['false with a device, which cannot leave the page']);
+  const worker = device ? false : options.worker;
   throwIfAborted(signal);
   return open(new GGhostNet(worker, platform), engineOptions(options, platform), { signal, onProgress });
 }
@@ -28,7 +31,7 @@ async function open(net, options, hooks) {
   }
 }
 
-function engineOptions({ model, variant, labels, backend = 'auto', precision = 'auto', threads, wasmUrl, flavour, cache }, platform) {
+function engineOptions({ model, variant, labels, backend = 'auto', precision = 'auto', threads, device, wasmUrl, flavour, cache }, platform) {
   if (!backends.includes(backend)) throw badOption('backend', backend, backends);
   if (!precisions.includes(precision)) throw badOption('precision', precision, precisions);
   if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) throw badOption('threads', threads, ['whole numbers from 1']);
@@ -40,6 +43,7 @@ function engineOptions({ model, variant, labels, backend = 'auto', precision = '
     backend,
     precision: precision === 'auto' ? undefined : precision,
     threads,
+    device,
     wasmUrl: wasmUrl && absolute(String(wasmUrl).replace(/\/?$/, '/')),
     flavour,
     cache,
