@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 
 import { launch } from '../../tools/browser.mjs';
 import { pageMounts, repository, serve } from '../../tools/serve.mjs';
+import { defaultModel } from '../../www/lib/default-model.js';
 import { checkpoint } from './support/pth.mjs';
 
 const run = promisify(execFile);
@@ -230,7 +231,7 @@ test('progress names its phases in order and ends at the total', async () => {
 
 test('failures have codes, and a load that failed can be called again', async () => {
   let tries = 0;
-  const model = path.join(repository, 'models/g_ghost_regnetx_006-imagenette.safetensors');
+  const model = path.join(repository, 'models', defaultModel);
   await page.route('**/flaky.safetensors', (route) => route.fulfill(tries++ ? { path: model } : { status: 503 }));
   const codes = await inPage(async (load, codeOf) => {
     const net = await load({ backend: 'wasm' });
@@ -268,9 +269,9 @@ test('failures have codes, and a load that failed can be called again', async ()
 
 test('a model in parts is checked, cached by its hashes, and loads without a cache too', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'shards-'));
-  const model = path.join(repository, 'models/g_ghost_regnetx_006-imagenette.safetensors');
+  const model = path.join(repository, 'models', defaultModel);
   await run(process.execPath, [path.join(repository, 'www/lib/cli.js'), 'shard', '--model', model, '--megabytes', '3', folder]);
-  const name = 'g_ghost_regnetx_006-imagenette';
+  const name = path.basename(defaultModel, '.safetensors');
   const asked = [];
   await page.route('**/parts/*', (route) => {
     const file = path.basename(route.request().url());
