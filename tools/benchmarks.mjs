@@ -88,7 +88,7 @@ for (const [name, { title, words, command, format }] of Object.entries(sections)
 }
 page.push(
   '## Peers that are not here',
-  'LiteRT needs the network in a format of its own, whose converter is a gigabyte of TensorFlow; it was not measured.\ntract in WebAssembly would read the same ONNX files; it was not measured.',
+  'LiteRT needs the network in a format of its own and was not measured.\ntract in WebAssembly would read the same ONNX files; it was not measured.',
 );
 writeFileSync(path.join(repository, 'docs/benchmarks.md'), `${page.join('\n\n')}\n`);
 console.log('docs/benchmarks.md is written.');
