@@ -7,6 +7,7 @@ import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { defaultModel } from '../www/lib/default-model.js';
 import { flavours, parts } from '../www/lib/flavours.js';
 import { bundle, www } from './bundle.mjs';
 import { minify } from './minify.mjs';
@@ -53,8 +54,10 @@ async function packEngine() {
   await writeFile(inTarget('lib/inline-wasm.js'), `export const wasm="${binary.toString('base64')}";\n`);
 }
 
+/** The package has the default model; the others are a download away. */
 async function packModels() {
-  await cp(path.join(repository, 'models'), inTarget('models'), { recursive: true });
+  const isOther = (file) => file.endsWith('.safetensors') && path.basename(file) !== defaultModel;
+  await cp(path.join(repository, 'models'), inTarget('models'), { recursive: true, filter: (file) => !isOther(file) });
 }
 
 /** For a plain script tag: `GGhostNet.load()`. Its other files are found from its own address. */

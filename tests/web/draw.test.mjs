@@ -153,3 +153,47 @@ test('what cannot be drawn is said alike by both engines, and lost devices are m
     assert.ok(levels > 100, `${backend}: ${levels} levels`);
   }
 });
+
+test('a device of the caller’s: the same answer, and it is the caller’s still', { timeout: 600e3 }, async () => {
+  const seen = await inPage(async ({ load }) => {
+    const device = await (await navigator.gpu.requestAdapter()).requestDevice();
+    let lost = false;
+    device.lost.then(() => (lost = true));
+    // Two at once: neither may get the other's, or a device of its own.
+    const [given, own] = await Promise.all([load({ backend: 'webgpu', device }), load({ backend: 'webgpu', worker: false })]);
+    const restored = !Object.hasOwn(navigator, 'gpu') && navigator.gpu instanceof GPU;
+    const data = Float32Array.from({ length: 3 * 64 * 64 }, (_, i) => Math.sin(i));
+    const logits = async (net) => Array.from((await net.forward({ data, dims: [1, 3, 64, 64] })).logits);
+    const answers = [await logits(given), await logits(own)];
+    const submissions = [];
+    const submit = GPUQueue.prototype.submit;
+    GPUQueue.prototype.submit = function (...rest) {
+      submissions.push(this === device.queue);
+      return submit.apply(this, rest);
+    };
+    await logits(given);
+    await logits(own);
+    GPUQueue.prototype.submit = submit;
+    const { backend } = given.info;
+    given.dispose();
+    own.dispose();
+    const buffer = device.createBuffer({ size: 16, usage: GPUBufferUsage.MAP_READ });
+    await buffer.mapAsync(GPUMapMode.READ);
+    const usable = buffer.getMappedRange().byteLength === 16 && !lost;
+
+    const again = await load({ backend: 'webgpu', device });
+    device.destroy();
+    const afterwards = await again.forward({ data, dims: [1, 3, 64, 64] }).catch(({ code }) => code);
+    again.dispose();
+    const refused = [];
+    for (const options of [{ device: {} }, { device, worker: true }]) await load(options).catch(({ code }) => refused.push(code));
+    return { restored, answers, submissions, backend, usable, afterwards, refused };
+  });
+  assert.equal(seen.backend, 'webgpu');
+  assert.ok(seen.restored, 'navigator.gpu is the browser’s again');
+  assert.deepEqual(seen.answers[0], seen.answers[1]);
+  assert.deepEqual(seen.submissions, [true, false], 'each net on its own device');
+  assert.ok(seen.usable, 'the device outlives the net');
+  assert.equal(seen.afterwards, 'device-lost');
+  assert.deepEqual(seen.refused, ['bad-option', 'bad-option']);
+});

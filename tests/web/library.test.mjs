@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 
 import { repository } from '../../tools/serve.mjs';
+import { defaultModel } from '../../www/lib/default-model.js';
 import { blankPages, inPage, page, server, withWebgpu } from './support/blank.mjs';
 import { checkpoint } from './support/pth.mjs';
 
@@ -203,7 +204,7 @@ test('progress names its phases in order and ends at the total', async () => {
 
 test('failures have codes, and a load that failed can be called again', async () => {
   let tries = 0;
-  const model = path.join(repository, 'models/g_ghost_regnetx_006-imagenette.safetensors');
+  const model = path.join(repository, 'models', defaultModel);
   await page.route('**/flaky.safetensors', (route) => route.fulfill(tries++ ? { path: model } : { status: 503 }));
   const codes = await inPage(async ({ load }, codeOf) => {
     const net = await load({ backend: 'wasm' });
@@ -241,9 +242,9 @@ test('failures have codes, and a load that failed can be called again', async ()
 
 test('a model in parts is checked, cached by its hashes, and loads without a cache too', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'shards-'));
-  const model = path.join(repository, 'models/g_ghost_regnetx_006-imagenette.safetensors');
+  const model = path.join(repository, 'models', defaultModel);
   await run(process.execPath, [path.join(repository, 'www/lib/cli.js'), 'shard', '--model', model, '--megabytes', '3', folder]);
-  const name = 'g_ghost_regnetx_006-imagenette';
+  const name = path.basename(defaultModel, '.safetensors');
   const asked = [];
   await page.route('**/parts/*', (route) => {
     const file = path.basename(route.request().url());

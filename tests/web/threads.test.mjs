@@ -21,12 +21,22 @@ const classify = (options) =>
     return { label: top[0].label, threads, threadsReason, flavour };
   }, options);
 
-/** Workers of the browser, those of workers too. */
+/** How many workers the browser has, those of workers too. */
 async function workers() {
   const client = await browser.newBrowserCDPSession();
   const { targetInfos } = await client.send('Target.getTargets', { filter: [{ type: 'worker' }] });
   await client.detach();
   return targetInfos.length;
+}
+
+/** A worker that has been ended stays in the browser's list for a while. */
+async function workersBecome(expected, message) {
+  for (let wait = 0; ; wait++) {
+    const found = await workers();
+    if (found === expected) return;
+    assert.ok(wait < 100, `${message}: ${found} workers, expected ${expected}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }
 
 test('any number of threads gives the same bits, in logits and taps, at every size', async () => {
@@ -63,14 +73,11 @@ test('as many threads as processors, up to eight, unless told otherwise; they en
   assert.equal(flavour, threads > 1 ? 'relaxed-threads' : 'relaxed');
   assert.equal((await classify({ threads: 1 })).flavour, 'relaxed');
 
-  const before = await workers();
+  await workersBecome(0, 'workers outlive their net');
   const net = await page.evaluateHandle(async () => (await import('/lib/index.js')).load({ backend: 'wasm', threads: 4 }));
-  assert.equal((await workers()) - before, 4, 'the engine and three more');
+  await workersBecome(4, 'the engine and three more');
   await net.evaluate((net) => net.dispose());
-  for (let wait = 0; (await workers()) > before; wait++) {
-    assert.ok(wait < 50, 'workers outlive their net');
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+  await workersBecome(0, 'workers outlive their net');
 });
 
 /** The page on a server whose script of a thread is another: `change` gets the script and returns it, or nothing. */

@@ -39,6 +39,11 @@ export interface LoadOptions {
    * one for each processor, up to eight. Results are the same to the bit for any number.
    */
   threads?: number;
+  /**
+   * A `GPUDevice` of yours for WebGPU to run on, which you go on using; `dispose` leaves it to you. A device cannot
+   * leave the page, so the engine is in no worker then. Once it is lost, `'auto'` goes on with WebAssembly.
+   */
+  device?: object;
   /** `true` insists on a worker, `false` on none; left out: a worker where one can be started. */
   worker?: boolean;
   /** Folder with the engine's files, where the bundler or server has moved them. */
