@@ -150,6 +150,10 @@ fn the_golden_model_is_what_quantizing_makes() {
         }
         let other = std::env::temp_dir().join(name);
         std::fs::write(&other, made).unwrap();
-        panic!("{name} is another one now: if that is right, copy {} to {}", other.display(), folder.display());
+        panic!(
+            "{name} is another one now: if that is right, copy {} to {}",
+            other.display(),
+            folder.display()
+        );
     }
 }
