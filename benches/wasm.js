@@ -4,7 +4,7 @@ import { startThreads } from '/lib/threads.js';
 import { errorOf, fetchInput } from './input.js';
 
 let input;
-let net, glue, exports, session, ort;
+let net, glue, exports, session, ort, graph;
 const methods = {
   async prepare(variant) {
     input = await fetchInput(variant);
@@ -56,6 +56,16 @@ const methods = {
     const start = performance.now();
     const { logits } = await session.run({ input: tensor });
     return { milliseconds: performance.now() - start, error: errorOf(logits.data, input.expected) };
+  },
+
+  async loadTensorflow(variant, threads) {
+    const { loadGraph } = await import('/tensorflow/tensorflow.js');
+    graph = await loadGraph(`/models/${variant}.graph.json`, threads);
+  },
+  async runTensorflow() {
+    const start = performance.now();
+    const logits = await graph(input.data, input.side);
+    return { milliseconds: performance.now() - start, error: errorOf(logits, input.expected) };
   },
 };
 

@@ -1,15 +1,16 @@
-// Times the CPU engine against ONNX Runtime Web's WASM back end, in turn in one worker of one headless Chromium, on the
-// same weights and input; checks all logits.
+// Times the CPU engine against the WASM back ends of ONNX Runtime Web and TensorFlow.js, in turn in one worker of one
+// headless Chromium, on the same weights and input; checks all logits.
 //
 //   node benches/wasm.mjs MODELS [--variants 002,008,032,040] [--threads 1,2] [--runs 15] [--flavour relaxed]
-//                         [--no-peer] [--int8] [--profile]
+//                         [--peers ort,tensorflow] [--no-peer] [--int8] [--profile]
 //
-// MODELS is a folder written by benches/export.py. The peer needs `npm ci --prefix benches`; --int8
+// MODELS is a folder written by benches/export.py. The peers need `npm ci --prefix benches`; --int8
 // needs NAME-int8.safetensors of examples/quantize.rs beside the models.
 // The peak is that of ten independent chains of multiply-adds in the same worker.
 import path from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { build } from 'esbuild';
 import { launch } from '../tools/browser.mjs';
 import { repository, serve } from '../tools/serve.mjs';
 
@@ -20,6 +21,7 @@ const { values, positionals } = parseArgs({
     threads: { type: 'string', default: '1,2' },
     runs: { type: 'string', default: '15' },
     flavour: { type: 'string', default: 'relaxed' },
+    peers: { type: 'string', default: 'ort' },
     'no-peer': { type: 'boolean', default: false },
     int8: { type: 'boolean', default: false },
     profile: { type: 'boolean', default: false },
@@ -27,20 +29,26 @@ const { values, positionals } = parseArgs({
 });
 const models = path.resolve(positionals[0] ?? 'target/bench');
 const runs = Number(values.runs);
-const against = values['no-peer'] ? [] : ['ort'];
+const against = values['no-peer'] ? [] : values.peers.split(',');
 const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
 const fixed = (number, digits = 1) => number.toFixed(digits).padStart(7);
-const names = { ort: 'ONNX Runtime' };
+const names = { ort: 'ONNX Runtime', tensorflow: 'TensorFlow.js' };
 const title = (name) => name[0].toUpperCase() + name.slice(1);
 
 /** Largest error of logits, of the largest logit, that a float engine may have. */
 const LIMIT = 1e-4;
+
+const tensorflow = path.join(repository, 'target/tensorflow');
+if (against.includes('tensorflow')) {
+  await build({ entryPoints: [path.join(repository, 'benches/tensorflow.js')], outdir: tensorflow, bundle: true, format: 'esm', logLevel: 'error' });
+}
 
 const server = await serve(path.join(repository, 'benches'), {
   mounts: {
     '/wasm/': path.join(repository, 'dist/wasm'),
     '/lib/': path.join(repository, 'www/lib'),
     '/models/': models,
+    '/tensorflow/': tensorflow,
     '/node_modules/': path.join(repository, 'benches/node_modules'),
   },
 });

@@ -12,6 +12,7 @@ use g_ghostnet::image::{Interpolation, Preprocess, Resize, preprocess};
 use g_ghostnet::model::{Model, Options};
 use g_ghostnet::plan::Plan;
 use g_ghostnet::pth::{Progress, Reader};
+use g_ghostnet::quantize::Calibration;
 use g_ghostnet::session::{CpuSession, Outputs};
 use g_ghostnet::weights::{Checkpoint, Dtype, Tensor, contiguous_strides, expected_tensors};
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use std::collections::BTreeMap;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of its folder in the corpus.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("safetensors", safetensors),
     ("header", header),
     ("pth", pth),
@@ -28,6 +29,7 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("config", config),
     ("plan", plan),
     ("image", image),
+    ("calibrate", calibrate),
 ];
 
 /// Most memory that one input may take beside itself: what `SECURITY.md` promises of reading a file, and
@@ -296,6 +298,59 @@ pub fn image_of(choices: &mut Unstructured) -> Result<()> {
     Ok(())
 }
 
+/// A small network of arbitrary magnitudes, made a model of eight bits by pictures of arbitrary magnitudes.
+pub fn calibrate(data: &[u8]) {
+    calibrate_of(&mut Unstructured::new(data)).ok();
+}
+
+fn calibrate_of(choices: &mut Unstructured) -> Result<()> {
+    let architecture = arbitrary_architecture(choices)?;
+    let Some(network) = accepted(Network::new(&architecture, 2, SIDE, SIDE)) else { return Ok(()) };
+    if !is_small(&network) {
+        return Ok(());
+    }
+    let checkpoint = checkpoint_of_size(&network, arbitrary_size(choices)?);
+    let input = Preprocess { side: SIDE, ..Preprocess::default() };
+    let model = Model { architecture, labels: vec!["a".into(), "b".into()], input, checkpoint };
+    let mut pictures = Vec::new();
+    for seed in 0..choices.int_in_range(0..=3)? {
+        let size = arbitrary_size(choices)?;
+        pictures.push(invented(seed).take(3 * SIDE * SIDE).map(|number| number * size).collect::<Vec<_>>());
+    }
+    within_memory(|| {
+        let Some(mut calibration) = accepted(Calibration::new(&model, 1)) else { return };
+        if pictures.iter().any(|picture| accepted(calibration.add(picture)).is_none()) {
+            return;
+        }
+        let Some(bytes) = accepted(calibration.finish()) else { return };
+        let again = Model::from_bytes(bytes, &Options::default()).expect("it reads what it writes");
+        let Some(mut session) = accepted(CpuSession::new(&again, 1)) else { return };
+        let picture: Vec<f32> = invented(9).take(3 * SIDE * SIDE).collect();
+        let outputs = session.run::<&str>(&again, &picture, [1, 3, SIDE, SIDE], &[]);
+        assert_eq!(outputs.expect("a picture of the right size").logits.len(), 2);
+    });
+    Ok(())
+}
+
+/// Mostly what a trained network has, sometimes what no sane one does.
+fn arbitrary_size(choices: &mut Unstructured) -> Result<f32> {
+    Ok(match choices.ratio(1, 2)? {
+        true => 1.0,
+        false => *choices.choose(&[
+            0.0,
+            1e-45,
+            1e-30,
+            1e-3,
+            100.0,
+            1e9,
+            1e20,
+            f32::MAX,
+            f32::INFINITY,
+            f32::NAN,
+        ])?,
+    })
+}
+
 /// The result, or nothing after an error that is a sentence with a code.
 fn accepted<T>(result: g_ghostnet::Result<T>) -> Option<T> {
     result
@@ -396,12 +451,17 @@ fn invented(seed: u64) -> impl Iterator<Item = f32> {
 
 /// Weights of every tensor that a network needs; scales and variances are near 1.
 pub fn invented_checkpoint(network: &Network) -> Checkpoint {
+    checkpoint_of_size(network, 1.0)
+}
+
+/// As [`invented_checkpoint`], with filters of another size.
+fn checkpoint_of_size(network: &Network, size: f32) -> Checkpoint {
     let (mut bytes, mut tensors) = (Vec::new(), BTreeMap::new());
     for (index, (name, shape)) in expected_tensors(network).into_iter().enumerate() {
         let positive = shape.len() == 1 && !name.ends_with("bias") && !name.ends_with("mean");
         let (offset, strides) = (bytes.len(), contiguous_strides(&shape));
         let fan_in: usize = shape.iter().skip(1).product();
-        let (first, scale) = if positive { (1.0, 0.5) } else { (0.0, 1.0 / (fan_in as f32).sqrt()) };
+        let (first, scale) = if positive { (1.0, 0.5) } else { (0.0, size / (fan_in as f32).sqrt()) };
         let numbers = invented(index as u64).take(shape.iter().product());
         bytes.extend(numbers.flat_map(|number| (first + scale * number).to_le_bytes()));
         tensors.insert(name, Tensor { dtype: Dtype::F32, shape, strides, offset });

@@ -9,7 +9,7 @@
 use crate::arch::{Activation, Conv, Op, Step};
 use crate::config::{Config, METADATA_KEY};
 use crate::cpu::{Pool, Weights, Workspace};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::plan::Plan;
 use crate::session::check_input;
@@ -20,6 +20,8 @@ use std::collections::{BTreeMap, HashMap};
 const WEIGHT_LEVELS: f32 = 127.0;
 const LEVELS: f64 = 127.0;
 const SIGNED_LEVELS: f64 = 63.0;
+/// Largest magnitude that is worth counting: far above what a trained network has, far below where f32 ends.
+const LARGEST: f32 = 1e30;
 /// What zero becomes in an input that may be negative.
 const SIGNED_ZERO: f32 = 64.0;
 
@@ -50,7 +52,8 @@ impl<'a> Calibration<'a> {
     /// Runs one picture, `[3, side, side]` normalised.
     ///
     /// # Errors
-    /// [`crate::Error::WrongShape`]
+    /// [`crate::Error::WrongShape`]; [`crate::Error::BadModel`] where a convolution gets numbers that eight bits
+    /// cannot stand for.
     pub fn add(&mut self, image: &[f32]) -> Result<()> {
         let side = self.model.input.side;
         check_input(image, [1, 3, side, side])?;
@@ -61,6 +64,13 @@ impl<'a> Calibration<'a> {
                 values.clear();
                 self.workspace.read(&self.plan, step.x, &mut values);
                 let histogram = self.inputs.entry(conv.weights.conv.clone()).or_default();
+                if let Some(value) = values.iter().find(|value| value.is_nan() || value.abs() > LARGEST) {
+                    return Err(Error::BadModel(format!(
+                        "`{}` gets {value:e}, expected numbers up to {LARGEST:e}: the network's numbers grow out of \
+                         bounds, check its weights and the pictures' pre-processing",
+                        conv.weights.conv
+                    )));
+                }
                 values.iter().for_each(|&value| histogram.add(value));
             }
             self.workspace.run_step(&self.plan, &self.weights, &self.pool, step);

@@ -6,6 +6,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { classifyAll, classifyPictures, openWasm, picturesIn, run, topOf, UsageError } from '../www/lib/cli.js';
+import { defaultModel } from '../www/lib/default-model.js';
 import { launch } from './browser.mjs';
 import { repository, servePage } from './serve.mjs';
 
@@ -134,7 +135,7 @@ run('classify', async () => {
       backend: { type: 'string', default: 'wasm' },
       help: { type: 'boolean', short: 'h', default: false },
       json: { type: 'boolean', default: false },
-      model: { type: 'string', default: path.join(repository, 'models/g_ghost_regnetx_006-imagenette.safetensors') },
+      model: { type: 'string', default: path.join(repository, 'models', defaultModel) },
       top: { type: 'string', default: '5' },
     },
   });

@@ -11,7 +11,7 @@ const lib = path.join(repository, 'www/lib');
 const application = await Application.bootstrapWithPlugins({
   name: 'g-ghostnet',
   readme: path.join(lib, 'README.md'),
-  entryPoints: ['index', 'draw', 'element', 'node', 'react'].map((name) => path.join(lib, `${name}.d.ts`)),
+  entryPoints: ['index', 'draw', 'element', 'explorer', 'node', 'react'].map((name) => path.join(lib, `${name}.d.ts`)),
   tsconfig: path.join(repository, 'tools/document.tsconfig.json'),
   disableSources: true,
   disableGit: true,

@@ -7,7 +7,9 @@ import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { defaultModel } from '../www/lib/default-model.js';
 import { flavours, parts } from '../www/lib/flavours.js';
+import { bundle, www } from './bundle.mjs';
 import { minify } from './minify.mjs';
 import { repository } from './serve.mjs';
 import { writeThirdParty } from './third-party.mjs';
@@ -16,7 +18,7 @@ import { writeThirdParty } from './third-party.mjs';
 const SCRIPTS_AND_ENGINE = 150e3;
 const TARBALL = 12e6;
 
-const source = path.join(repository, 'www/lib');
+const source = path.join(www, 'lib');
 const wasm = path.join(repository, 'dist/wasm');
 const target = path.join(repository, 'dist/npm');
 const inTarget = (...names) => path.join(target, ...names);
@@ -52,8 +54,10 @@ async function packEngine() {
   await writeFile(inTarget('lib/inline-wasm.js'), `export const wasm="${binary.toString('base64')}";\n`);
 }
 
+/** The package has the default model; the others are a download away. */
 async function packModels() {
-  await cp(path.join(repository, 'models'), inTarget('models'), { recursive: true });
+  const isOther = (file) => file.endsWith('.safetensors') && path.basename(file) !== defaultModel;
+  await cp(path.join(repository, 'models'), inTarget('models'), { recursive: true, filter: (file) => !isOther(file) });
 }
 
 /** For a plain script tag: `GGhostNet.load()`. Its other files are found from its own address. */
@@ -72,6 +76,9 @@ async function packGlobal() {
     logLevel: 'warning',
   });
 }
+
+/** The explorer's elements with the packages that they need. */
+const packExplorer = () => bundle({ entryPoints: { explorer: path.join(www, 'explorer/elements.js') }, outdir: inTarget('lib'), chunkNames: 'explorer-[name]', library: './' });
 
 async function filesIn(folder, below = '') {
   const entries = await readdir(path.join(folder, below), { withFileTypes: true });
@@ -98,8 +105,8 @@ async function checkExports() {
 async function measure() {
   const gzipped = async (file) => gzipSync(await readFile(file), { level: 9 }).length;
   const nodeOnly = ['node.js', 'cli.js'];
-  const separate = ['inline.js', 'inline-wasm.js', 'react.js', 'edit.js', 'study.js', 'similarity.js', 'similarity-engine.js', 'similarity-worker.js'];
-  const scripts = (await readdir(inTarget('lib'))).filter((name) => name.endsWith('.js') && ![...nodeOnly, ...separate].includes(name));
+  const separate = ['inline.js', 'inline-wasm.js', 'react.js', 'element.js', 'edit.js', 'study.js', 'similarity.js', 'similarity-engine.js', 'similarity-worker.js'];
+  const scripts = (await readdir(inTarget('lib'))).filter((name) => name.endsWith('.js') && !name.startsWith('explorer') && ![...nodeOnly, ...separate].includes(name));
   let total = 0;
   for (const name of scripts) total += await gzipped(inTarget('lib', name));
   const engines = [];
@@ -115,7 +122,7 @@ await packScripts();
 await packEngine();
 await packModels();
 await packGlobal();
-await writeThirdParty(target);
+await writeThirdParty(target, await packExplorer());
 await checkExports();
 
 const files = await filesIn(target);

@@ -3,46 +3,14 @@ import { build } from 'esbuild';
 import { createHash } from 'node:crypto';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { bundle, www } from './bundle.mjs';
+import { defaultModel } from '../www/lib/default-model.js';
 import { minify } from './minify.mjs';
 import { repository } from './serve.mjs';
 import { writeThirdParty } from './third-party.mjs';
 
-const www = path.join(repository, 'www');
 const library = path.join(www, 'lib');
 const target = path.join(repository, 'dist/site');
-
-/** The library's scripts keep their addresses, so the page's scripts name them from the folder they all lie in. */
-const libraryStays = {
-  name: 'library stays',
-  setup(bundler) {
-    bundler.onResolve({ filter: /^\./ }, ({ path: name, resolveDir }) => {
-      const file = path.resolve(resolveDir, name);
-      return file.startsWith(library + path.sep) ? { path: `./${path.relative(www, file)}`, external: true } : undefined;
-    });
-  },
-};
-
-/**
- * app.js and what it imports when it is needed, each a file, with the packages that the explorer uses.
- * @returns {Promise<string[]>} names of these packages
- */
-async function bundlePage() {
-  const { metafile } = await build({
-    entryPoints: [path.join(www, 'app.js')],
-    outdir: target,
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    target: 'es2022',
-    minify: true,
-    legalComments: 'none',
-    conditions: ['production'],
-    loader: { '.css': 'text' },
-    plugins: [libraryStays],
-    metafile: true,
-  });
-  return [...new Set(Object.keys(metafile.inputs).flatMap((file) => /node_modules\/((@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []))];
-}
 
 /** Copies the library; scripts are minified, each on its own, so that their addresses stay as they are. */
 async function shipLibrary(from, to) {
@@ -57,9 +25,8 @@ async function shipLibrary(from, to) {
 
 /** What the model picker offers: every checkpoint in models/, the default first. */
 async function listModels() {
-  const first = 'g_ghost_regnetx_006-imagenette.safetensors';
   const files = (await readdir(path.join(repository, 'models'))).filter((name) => name.endsWith('.safetensors'));
-  files.sort((a, b) => (b === first) - (a === first) || a.localeCompare(b));
+  files.sort((a, b) => (b === defaultModel) - (a === defaultModel) || a.localeCompare(b));
   const models = files.map((file) => ({ file, title: titleOf(file) }));
   await writeFile(path.join(target, 'models/models.json'), JSON.stringify(models));
 }
@@ -71,22 +38,28 @@ function titleOf(file) {
   return data ? `${name} · ${data[0].toUpperCase()}${data.slice(1)}` : name;
 }
 
+/** Whether a file is kept for a visitor without a network only once it has been asked for. */
+const isExtra = (name) => name.startsWith('models/') && name.endsWith('.safetensors') && name !== `models/${defaultModel}`;
+
 /** The service worker with the hash of every file that a visitor may need without a network. */
 async function listForOffline() {
   const manifest = {};
+  const extra = {};
   for (const name of (await readdir(target, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => path.relative(target, path.join(entry.parentPath, entry.name))).sort()) {
     if (/\.(md|LICENSE)$/.test(name)) continue;
-    manifest[name.split(path.sep).join('/')] = createHash('sha256').update(await readFile(path.join(target, name))).digest('hex');
+    const address = name.split(path.sep).join('/');
+    (isExtra(address) ? extra : manifest)[address] = createHash('sha256').update(await readFile(path.join(target, name))).digest('hex');
   }
-  const version = createHash('sha256').update(JSON.stringify(manifest)).digest('hex').slice(0, 16);
+  const version = createHash('sha256').update(JSON.stringify([manifest, extra])).digest('hex').slice(0, 16);
   const code = await minify(await readFile(path.join(www, 'service.js'), 'utf8'));
-  await writeFile(path.join(target, 'service.js'), `const MANIFEST=${JSON.stringify(manifest)},VERSION="${version}";${code}`);
+  await writeFile(path.join(target, 'service.js'), `const MANIFEST=${JSON.stringify(manifest)},EXTRA=${JSON.stringify(extra)},VERSION="${version}";${code}`);
 }
 
 await rm(target, { recursive: true, force: true });
 await mkdir(target, { recursive: true });
-for (const name of ['index.html', 'style.css', 'samples']) await cp(path.join(www, name), path.join(target, name), { recursive: true });
-const bundled = await bundlePage();
+for (const name of ['index.html', 'samples']) await cp(path.join(www, name), path.join(target, name), { recursive: true });
+await build({ entryPoints: [path.join(www, 'style.css')], outdir: target, bundle: true, minify: true });
+const bundled = await bundle({ entryPoints: [path.join(www, 'app.js')], outdir: target, library: './lib/' });
 await shipLibrary(library, path.join(target, 'lib'));
 await shipLibrary(path.join(repository, 'dist/wasm'), path.join(target, 'wasm'));
 await cp(path.join(repository, 'models'), path.join(target, 'models'), { recursive: true });

@@ -41,7 +41,7 @@ const row = (...cells) => console.log(cells.map((cell, i) => (i ? String(cell).p
 const app = path.join(www, 'app.js');
 const first = await scriptsFrom(app);
 const page = await sizes(first);
-const afterwards = [...new Set((await Promise.all(first.map((file) => readFile(file, 'utf8')))).flatMap(whenNeeded))].filter((name) => /^\.\/(en\.)?explorer-/.test(name));
+const afterwards = [...new Set((await Promise.all(first.map((file) => readFile(file, 'utf8')))).flatMap(whenNeeded))].filter((name) => /^\.\/(en-)?explorer-/.test(name));
 const later = await sizes((await scriptsFrom(...afterwards.map((name) => path.join(www, name)))).filter((file) => !first.includes(file)));
 const tooLarge = later[1] > explorerBudget ? [`the explorer (its budget is ${explorerBudget})`] : [];
 

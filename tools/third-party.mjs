@@ -62,7 +62,7 @@ function notices({ own, others }, std, packages) {
     '# Third-party notices',
     `The WebAssembly modules of ${own.name} ${own.version} contain these libraries, each under its own licence.`,
     [std, ...others].map(line).join('\n'),
-    ...(packages.length > 0 ? ['The scripts of the page contain these packages.', packages.map(line).join('\n')] : []),
+    ...(packages.length > 0 ? ['The scripts of the explorer contain these packages.', packages.map(line).join('\n')] : []),
     'The texts of these licences, as their authors ship them; where a library offers a choice, the one that was chosen.',
     ...[...texts].map(([text, crates]) => `## ${crates.map(({ name }) => name).join(', ')}\n\n\`\`\`\`text\n${text}\n\`\`\`\``),
     '',

@@ -25,6 +25,8 @@ pub struct Gpu {
     /// Where the device came from: only its own can make a canvas a target.
     #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "canvases are the browser's"))]
     instance: Option<wgpu::Instance>,
+    /// Whether others use the device too.
+    shared: bool,
     device: wgpu::Device,
     queue: wgpu::Queue,
     info: wgpu::AdapterInfo,
@@ -52,6 +54,14 @@ impl Gpu {
     /// As [`Gpu::request`].
     pub async fn request_within(bytes: u64) -> Result<Gpu> {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+        Gpu::request_from(instance, bytes).await
+    }
+
+    /// As [`Gpu::request_within`], of an instance that may give a device of the caller's own.
+    ///
+    /// # Errors
+    /// As [`Gpu::request`].
+    pub async fn request_from(instance: wgpu::Instance, bytes: u64) -> Result<Gpu> {
         let options = wgpu::RequestAdapterOptions {
             power_preference: wgpu::PowerPreference::HighPerformance,
             ..Default::default()
@@ -110,6 +120,7 @@ impl Gpu {
         });
         Gpu {
             instance: None,
+            shared: false,
             device,
             queue,
             info,
@@ -119,6 +130,19 @@ impl Gpu {
             layout,
             pipelines: Rc::default(),
             lost,
+        }
+    }
+
+    /// The same device, which others use too: [`Gpu::end`] leaves it to them.
+    #[must_use]
+    pub fn shared(self) -> Gpu {
+        Gpu { shared: true, ..self }
+    }
+
+    /// Frees the device and all its memory at once, unless others use it.
+    pub fn end(&self) {
+        if !self.shared {
+            self.device.destroy();
         }
     }
 

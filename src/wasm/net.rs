@@ -37,6 +37,7 @@ struct CreateOptions {
     #[serde(default)]
     labels: Option<Vec<String>>,
     #[serde(default)]
+    #[cfg_attr(not(feature = "cpu"), allow(dead_code, reason = "threads are the CPU engine's"))]
     threads: Option<usize>,
     #[serde(default)]
     precision: Option<Precision>,
@@ -65,13 +66,13 @@ enum Engine {
     Gpu(Box<GpuSession>),
 }
 
-/// The device is the net's own: its memory is free at once.
+/// A device of the net's own is free at once.
 #[cfg(feature = "gpu")]
 impl Drop for Engine {
     fn drop(&mut self) {
         #[allow(irrefutable_let_patterns, reason = "a module may have the one engine only")]
         if let Engine::Gpu(session) = self {
-            session.gpu().device().destroy();
+            session.gpu().end();
         }
     }
 }
@@ -97,6 +98,36 @@ struct Info<'a> {
     memory_bytes: usize,
 }
 
+/// Where a net's device comes from: of its own, or one that JavaScript has made.
+#[derive(Default)]
+#[cfg_attr(feature = "gpu", wasm_bindgen)]
+pub struct Devices {
+    #[cfg(feature = "gpu")]
+    given: Option<wgpu::Instance>,
+}
+
+#[cfg(feature = "gpu")]
+#[wasm_bindgen]
+impl Devices {
+    /// Of what `navigator.gpu` is at this moment: JavaScript may have put something in its place that gives a device
+    /// it has made, because wgpu takes one from nowhere else.
+    #[wasm_bindgen(constructor)]
+    pub fn given() -> Devices {
+        let descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+        Devices { given: Some(wgpu::Instance::new(descriptor)) }
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl Devices {
+    async fn request(self) -> crate::error::Result<Gpu> {
+        match self.given {
+            Some(instance) => Ok(Gpu::request_from(instance, u64::MAX).await?.shared()),
+            None => Gpu::request().await,
+        }
+    }
+}
+
 /// A model on an engine.
 #[wasm_bindgen]
 pub struct Net {
@@ -110,20 +141,15 @@ pub struct Net {
     painter: RefCell<Option<(Vec<u8>, Rc<Painter>)>>,
 }
 
-#[wasm_bindgen]
 impl Net {
-    /// Loads a model file onto an engine; `options` is JSON: `{ backend, variant?, labels?, threads? }`;
-    /// `progress` is called with the part of the loading that is done, 0 to 1.
-    ///
-    /// # Errors
-    /// As [`Model::from_bytes`]; [`Error::Unsupported`] for an engine that this module does not have.
     #[cfg_attr(not(feature = "gpu"), allow(unused_variables, reason = "the CPU engine loads in one go"))]
-    pub async fn create(
+    async fn load(
         model: ModelBytes,
-        options: String,
+        options: &str,
         progress: Option<js_sys::Function>,
+        devices: Devices,
     ) -> Result<Net, JsValue> {
-        let options: CreateOptions = serde_json::from_str(&options)
+        let options: CreateOptions = serde_json::from_str(options)
             .map_err(|error| Error::Unsupported(format!("options of create: {error}")))?;
         let model_options = Options { variant: options.variant, labels: options.labels };
         let mut model = Model::from_bytes(model.0, &model_options)?;
@@ -154,7 +180,7 @@ impl Net {
                     Some(Precision::F16) => Float::F16,
                     _ => Float::F32,
                 };
-                let gpu = Gpu::request().await?.with_values(values)?;
+                let gpu = devices.request().await?.with_values(values)?;
                 let session = GpuSession::new(&model, &gpu, |part| {
                     if let Some(progress) = &progress {
                         // An error of the caller's own function is not the engine's.
@@ -180,6 +206,22 @@ impl Net {
             #[cfg(feature = "gpu")]
             painter: RefCell::default(),
         })
+    }
+}
+
+#[wasm_bindgen]
+impl Net {
+    /// Loads a model file onto an engine; `options` is JSON: `{ backend, variant?, labels?, threads? }`;
+    /// `progress` is called with the part of the loading that is done, 0 to 1.
+    ///
+    /// # Errors
+    /// As [`Model::from_bytes`]; [`Error::Unsupported`] for an engine that this module does not have.
+    pub async fn create(
+        model: ModelBytes,
+        options: String,
+        progress: Option<js_sys::Function>,
+    ) -> Result<Net, JsValue> {
+        Net::load(model, &options, progress, Devices::default()).await
     }
 
     /// What is loaded, as JSON: variant, labels, input rule, stages, taps, cost, engine, memory.
@@ -275,6 +317,20 @@ impl Net {
 #[cfg(feature = "gpu")]
 #[wasm_bindgen]
 impl Net {
+    /// As [`Net::create`], on a device that JavaScript has made and goes on using.
+    ///
+    /// # Errors
+    /// As [`Net::create`].
+    #[wasm_bindgen(js_name = createOn)]
+    pub async fn create_on(
+        devices: Devices,
+        model: ModelBytes,
+        options: String,
+        progress: Option<js_sys::Function>,
+    ) -> Result<Net, JsValue> {
+        Net::load(model, &options, progress, devices).await
+    }
+
     /// Runs one normalised input, `[1, 3, height, width]`, whose taps stay on the device for [`Net::draw_tap`].
     ///
     /// # Errors

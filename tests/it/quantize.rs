@@ -157,3 +157,17 @@ fn the_golden_model_is_what_quantizing_makes() {
         );
     }
 }
+
+/// A histogram of them would double its range for ever.
+#[test]
+fn numbers_without_bounds_are_refused_while_calibrating() {
+    let model = model("g_ghost_regnetx_002");
+    let mut calibration = Calibration::new(&model, 1).unwrap();
+    for size in [1e35, f32::INFINITY] {
+        let picture: Vec<f32> = image("one").iter().map(|value| value.abs() * size).collect();
+        let error = calibration.add(&picture).unwrap_err();
+        assert_eq!(error.code(), "bad-model", "{error}");
+    }
+    calibration.add(&image("one")).unwrap();
+    Model::from_bytes(calibration.finish().unwrap(), &Options::default()).unwrap();
+}

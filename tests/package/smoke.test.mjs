@@ -60,10 +60,11 @@ const libraryStays = {
   },
 };
 
-/** Serves a folder, gives the cat to its page's file input and reads the answer. */
-async function classifyOn(folder, { policy } = {}) {
+/** Serves a folder and opens its page, which may complain of nothing. */
+async function visit(folder, act, { policy } = {}) {
   const server = await serve(folder, { coi: false });
-  const page = await browser.newPage();
+  const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+  page.setDefaultTimeout(60_000);
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => message.type() === 'error' && !message.location().url.endsWith('favicon.ico') && complaints.push(message.text()));
@@ -75,10 +76,7 @@ async function classifyOn(folder, { policy } = {}) {
   }
   try {
     await page.goto(server.url);
-    await page.waitForFunction(() => document.querySelector('#answer')?.textContent.startsWith('Ready'));
-    await page.setInputFiles('#file', cat);
-    await page.waitForFunction(() => !/^(Ready|Loading)/.test(document.querySelector('#answer').textContent));
-    assertAnswer(await page.textContent('#answer'));
+    await act(page);
     assert.deepEqual(complaints, []);
   } catch (error) {
     error.message += ` (the page says: ${await page.textContent('body')}; console: ${complaints.join('; ')})`;
@@ -88,6 +86,19 @@ async function classifyOn(folder, { policy } = {}) {
     await server.close();
   }
 }
+
+/** Gives the cat to the file input of a folder's page and reads the answer. */
+const classifyOn = (folder, options) =>
+  visit(
+    folder,
+    async (page) => {
+      await page.waitForFunction(() => document.querySelector('#answer')?.textContent.startsWith('Ready'));
+      await page.setInputFiles('#file', cat);
+      await page.waitForFunction(() => !/^(Ready|Loading)/.test(document.querySelector('#answer').textContent));
+      assertAnswer(await page.textContent('#answer'));
+    },
+    options,
+  );
 
 const page = (script) => `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><input type="file" id="file"><pre id="answer"></pre>${script}`;
 const main = `
@@ -169,6 +180,86 @@ test('the custom elements', async () => {
   await classifyOn(folder, { policy: "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'; img-src data: blob:" });
 });
 
+test('the explorer as an element: the library’s own numbers, pairs by hovering, a control, another stage', async () => {
+  const folder = await project('explorer', { example: 'web-explorer' });
+  const coffee = path.join(repository, 'www/samples/coffee.jpg');
+  for (const [name, file] of [['cat.jpg', cat], ['coffee.jpg', coffee]]) await cp(file, path.join(folder, name));
+  await visit(folder, async (page) => {
+    await page.locator('#pair', { hasText: 'Ready' }).waitFor();
+    await page.setInputFiles('#file', [cat, coffee]);
+    const sentence = page.locator('#headline', { hasText: /In stage 3,\s+\d+ of 240/ });
+    await sentence.waitFor();
+    await page.locator('#stage-note', { hasText: 'By chance' }).waitFor();
+    const expected = await page.evaluate(async () => {
+      const { load, openSimilarity } = await import('g-ghostnet');
+      const net = await load();
+      const [own, other] = await net.features(['cat.jpg', 'coffee.jpg'], { stage: 3 });
+      const similarity = await openSimilarity();
+      const { first, last } = own.stage;
+      const near = ({ bestOfB }) => bestOfB.score.filter((r) => Math.abs(r) > 0.7).length;
+      const found = await similarity.correlate(own.maps[first], own.maps[last]);
+      const chance = await similarity.correlate(other.maps[first], own.maps[last]);
+      similarity.close();
+      net.dispose();
+      return { near: near(found), chance: near(chance), match: [...found.bestOfB.match], score: [...found.bestOfB.score] };
+    });
+    assert.match(await sentence.textContent(), new RegExp(`\\b${expected.near} of 240`));
+    assert.match(await page.textContent('#stage-note'), new RegExp(`\\b${expected.chance}\\b`));
+    const box = await page.locator('#last canvas.maps').boundingBox();
+    await page.mouse.move(box.x + 90, box.y + 30);
+    await page.locator('#pair', { hasText: /^Maps/ }).waitFor();
+    const [, first, last, r] = (await page.textContent('#pair')).match(/^Maps (\d+) and (\d+): r = (-?\d\.\d+)$/);
+    assert.equal(Number(first), expected.match[last]);
+    assert.ok(Math.abs(Number(r) - expected.score[last]) < 1e-3);
+    await page.click('#tab-ghost');
+    await page.locator('.term:not(.made)').first().waitFor();
+    await page.evaluate(() => document.querySelector('g-ghostnet-explorer').setAttribute('stage', '2'));
+    await page.locator('#headline', { hasText: 'In stage 2' }).waitFor();
+  });
+});
+
+test('each view of the explorer as an element of its own, under a strict policy and in Chinese', async () => {
+  const tags = ['twins', 'ghost-path', 'similarity', 'numbers'];
+  const folder = await project('views', {
+    files: {
+      'index.html': `<!doctype html><html lang="zh"><meta charset="utf-8"><link rel="icon" href="data:,">${tags.map((tag) => `<g-ghostnet-${tag} stage="layer2" theme="dark"></g-ghostnet-${tag}>`).join('')}<script type="module" src="main.js"></script>`,
+      'main.js': `import { load } from './node_modules/g-ghostnet/lib/index.js';
+        const net = await load();
+        for (const element of document.body.children) {
+          element.net = net; // before the element is known
+          element.picture = 'cat.jpg';
+          element.addEventListener?.('failure', ({ detail }) => console.error(detail.message));
+        }
+        await import('./node_modules/g-ghostnet/lib/explorer.js');`,
+    },
+  });
+  await cp(cat, path.join(folder, 'cat.jpg'));
+  await visit(
+    folder,
+    async (page) => {
+      await page.locator('g-ghostnet-twins #pair-score').waitFor();
+      await page.locator('g-ghostnet-ghost-path .term:not(.made)').first().waitFor();
+      await page.locator('g-ghostnet-similarity #figures', { hasText: /\d\.\d\d/ }).waitFor();
+      await page.locator('g-ghostnet-numbers [data-value="alone-own-cka"]', { hasText: /\d/ }).waitFor();
+      assert.match(await page.textContent('g-ghostnet-numbers #measures'), /打乱/);
+      assert.equal(await page.locator('[role="tab"]').count(), 0);
+      for (const [tag, canvas] of [['twins', '#last canvas.maps'], ['ghost-path', '#path-ghost canvas.maps'], ['similarity', '.matrix canvas']]) {
+        const colours = await page.locator(`g-ghostnet-${tag} ${canvas}`).evaluate((canvas) => new Set(new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size);
+        assert.ok(colours > 50, `${tag}: ${colours} colours`);
+      }
+      assert.equal(await page.locator('g-ghostnet-twins [part="frame"]').evaluate((frame) => getComputedStyle(frame).backgroundColor), 'rgb(29, 29, 28)');
+      // An element that leaves ends what it began; it can come back.
+      await page.evaluate(() => {
+        const [element] = document.querySelectorAll('g-ghostnet-twins');
+        element.remove();
+        document.body.append(element);
+      });
+      await page.locator('g-ghostnet-numbers + script + g-ghostnet-twins #pair-score').waitFor();
+    },
+    { policy: "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'; img-src data:" },
+  );
+});
+
 test('the camera', async () => {
   const folder = await project('webcam', { example: 'web-webcam' });
   const server = await serve(folder, { coi: false });
@@ -223,7 +314,7 @@ test('a server that renders imports every entry and touches nothing of the brows
       'render.js': `
         for (const name of ['window', 'document', 'self']) Object.defineProperty(globalThis, name, { get() { throw new Error(name + ' was touched'); } });
         Object.defineProperty(globalThis, 'navigator', { get() { throw new Error('navigator was touched'); } });
-        for (const entry of ['', '/react', '/element', '/draw', '/node', '/inline']) await import('g-ghostnet' + entry);
+        for (const entry of ['', '/react', '/element', '/explorer', '/draw', '/node', '/inline']) await import('g-ghostnet' + entry);
         for (const file of ['index.js', 'react.js']) await import('./node_modules/g-ghostnet/lib/' + file); // as a browser would
         console.log('imported');`,
       'component.js': `
@@ -350,6 +441,16 @@ test('the examples of the README run', async () => {
         const text = await said(body, async (page) => page.setInputFiles('g-ghostnet-classifier input[type=file]', cat));
         assert.match(text, new RegExp(golden[0].label));
         ran.html++;
+      } else if (language === 'html' && code.includes('g-ghostnet-explorer')) {
+        const text = await said(code, async (page) => {
+          const box = await page.locator('g-ghostnet-explorer #last canvas.maps').boundingBox();
+          await page.locator('g-ghostnet-explorer #pair-score').waitFor();
+          await page.mouse.move(box.x + 40, box.y + 40);
+          await page.locator('g-ghostnet-explorer #stage-note', { hasText: 'By chance' }).waitFor();
+          await page.evaluate(() => (window.finished = true));
+        });
+        assert.match(text, /^\d+ \d+ -?[\d.]+/);
+        ran.html++;
       } else if (language === 'html') {
         await said(code.replace('console.log(top)', '{ console.log(top[0].label); window.finished = true; }'));
         ran.html++;
@@ -381,7 +482,7 @@ test('the examples of the README run', async () => {
   } finally {
     await server.close();
   }
-  assert.ok(ran.browser >= 3 && ran.node >= 1 && ran.react === 1 && ran.html === 2, JSON.stringify(ran));
+  assert.ok(ran.browser >= 3 && ran.node >= 1 && ran.react === 1 && ran.html === 3, JSON.stringify(ran));
 });
 
 test('the examples of the README compile under tsc --strict', async () => {
@@ -393,7 +494,7 @@ test('the examples of the README compile under tsc --strict', async () => {
   const folder = await project('types', {
     files: {
       ...files,
-      'global.ts': "import 'g-ghostnet/global';\nimport 'g-ghostnet/element';\nGGhostNet.load().then(({ info }) => info.params.toFixed());\ndocument.querySelector('g-ghostnet-maps')!.maps?.dims;\n",
+      'global.ts': "import 'g-ghostnet/global';\nimport 'g-ghostnet/element';\nimport 'g-ghostnet/explorer';\nGGhostNet.load().then(({ info }) => info.params.toFixed());\ndocument.querySelector('g-ghostnet-maps')!.maps?.dims;\ndocument.querySelector('g-ghostnet-explorer')!.others?.length;\n",
       'wrong.ts': "import { load } from 'g-ghostnet';\n// @ts-expect-error an unknown backend is refused\nload({ backend: 'cuda' });\n",
     },
     packages: [`typescript@${devDependencies.typescript}`, '@types/react@19', '@types/node@20'],

@@ -1,42 +1,14 @@
 // Feature maps on a canvas: from WebGPU's memory and from WebAssembly's numbers, the same pixels.
 import assert from 'node:assert/strict';
-import path from 'node:path';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { launch } from '../../tools/browser.mjs';
-import { pageMounts, repository, serve } from '../../tools/serve.mjs';
+import { blankPages, inPage } from './support/blank.mjs';
 
-let server;
-let browser;
-
-before(async () => {
-  server = await serve(null, { mounts: { ...pageMounts, '/blank/': path.join(repository, 'tests/web/blank') } });
-  browser = await launch({ webgpu: true });
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
-
-async function inPage(body, argument) {
-  const page = await browser.newPage();
-  try {
-    await page.goto(`${server.url}blank/`);
-    return await page.evaluate(
-      async ([body, argument]) => {
-        const { load } = await import('/lib/index.js');
-        return new Function('load', 'argument', `return (${body})(load, argument)`)(load, argument);
-      },
-      [String(body), argument],
-    );
-  } finally {
-    await page.close();
-  }
-}
+blankPages({ webgpu: true });
 
 for (const worker of [true, false]) {
   test(`both engines draw the same pixels, ${worker ? 'in a worker' : 'in place'}`, { timeout: 600e3 }, async () => {
-    const { pictures, read } = await inPage(async (load, worker) => {
+    const { pictures, read } = await inPage(async ({ load }, codeOf, worker) => {
       const read = [];
       const { mapAsync } = GPUBuffer.prototype;
       GPUBuffer.prototype.mapAsync = function (mode, offset = 0, size = this.size - offset) {
@@ -97,7 +69,7 @@ for (const worker of [true, false]) {
 }
 
 test('every drawing is whole from the first on, on any canvas', { timeout: 600e3 }, async () => {
-  const { different, kinds, code } = await inPage(async (load) => {
+  const { different, kinds, code } = await inPage(async ({ load }) => {
     let different = 0;
     const pixelsOf = (canvas) => {
       const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d');
@@ -142,7 +114,7 @@ test('every drawing is whole from the first on, on any canvas', { timeout: 600e3
 });
 
 test('what cannot be drawn is said alike by both engines, and lost devices are made anew', { timeout: 600e3 }, async () => {
-  const answers = await inPage(async (load) => {
+  const answers = await inPage(async ({ load }) => {
     const devices = [];
     const { requestDevice } = GPUAdapter.prototype;
     GPUAdapter.prototype.requestDevice = async function (...given) {
@@ -180,4 +152,48 @@ test('what cannot be drawn is said alike by both engines, and lost devices are m
     assert.equal(backend, ['webgpu', 'wasm'][i]);
     assert.ok(levels > 100, `${backend}: ${levels} levels`);
   }
+});
+
+test('a device of the caller’s: the same answer, and it is the caller’s still', { timeout: 600e3 }, async () => {
+  const seen = await inPage(async ({ load }) => {
+    const device = await (await navigator.gpu.requestAdapter()).requestDevice();
+    let lost = false;
+    device.lost.then(() => (lost = true));
+    // Two at once: neither may get the other's, or a device of its own.
+    const [given, own] = await Promise.all([load({ backend: 'webgpu', device }), load({ backend: 'webgpu', worker: false })]);
+    const restored = !Object.hasOwn(navigator, 'gpu') && navigator.gpu instanceof GPU;
+    const data = Float32Array.from({ length: 3 * 64 * 64 }, (_, i) => Math.sin(i));
+    const logits = async (net) => Array.from((await net.forward({ data, dims: [1, 3, 64, 64] })).logits);
+    const answers = [await logits(given), await logits(own)];
+    const submissions = [];
+    const submit = GPUQueue.prototype.submit;
+    GPUQueue.prototype.submit = function (...rest) {
+      submissions.push(this === device.queue);
+      return submit.apply(this, rest);
+    };
+    await logits(given);
+    await logits(own);
+    GPUQueue.prototype.submit = submit;
+    const { backend } = given.info;
+    given.dispose();
+    own.dispose();
+    const buffer = device.createBuffer({ size: 16, usage: GPUBufferUsage.MAP_READ });
+    await buffer.mapAsync(GPUMapMode.READ);
+    const usable = buffer.getMappedRange().byteLength === 16 && !lost;
+
+    const again = await load({ backend: 'webgpu', device });
+    device.destroy();
+    const afterwards = await again.forward({ data, dims: [1, 3, 64, 64] }).catch(({ code }) => code);
+    again.dispose();
+    const refused = [];
+    for (const options of [{ device: {} }, { device, worker: true }]) await load(options).catch(({ code }) => refused.push(code));
+    return { restored, answers, submissions, backend, usable, afterwards, refused };
+  });
+  assert.equal(seen.backend, 'webgpu');
+  assert.ok(seen.restored, 'navigator.gpu is the browser’s again');
+  assert.deepEqual(seen.answers[0], seen.answers[1]);
+  assert.deepEqual(seen.submissions, [true, false], 'each net on its own device');
+  assert.ok(seen.usable, 'the device outlives the net');
+  assert.equal(seen.afterwards, 'device-lost');
+  assert.deepEqual(seen.refused, ['bad-option', 'bad-option']);
 });

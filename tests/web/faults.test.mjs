@@ -2,30 +2,15 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 
-import { launch } from '../../tools/browser.mjs';
-import { pageMounts, repository, serve } from '../../tools/serve.mjs';
+import { repository } from '../../tools/serve.mjs';
+import { blankPages, browser, page, server } from './support/blank.mjs';
 
 const golden = JSON.parse(await readFile(path.join(repository, 'tests/golden/page.json'), 'utf8'));
 const cat = golden.files.find(({ file }) => file.endsWith('cat.jpg')).top;
 
-let server;
-let browser;
-let page;
-
-before(async () => {
-  server = await serve(null, { mounts: { ...pageMounts, '/blank/': path.join(repository, 'tests/web/blank') } });
-  browser = await launch({ webgpu: true });
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
-beforeEach(async () => {
-  page = await browser.newPage();
-});
-afterEach(() => page?.close());
+blankPages({ webgpu: true });
 
 const forEver = 1e9;
 /** A hang, not a slow machine. */

@@ -4,45 +4,19 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 import { promisify } from 'node:util';
 
-import { launch } from '../../tools/browser.mjs';
-import { pageMounts, repository, serve } from '../../tools/serve.mjs';
+import { repository } from '../../tools/serve.mjs';
+import { defaultModel } from '../../www/lib/default-model.js';
+import { blankPages, inPage, page, server, withWebgpu } from './support/blank.mjs';
 import { checkpoint } from './support/pth.mjs';
 
 const run = promisify(execFile);
 const golden = JSON.parse(await readFile(path.join(repository, 'tests/golden/page.json'), 'utf8'));
 const cat = golden.files.find(({ file }) => file.endsWith('cat.jpg')).top;
 
-let server;
-let browser;
-let page;
-
-before(async () => {
-  server = await serve(null, { mounts: { ...pageMounts, '/blank/': path.join(repository, 'tests/web/blank') } });
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
-beforeEach(async () => {
-  page = await browser.newPage();
-  await page.goto(`${server.url}blank/`);
-});
-afterEach(() => page?.close());
-
-/** Runs a function in the page; `load` and `codeOf` (a promise's error code) are there for it. */
-const inPage = (body, argument) =>
-  page.evaluate(
-    async ([body, argument]) => {
-      const { load } = await import('/lib/index.js');
-      const codeOf = (promise) => Promise.resolve(promise).then(() => 'no error', (error) => error.code ?? String(error));
-      return new Function('load', 'codeOf', 'argument', `return (${body})(load, codeOf, argument)`)(load, codeOf, argument);
-    },
-    [String(body), argument],
-  );
+blankPages();
 
 function assertCat(top, tolerance, name) {
   assert.equal(top[0].label, cat[0].label, name);
@@ -51,7 +25,7 @@ function assertCat(top, tolerance, name) {
 
 test('every kind of input gets the same answer, in a worker and in place, alone and in a batch', async () => {
   for (const worker of [true, false]) {
-    const { answers, batch, kind } = await inPage(async (load, _, worker) => {
+    const { answers, batch, kind } = await inPage(async ({ load }, _, worker) => {
       const net = await load({ worker, backend: 'wasm' });
       const url = new URL('/samples/cat.jpg', location.href);
       const blob = await (await fetch(url)).blob();
@@ -100,7 +74,7 @@ test('every kind of input gets the same answer, in a worker and in place, alone 
 });
 
 test('a canvas is taken as it is at the call, and stays the caller’s', async () => {
-  const [first, later] = await inPage(async (load) => {
+  const [first, later] = await inPage(async ({ load }) => {
     const net = await load({ backend: 'wasm' });
     const canvas = new OffscreenCanvas(100, 100);
     const context = canvas.getContext('2d');
@@ -119,7 +93,7 @@ test('a canvas is taken as it is at the call, and stays the caller’s', async (
 });
 
 test('feature maps and embeddings have the shapes that the info says', async () => {
-  const { stages, features, embedding, logits, top, forward } = await inPage(async (load) => {
+  const { stages, features, embedding, logits, top, forward } = await inPage(async ({ load }) => {
     const net = await load({ backend: 'wasm' });
     const features = [];
     for (const { name } of net.info.stages) {
@@ -145,7 +119,7 @@ test('feature maps and embeddings have the shapes that the info says', async () 
 });
 
 test('the self-test holds the engine against the logits in the model file', async () => {
-  const { right, wrong, none, golden } = await inPage(async (load, codeOf) => {
+  const { right, wrong, none, golden } = await inPage(async ({ load }, codeOf) => {
     const net = await load({ backend: 'wasm', flavour: 'relaxed', worker: false });
     const right = await net.selfTest();
     const { Output } = await import('/wasm/relaxed/g_ghostnet.js');
@@ -165,7 +139,7 @@ test('the self-test holds the engine against the logits in the model file', asyn
 });
 
 test('overlapping calls are answered in order; dispose rejects those that wait', async () => {
-  const { order, codes, after } = await inPage(async (load, codeOf) => {
+  const { order, codes, after } = await inPage(async ({ load }, codeOf) => {
     const net = await load({ backend: 'wasm' });
     const order = [];
     await Promise.all(Array.from({ length: 8 }, (_, i) => net.classify('/samples/cat.jpg').then(() => order.push(i))));
@@ -182,7 +156,7 @@ test('overlapping calls are answered in order; dispose rejects those that wait',
 });
 
 test('nets live side by side with other labels', async () => {
-  const [a, b] = await inPage(async (load) => {
+  const [a, b] = await inPage(async ({ load }) => {
     const labels = 'abcdefghij'.split('');
     const [one, two] = await Promise.all([load({ worker: false }), load({ worker: false, labels })]);
     const answers = await Promise.all([one.classify('/samples/cat.jpg'), two.classify('/samples/cat.jpg')]);
@@ -197,7 +171,7 @@ test('nets live side by side with other labels', async () => {
 
 test('load can be aborted in every phase, in a worker and in place, and called again', async () => {
   for (const worker of [true, false]) {
-    const codes = await inPage(async (load, codeOf, worker) => {
+    const codes = await inPage(async ({ load }, codeOf, worker) => {
       const codes = {};
       for (const phase of ['download', 'compile', 'warm-up']) {
         const controller = new AbortController();
@@ -216,7 +190,7 @@ test('load can be aborted in every phase, in a worker and in place, and called a
 });
 
 test('progress names its phases in order and ends at the total', async () => {
-  const events = await inPage(async (load) => {
+  const events = await inPage(async ({ load }) => {
     const events = [];
     await load({ onProgress: (event) => events.push(event) });
     return events;
@@ -230,9 +204,9 @@ test('progress names its phases in order and ends at the total', async () => {
 
 test('failures have codes, and a load that failed can be called again', async () => {
   let tries = 0;
-  const model = path.join(repository, 'models/g_ghost_regnetx_006-imagenette.safetensors');
+  const model = path.join(repository, 'models', defaultModel);
   await page.route('**/flaky.safetensors', (route) => route.fulfill(tries++ ? { path: model } : { status: 503 }));
-  const codes = await inPage(async (load, codeOf) => {
+  const codes = await inPage(async ({ load }, codeOf) => {
     const net = await load({ backend: 'wasm' });
     const codes = [
       await codeOf(load({ model: '/flaky.safetensors' })),
@@ -268,9 +242,9 @@ test('failures have codes, and a load that failed can be called again', async ()
 
 test('a model in parts is checked, cached by its hashes, and loads without a cache too', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'shards-'));
-  const model = path.join(repository, 'models/g_ghost_regnetx_006-imagenette.safetensors');
+  const model = path.join(repository, 'models', defaultModel);
   await run(process.execPath, [path.join(repository, 'www/lib/cli.js'), 'shard', '--model', model, '--megabytes', '3', folder]);
-  const name = 'g_ghost_regnetx_006-imagenette';
+  const name = path.basename(defaultModel, '.safetensors');
   const asked = [];
   await page.route('**/parts/*', (route) => {
     const file = path.basename(route.request().url());
@@ -278,7 +252,7 @@ test('a model in parts is checked, cached by its hashes, and loads without a cac
     return route.fulfill({ path: path.join(folder, file) });
   });
   const top = () =>
-    inPage(async (load, codeOf, name) => {
+    inPage(async ({ load }, codeOf, name) => {
       const net = await load({ model: `/parts/${name}.json`, worker: false });
       const { top } = await net.classify('/samples/cat.jpg');
       net.dispose();
@@ -301,9 +275,9 @@ test('a model in parts is checked, cached by its hashes, and loads without a cac
     const bytes = await readFile(path.join(folder, part));
     bytes[bytes.length >> 1] ^= 1;
     await writeFile(path.join(folder, part), bytes);
-    assert.equal(await inPage((load, codeOf, name) => codeOf(load({ model: `/parts/${name}.json` })), name), 'bad-model');
+    assert.equal(await inPage(({ load }, codeOf, name) => codeOf(load({ model: `/parts/${name}.json` })), name), 'bad-model');
     await writeFile(path.join(folder, `${name}.json`), '{"files":[{"path":"x","bytes":1e12,"sha256":""}]}');
-    assert.equal(await inPage((load, codeOf, name) => codeOf(load({ model: `/parts/${name}.json` })), name), 'bad-model');
+    assert.equal(await inPage(({ load }, codeOf, name) => codeOf(load({ model: `/parts/${name}.json` })), name), 'bad-model');
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -314,7 +288,7 @@ test('PyTorch checkpoints are read by a part that is fetched for them', async ()
   const files = [await file('zip.pth'), await file('legacy.pth')];
   const asked = [];
   page.on('request', (request) => asked.push(new URL(request.url()).pathname));
-  const [zip, legacy, cut] = await inPage(async (load, codeOf, files) => {
+  const [zip, legacy, cut] = await inPage(async ({ load }, codeOf, files) => {
     const bytes = files.map((text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0)));
     const data = Float32Array.from({ length: 3 * 64 * 64 }, (_, i) => Math.sin(i));
     const answer = async (model) => {
@@ -339,7 +313,7 @@ test('of a large PyTorch checkpoint little is read to find its tensors, and none
   const file = checkpoint(keys);
   await page.setContent('<input type="file">');
   await page.setInputFiles('input', { name: 'model.pth', mimeType: 'application/octet-stream', buffer: file });
-  const { read, largest, variant, labels } = await inPage(async (load) => {
+  const { read, largest, variant, labels } = await inPage(async ({ load }) => {
     let [read, largest] = [0, 0];
     const { arrayBuffer } = Blob.prototype;
     Blob.prototype.arrayBuffer = function () {
@@ -384,7 +358,7 @@ test('after a crash of the engine the next call runs on a fresh one', async () =
   page.on('request', (request) => (downloads += /\.(wasm|safetensors)$/.test(request.url())));
   for (const [worker, modes] of [[true, [34, 35]], [false, [34, 35]]]) {
     const answers = await inPage(
-      async (load, codeOf, { worker, modes, crashing }) => {
+      async ({ load }, codeOf, { worker, modes, crashing }) => {
         if (!worker) await import('data:text/javascript,' + encodeURIComponent(crashing));
         const net = await load({ worker, flavour: 'relaxed' });
         const answers = [];
@@ -429,7 +403,7 @@ test('memory stays flat over calls and over nets', async () => {
     return metrics.find(({ name }) => name === 'JSHeapUsedSize').value;
   };
   await client.send('Performance.enable');
-  await inPage(async (load) => {
+  await inPage(async ({ load }) => {
     globalThis.net = await load({ worker: false, backend: 'wasm' });
     globalThis.classify = async (times) => {
       for (let i = 0; i < times; i++) await globalThis.net.classify('/samples/cat.jpg');
@@ -458,11 +432,8 @@ test('memory stays flat over calls and over nets', async () => {
 });
 
 test('WebGPU: right, with a self-test; lost devices are made anew, then WASM takes over; slower ones are not taken', async () => {
-  const gpuBrowser = await launch({ webgpu: true });
-  try {
-    page = await gpuBrowser.newPage();
-    await page.goto(`${server.url}blank/`);
-    const { insisted, auto, slow, unhandled } = await inPage(async (load, codeOf) => {
+  await withWebgpu(async () => {
+    const { insisted, auto, slow, unhandled } = await inPage(async ({ load }, codeOf) => {
       const unhandled = [];
       addEventListener('unhandledrejection', ({ reason }) => unhandled.push(String(reason)));
       const devices = [];
@@ -531,7 +502,5 @@ test('WebGPU: right, with a self-test; lost devices are made anew, then WASM tak
     assert.equal(auto.info, 'wasm');
     assertCat(auto.second.top, 1e-3, 'after the loss');
     assert.deepEqual(unhandled, []);
-  } finally {
-    await gpuBrowser.close();
-  }
+  });
 });

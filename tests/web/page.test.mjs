@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { after, afterEach, before, test } from 'node:test';
 
 import { launch } from '../../tools/browser.mjs';
@@ -264,6 +265,37 @@ test('a PyTorch checkpoint of 1,000 classes takes the bundled one’s place, and
   const top = await shownTop();
   assert.equal(top.length, 5);
   for (const { label } of top) assert.ok(labels.includes(label), label);
+});
+
+test('a first visit keeps to its budgets: bytes, requests, other hosts, layout shift', async () => {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, serviceWorkers: 'block' });
+  try {
+    page = await context.newPage();
+    await page.addInitScript(() => {
+      globalThis.shift = 0;
+      new PerformanceObserver((list) => list.getEntries().forEach(({ value, hadRecentInput }) => (globalThis.shift += hadRecentInput ? 0 : value))).observe({ type: 'layout-shift', buffered: true });
+    });
+    const responses = [];
+    page.on('response', (response) => responses.push(response));
+    await page.goto(server.url);
+    await page.locator('#stage-note', { hasText: 'By chance' }).waitFor({ timeout: 60_000 });
+    const used = { requests: responses.length, strangers: responses.filter((response) => !response.url().startsWith(server.url)).length, shift: await page.evaluate(() => globalThis.shift) };
+    const sizes = await Promise.all(
+      responses.map(async (response) => {
+        const type = response.headers()['content-type'] ?? '';
+        return { type, bytes: /^(text|image)/.test(type) ? await response.body() : Buffer.alloc(0) };
+      }),
+    );
+    const total = (pattern, size) => sizes.filter(({ type }) => pattern.test(type)).reduce((sum, { bytes }) => sum + size(bytes), 0);
+    used.documents = total(/^text\/(html|css)/, (bytes) => gzipSync(bytes, { level: 9 }).length);
+    used.pictures = total(/^image/, (bytes) => bytes.length);
+    const budgets = { requests: 55, strangers: 0, shift: 0.05, documents: 6000, pictures: 900e3 };
+    for (const [name, budget] of Object.entries(budgets)) assert.ok(used[name] <= budget, `${name}: ${used[name]} of ${budget}`);
+    assert.ok(used.documents > 1000 && used.pictures > 100e3, JSON.stringify(used)); // they were counted
+  } finally {
+    await context.close();
+    page = undefined;
+  }
 });
 
 test('a model that cannot be had is said in a sentence', async () => {

@@ -2,40 +2,13 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 
-import { launch } from '../../tools/browser.mjs';
-import { pageMounts, repository, serve } from '../../tools/serve.mjs';
+import { repository } from '../../tools/serve.mjs';
+import { blankPages, inPage, page, withWebgpu } from './support/blank.mjs';
 
-let server;
-let browser;
-let page;
-
-before(async () => {
-  server = await serve(null, { mounts: { ...pageMounts, '/blank/': path.join(repository, 'tests/web/blank') } });
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
-beforeEach(async () => {
-  page = await browser.newPage();
-  await page.goto(`${server.url}blank/`);
-});
-afterEach(() => page?.close());
-
-/** Runs a function in the page; the library and `codeOf` (a promise's error code) are there for it. */
-const inPage = (body, argument, where = page) =>
-  where.evaluate(
-    async ([body, argument]) => {
-      const library = await import('/lib/index.js');
-      const codeOf = (promise) => Promise.resolve(promise).then(() => 'no error', (error) => error.code ?? String(error));
-      return new Function('library', 'codeOf', 'argument', `return (${body})(library, codeOf, argument)`)(library, codeOf, argument);
-    },
-    [String(body), argument],
-  );
+blankPages();
 
 const close = (found, expected, tolerance, name) => {
   assert.equal(found.length, expected.length, name);
@@ -245,10 +218,7 @@ test('redundancy: every measure beside every control, over one picture and over 
 });
 
 test('networks without a part, and twins, run on both engines alike', async () => {
-  const gpuBrowser = await launch({ webgpu: true });
-  try {
-    page = await gpuBrowser.newPage();
-    await page.goto(`${server.url}blank/`);
+  await withWebgpu(async () => {
     const { results, infos, codes, again } = await inPage(async ({ load }, codeOf) => {
       const picture = '/samples/cat.jpg';
       const taps = ['layer3.base', 'layer3.merge', 'layer3.ghost', 'layer3.end', 'layer4.end', 'logits'];
@@ -340,7 +310,5 @@ test('networks without a part, and twins, run on both engines alike', async () =
       assert.equal(twins[1][cost], original[cost], cost);
     }
     assert.deepEqual(codes, ['unsupported', 'bad-option', 'bad-option', 'wrong-shape', 'wrong-shape', 'unsupported', 'aborted']);
-  } finally {
-    await gpuBrowser.close();
-  }
+  });
 });

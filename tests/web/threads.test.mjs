@@ -3,29 +3,12 @@ import assert from 'node:assert/strict';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { test } from 'node:test';
 
-import { launch } from '../../tools/browser.mjs';
-import { pageMounts, repository, serve } from '../../tools/serve.mjs';
+import { repository, serve } from '../../tools/serve.mjs';
+import { blankPages, browser, mounts, page, server } from './support/blank.mjs';
 
-const mounts = { ...pageMounts, '/blank/': path.join(repository, 'tests/web/blank') };
-let server;
-let browser;
-let page;
-
-before(async () => {
-  server = await serve(null, { mounts });
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
-beforeEach(async () => {
-  page = await browser.newPage();
-  await page.goto(`${server.url}blank/`);
-});
-afterEach(() => page?.close());
+blankPages();
 
 /** Loads a net, classifies the cat and says how; `load` is in the page as `argument` wants it. */
 const classify = (options) =>

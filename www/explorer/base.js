@@ -14,19 +14,24 @@ export class View extends LitElement {
 /**
  * A picture's numbers as a table that opens on demand, and is made only then.
  * @param {View} view
- * @param {() => { head: unknown[], rows: unknown[][] }} make the first column is text, the others are numbers
+ * @param {() => { head: unknown[], rows: unknown[][], above?: unknown }} make the first column is text, the others are
+ *   numbers; `above` is shown before the table
+ * @param {string} name of the words on it
  */
-export function asTable(view, make) {
+export function asTable(view, make, name = 'asTable') {
+  const opened = (view.opened ??= new Set());
   const toggle = ({ target }) => {
-    view.tabled = target.open;
+    opened[target.open ? 'add' : 'delete'](name);
     view.requestUpdate();
   };
-  const cell = (value, i) => html`<td class=${i ? 'number' : ''}>${value}</td>`;
-  const table = ({ head, rows }) => html`<div class="table" tabindex="0" role="region" aria-label=${text('asTable')}><table>
-    <thead><tr>${head.map((name, i) => html`<th class=${i ? 'number' : ''}>${name}</th>`)}</tr></thead>
-    <tbody>${rows.map((row) => html`<tr>${row.map(cell)}</tr>`)}</tbody>
+  const title = (words, i) => html`<th scope="col" class=${i ? 'number' : ''}>${words}</th>`;
+  const row = ([first, ...numbers]) => html`<tr><th scope="row">${first}</th>${numbers.map((number) => html`<td class="number">${number}</td>`)}</tr>`;
+  const table = ({ head, rows, above = '' }) => html`${above}<div class="table" tabindex="0" role="region" aria-label=${text(name)}><table>
+    <thead><tr>${head.map(title)}</tr></thead>
+    <tbody>${rows.map(row)}</tbody>
   </table></div>`;
-  return html`<details ?open=${view.tabled} @toggle=${toggle}><summary>${text('asTable')}</summary>${view.tabled ? table(make()) : ''}</details>`;
+  const open = opened.has(name);
+  return html`<details ?open=${open} @toggle=${toggle}><summary>${text(name)}</summary>${open ? table(make()) : ''}</details>`;
 }
 
 /** Keeps a view's property `wide` at its width in whole pixels. */
@@ -113,6 +118,8 @@ export const shared = css`
   th { font-weight: 600; text-align: left; }
   td, th { padding: 6px 12px 6px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
   td.number, th.number { text-align: right; }
+  tbody th { font-weight: 400; }
+  .table th:first-child { position: sticky; left: 0; background: var(--surface); }
   .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
   @media ${phone} {
     .button, .choice select, .how { min-height: 44px; }

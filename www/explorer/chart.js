@@ -74,7 +74,7 @@ class Histogram extends View {
         axes: [{ ...axis, space: 40 }, { ...axis, size: 46, values: percent }],
         series: [
           {},
-          { stroke: colour('last'), fill: colour('last').replace(')', ' / 30%)').replaceAll(',', ' '), width: 1, paths: uPlot.paths.bars({ align: 1, size: [1, 100] }), points: { show: false } },
+          { stroke: colour('last'), fill: `color-mix(in srgb, ${colour('last')} 30%, transparent)`, width: 1, paths: uPlot.paths.bars({ align: 1, size: [1, 100] }), points: { show: false } },
           { stroke: colour('text'), width: 1.5, dash: [4, 3], paths: uPlot.paths.stepped({ align: 1 }), points: { show: false } },
         ],
         hooks: { draw: [(plot) => this.#annotate(plot, colour)] },

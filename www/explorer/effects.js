@@ -1,24 +1,24 @@
 /** @file What has to be computed for what is shown: started when it is missing, called off when it is not wanted any more. */
 import { inputOf } from '../view/input.js';
 import { isSingle, stageOf } from './compare.js';
+import { otherInput } from './samples.js';
 import { onePicture, plainCost } from './study.js';
 import { cheapWeights } from './weights.js';
 import { whatIf } from './whatif.js';
 
-/** The sample whose block 1 serves as a control. */
-export const otherSample = ({ samples, picture }) => samples.find(({ file }) => file !== picture.sample?.file);
-
 /**
- * @param {{ state: object, update: (change: object) => void, net: () => object, metrics: Promise<object> }} page
+ * @param {{ state: object, update: (change: object) => void, net: () => object, metrics: Promise<object>, closing?: AbortSignal }} page
+ *   `closing` ends all of it
  * @returns {(state: object) => void}
  */
 export function effects(page) {
-  const { update, net, metrics } = page;
+  const { update, net, metrics, closing } = page;
 
   /** Runs once for each new set of values, while it is wanted. */
   function effect({ wanted, values, run }) {
     let last = [];
     let call;
+    closing?.addEventListener('abort', () => call?.abort());
     return (state) => {
       if (!wanted(state)) return;
       const now = values(state);
@@ -46,15 +46,17 @@ export function effects(page) {
       const shuffled = await similarity.control(maps.first, maps.last, { kind: 'shuffled-positions', seed: 1, metric, signal });
       comparison = { ...comparison, shuffled: shuffled.bestOfB };
       tell({ comparison });
+      const input = otherInput({ samples, picture });
+      if (!input) return;
       const [tap] = maps.taps;
-      const other = await net().features(inputOf({ sample: otherSample({ samples, picture }) }), { taps: [tap], signal });
+      const other = await net().features(input, { taps: [tap], signal });
       const chance = await similarity.correlate(other.maps[tap], maps.last, { metric, signal });
       tell({ comparison: { ...comparison, other: chance.bestOfB } });
     },
   });
 
   const order = effect({
-    wanted: ({ tab, comparison, maps }) => tab === 'similarity' && comparison?.maps === maps,
+    wanted: ({ tab, comparison, maps }) => tab === 'similarity' && comparison && comparison.maps === maps,
     values: ({ comparison }) => [comparison?.matrix],
     async run({ comparison: { matrix, dims } }, tell, signal) {
       tell({ clusters: { matrix, ...(await (await metrics).order(matrix, dims, { signal })) } });
@@ -76,8 +78,7 @@ export function effects(page) {
       };
       const merge = maps[`${name}.merge`];
       const path = { of: state.maps, stage, cheap: maps[`${name}.cheap`], ghost: maps[`${name}.ghost`], intrinsic: part(0, raw), inner: maps[blocks.at(-2)], merge: merge && { data: merge.data, dims: [cheap, 1, 1] } };
-      tell({ ghostPath: { ...path, source: part(raw, width), from: raw } });
-      const weights = state.picture.live ? undefined : await cheapWeights(state, name);
+      const weights = await cheapWeights(net().model, name);
       // The paper's form reads the whole of block 1.
       const whole = weights && weights.dims[1] === width;
       tell({ ghostPath: { ...path, source: part(whole ? 0 : raw, width), from: whole ? 0 : raw, weights } });

@@ -2,12 +2,11 @@
 import { defaults } from '../view/address.js';
 import { openSimilarity } from '../lib/similarity.js';
 import { byId } from '../view/dom.js';
-import { text } from '../view/language.js';
+import { stageActions } from './actions.js';
 import { effects } from './effects.js';
-import { readPin, writePin } from './compare.js';
+import { readPin } from './compare.js';
 import './panel.js';
 import { sources } from './sources.js';
-import { studies, timeBoth } from './study.js';
 import { stripView } from './strip.js';
 import { settingsOf } from './tour.js';
 import { tools } from './tools.js';
@@ -25,24 +24,9 @@ export function explore(page) {
   /** What compares maps, in a worker of its own. */
   const metrics = openSimilarity();
   metrics.catch((error) => update({ error: error.message }));
-  const study = studies({ ...page, metrics });
   const actions = {
     ...page.actions,
-    measureSet: study.measureSet,
-    measureSamples: () => study.measureSet(study.samplesOf(state), text('samples')),
-    cancelSet: study.cancelSet,
-    async timeBoth() {
-      const { info } = state;
-      const { signal } = new AbortController();
-      const tell = (change) => update({ bothTimes: { info, ...change } });
-      const onProgress = (running) => tell({ running });
-      onProgress('wasm');
-      tell({ found: await timeBoth({ net: page.net(), state, signal, onProgress }) });
-    },
-    point(pointed) {
-      const { pointed: last } = state;
-      if (last?.side !== pointed.side || last.channel !== pointed.channel || last.other !== pointed.other) update({ pointed });
-    },
+    ...stageActions({ ...page, metrics }),
     /** A step of the guided tour sets what it talks about. */
     async tour(step) {
       byId('tour-place').classList.toggle('open', step !== undefined);
@@ -56,14 +40,6 @@ export function explore(page) {
       await tour.updateComplete;
       if (document.activeElement !== tour) tour.renderRoot.querySelector('#tour-next').focus();
       if (stage !== state.stage || compare !== state.compare) await page.look(state.picture, { stage, compare, pin: '' });
-    },
-    /** The pointer left the maps: a pinned one is shown again. */
-    leave() {
-      if (state.pin && state.pointed) update({ pointed: undefined });
-    },
-    pin(pointed) {
-      const pin = writePin(pointed);
-      update({ pin: state.pin === pin ? '' : pin, pointed });
     },
   };
 

@@ -198,9 +198,9 @@ class GhostPath extends View {
     const { path } = this;
     if (!path) return;
     const paint = (canvas, maps, channel) => {
-      canvas.width = Math.round((canvas.clientWidth || 48) * devicePixelRatio);
+      const side = Math.round((canvas.clientWidth || 48) * devicePixelRatio);
       const { low, high } = statistics(maps);
-      paintOne(canvas, maps, channel, { palette: this.palette, range: [low[channel], high[channel]] });
+      paintOne(canvas, side, maps, channel, { palette: this.palette, range: [low[channel], high[channel]] });
     };
     for (const canvas of this.renderRoot.querySelectorAll('[data-input]')) paint(canvas, path.source, Number(canvas.dataset.input));
     const made = this.renderRoot.querySelector('[data-made]');

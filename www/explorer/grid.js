@@ -159,17 +159,17 @@ class Grid extends View {
     else if (['maps', 'order', 'drawn', 'palette', 'range', 'blank', 'wide', 'room', 'theme'].some((name) => changed.has(name))) this.#paint();
     const lens = this.renderRoot.querySelector('.lens canvas');
     if (lens) {
-      lens.width = Math.round(lensSide(this.layout.cell) * devicePixelRatio);
-      paintOne(lens, this.maps, this.lit, { palette: this.palette, range: this.range(this.lit) });
+      paintOne(lens, Math.round(lensSide(this.layout.cell) * devicePixelRatio), this.maps, this.lit, { palette: this.palette, range: this.range(this.lit) });
     }
-    if (changed.has('lit')) this.#reveal();
+    if (changed.has('lit') && this.layout.rows * this.layout.cell > this.layout.height) this.#reveal();
   }
 
   /** The canvas at its size in the page, and the grid in the screen's own pixels. */
   #sized() {
     const { cell, columns, rows } = this.layout;
     const canvas = this.renderRoot.querySelector('.maps');
-    Object.assign(canvas.style, { width: `${columns * cell}px`, height: `${rows * cell}px` });
+    const [width, height] = [`${columns * cell}px`, `${rows * cell}px`];
+    if (canvas.style.width !== width || canvas.style.height !== height) Object.assign(canvas.style, { width, height });
     const gap = Math.max(1, Math.round(devicePixelRatio));
     return { canvas, grid: { cell: Math.round(cell * devicePixelRatio) - gap, gap, columns } };
   }
@@ -191,7 +191,7 @@ class Grid extends View {
   #reveal() {
     const box = this.boxOf(this.lit);
     const pane = this.renderRoot.querySelector('.pane');
-    if (!box || pane.scrollHeight <= pane.clientHeight) return;
+    if (!box) return;
     const margin = box.cell;
     if (box.y < pane.scrollTop + margin) pane.scrollTop = box.y - margin;
     else if (box.y + box.cell > pane.scrollTop + pane.clientHeight - margin) pane.scrollTop = box.y + box.cell + margin - pane.clientHeight;

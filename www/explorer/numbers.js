@@ -99,7 +99,7 @@ class Numbers extends View {
         </table>
       </div>
       <div class="actions">
-        <button type="button" class="button" id="measure-samples" ?disabled=${study?.running} @click=${() => this.actions.measureSamples()}>${text('measureSamples', { n: sampleCount })}</button>
+        <button type="button" class="button" id="measure-samples" ?hidden=${!sampleCount} ?disabled=${study?.running} @click=${() => this.actions.measureSamples()}>${text('measureSamples', { n: sampleCount })}</button>
         <label class="button" for="folder">${text('measureFolder')}</label><input type="file" id="folder" accept="image/*" multiple webkitdirectory @change=${this.#folder} />
         <label class="button" for="several">${text('measureFiles')}</label><input type="file" id="several" accept="image/*" multiple @change=${this.#folder} />
         ${study?.running

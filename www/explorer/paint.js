@@ -83,6 +83,25 @@ function paintMap(pixels, stride, left, top, side, { data, dims: [, height, widt
   }
 }
 
+const buffers = new WeakMap();
+
+/**
+ * An empty picture of a canvas's size and its pixels, kept for the next time: a camera's maps are painted anew some
+ * thirty times a second.
+ */
+function pixelsOf(canvas, width, height) {
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  let kept = buffers.get(canvas);
+  if (kept?.picture.width !== width || kept.picture.height !== height) {
+    const picture = new ImageData(width, height);
+    // Painted by the processor, so it also lies there.
+    kept = { picture, pixels: new Uint32Array(picture.data.buffer), context: canvas.getContext('2d', { willReadFrequently: true }) };
+    buffers.set(canvas, kept);
+  }
+  kept.pixels.fill(0);
+  return kept;
+}
+
 /**
  * A grid of maps, row by row in the given order; the canvas takes its size.
  * @param {HTMLCanvasElement} canvas
@@ -93,11 +112,7 @@ function paintMap(pixels, stride, left, top, side, { data, dims: [, height, widt
  */
 export function paintGrid(canvas, maps, { order, cell, gap, columns, palette, range, blank = new Set(), ink = '#888' }) {
   const step = cell + gap;
-  canvas.width = columns * step;
-  canvas.height = Math.ceil(order.length / columns) * step;
-  const context = canvas.getContext('2d');
-  const picture = new ImageData(canvas.width, canvas.height);
-  const pixels = new Uint32Array(picture.data.buffer);
+  const { context, picture, pixels } = pixelsOf(canvas, columns * step, Math.ceil(order.length / columns) * step);
   const table = colours(palette);
   for (let place = 0; place < order.length; place++) {
     if (blank.has(order[place])) continue;
@@ -117,18 +132,16 @@ export function paintGrid(canvas, maps, { order, cell, gap, columns, palette, ra
   context.stroke();
 }
 
-/** One map, large. */
-export function paintOne(canvas, maps, channel, { palette, range }) {
-  const side = canvas.width;
-  canvas.height = side;
-  const picture = new ImageData(side, side);
-  paintMap(new Uint32Array(picture.data.buffer), side, 0, 0, side, maps, channel, fit(range, palette), colours(palette));
-  canvas.getContext('2d').putImageData(picture, 0, 0);
+/** One map, large: `side` canvas pixels. */
+export function paintOne(canvas, side, maps, channel, { palette, range }) {
+  const { context, picture, pixels } = pixelsOf(canvas, side, side);
+  paintMap(pixels, side, 0, 0, side, maps, channel, fit(range, palette), colours(palette));
+  context.putImageData(picture, 0, 0);
 }
 
 /** Numbers of rows x columns as one picture, `side` canvas pixels wide. */
-export function paintNumbers(canvas, data, dims, options) {
-  paintOne(canvas, { data, dims: [1, ...dims] }, 0, options);
+export function paintNumbers(canvas, side, data, dims, options) {
+  paintOne(canvas, side, { data, dims: [1, ...dims] }, 0, options);
 }
 
 /** A palette from low to high, as a canvas of 256 x 1. */

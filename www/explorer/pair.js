@@ -96,26 +96,22 @@ class Pair extends View {
   updated() {
     const { pair, maps } = this;
     if (!pair || !maps) return;
+    // All sizes are read before anything is painted: a layout between two of them would be one too many.
+    const sides = new Map([...this.renderRoot.querySelectorAll('canvas')].map((canvas) => [canvas, Math.round(canvas.clientWidth * devicePixelRatio) || 96]));
     const find = (selector) => this.renderRoot.querySelector(selector);
-    const sized = (canvas) => {
-      canvas.width = Math.round(canvas.clientWidth * devicePixelRatio) || 96;
-      return canvas;
-    };
-    for (const side of ['first', 'last']) {
-      if (pair[side] >= 0) paintOne(sized(find(`#pair-${side}`)), maps[side], pair[side], { palette: this.palette, range: this.range(side, pair[side]) });
-    }
+    const paint = (canvas, side, channel) => paintOne(canvas, sides.get(canvas), maps[side], channel, { palette: this.palette, range: this.range(side, channel) });
+    for (const side of ['first', 'last']) if (pair[side] >= 0) paint(find(`#pair-${side}`), side, pair[side]);
     if (pair.first < 0 || pair.last < 0) return;
     const [x, y] = ['first', 'last'].map((side) => mapOf(maps[side], pair[side]));
     const [, ...dims] = maps.first.dims;
     const [u, v] = [standard(x), standard(y)];
     const sign = pair.r < 0 ? -1 : 1;
-    paintNumbers(sized(find('#difference')), v.map((value, i) => sign * value - u[i]), dims, { palette: 'diverging', range: [-3, 3] });
-    scatter(sized(find('#scatter')), x, y, getComputedStyle(this));
+    const difference = find('#difference');
+    paintNumbers(difference, sides.get(difference), v.map((value, i) => sign * value - u[i]), dims, { palette: 'diverging', range: [-3, 3] });
+    const plot = find('#scatter');
+    scatter(plot, sides.get(plot), Math.round((sides.get(plot) * 80) / 112), x, y, getComputedStyle(this));
     const other = pair.side === 'last' ? 'first' : 'last';
-    for (const button of this.renderRoot.querySelectorAll('.next button')) {
-      const channel = Number(button.dataset.channel);
-      paintOne(sized(button.querySelector('canvas')), maps[other], channel, { palette: this.palette, range: this.range(other, channel) });
-    }
+    for (const button of this.renderRoot.querySelectorAll('.next button')) paint(button.querySelector('canvas'), other, Number(button.dataset.channel));
   }
 }
 
@@ -129,11 +125,10 @@ function standard(values) {
 }
 
 /** One dot a position: block 1's activation to the right, block n's upwards. */
-function scatter(canvas, x, y, style) {
+function scatter(canvas, width, height, x, y, style) {
   const scale = devicePixelRatio;
-  const height = (canvas.height = Math.round(canvas.clientHeight * scale));
-  const { width } = canvas;
-  const context = canvas.getContext('2d');
+  Object.assign(canvas, { width, height });
+  const context = canvas.getContext('2d', { willReadFrequently: true });
   const edge = 5 * scale;
   const to = (values, length, up) => {
     const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];

@@ -13,7 +13,7 @@ import './twins.js';
 const tabs = ['twins', 'ghost', 'similarity', 'numbers'];
 
 class Panel extends View {
-  static properties = { ...View.properties, state: { attribute: false, hasChanged: () => true } };
+  static properties = { ...View.properties, /** The one view that is shown, without the sentence and the tabs. */ only: {}, state: { attribute: false, hasChanged: () => true } };
 
   static styles = [
     shared,
@@ -30,6 +30,7 @@ class Panel extends View {
       [role='tablist'] { display: flex; gap: 4px; overflow-x: auto; scrollbar-width: none; }
       [role='tab'] { padding: 8px 12px; border: 0; border-bottom: 2px solid transparent; margin-bottom: -1px; background: none; cursor: pointer; color: var(--muted); white-space: nowrap; }
       [role='tab'][aria-selected='true'] { color: var(--text); border-color: var(--text); }
+      :host(.embedded) kbd { display: none; }
       kbd { font: inherit; font-size: 11px; color: var(--muted); margin-left: 4px; }
       gg-pair { position: sticky; bottom: var(--dock, 0px); z-index: 5; }
       @media (max-width: 799px) {
@@ -44,8 +45,14 @@ class Panel extends View {
 
   /** Draws a state; views that are not in sight are not told of it. */
   show(state) {
-    this.state = state;
+    this.state = steady(state);
     this.language = state.language;
+  }
+
+  /** The camera's maps are drawn at the screen's pace, while the net has the next picture already. */
+  async scheduleUpdate() {
+    if (this.state?.picture?.live) await new Promise(requestAnimationFrame);
+    return super.scheduleUpdate();
   }
 
   willUpdate() {
@@ -80,6 +87,7 @@ class Panel extends View {
     const { state, view, pair } = this;
     if (!view || !state.maps) return nothing;
     const pinned = Boolean(state.pin) && !state.pointed ? true : Boolean(state.pin && pair?.asked && state.pin === [pair.asked.side, pair.asked.channel, ...(pair.asked.other === undefined ? [] : [pair.asked.other])].join('.'));
+    if (this.only) return html`<div class="body">${view.single || state.tab === 'ghost' ? nothing : html`<div class="bar">${this.#compared()}</div>`}<div id="panel">${this.#tab()}</div></div>${this.#lit(pinned)}`;
     return html`
       <div class="body">
         ${this.#headline()}
@@ -93,6 +101,14 @@ class Panel extends View {
         </div>
         <div role="tabpanel" id="panel" aria-labelledby="tab-${state.tab}">${this.#tab()}</div>
       </div>
+      ${this.#lit(pinned)}
+    `;
+  }
+
+  /** The pair that is lit, and what a screen reader hears of it. */
+  #lit(pinned) {
+    const { state, view, pair } = this;
+    return html`
       ${view.single || !['twins', 'similarity'].includes(state.tab)
         ? nothing
         : html`<gg-pair
@@ -222,6 +238,13 @@ class Panel extends View {
     this.actions.update({ tab });
     this.updateComplete.then(() => this.renderRoot.querySelector(`#tab-${tab}`).focus());
   }
+}
+
+/** The camera's maps are shown once they are compared: what is lit would go out and on again with each picture. */
+function steady(state) {
+  const { picture, maps, comparison } = state;
+  const before = comparison?.maps;
+  return picture?.live && before && before !== maps && before.taps.join() === maps.taps.join() ? { ...state, maps: before } : state;
 }
 
 /** The pinned map as a tap's channel. */

@@ -6,6 +6,9 @@ import { scoreOf } from './compare.js';
 import { colours } from './paint.js';
 import { histogram } from './chart.js';
 
+/** So many of block n's and of block 1's maps the matrix's table holds at a time. */
+const PAGE = { rows: 20, columns: 8 };
+
 class SimilarityView extends View {
   static properties = {
     ...View.properties,
@@ -18,6 +21,8 @@ class SimilarityView extends View {
     choices: { attribute: false },
     positions: { type: Number },
     theme: {},
+    /** Where the matrix's table begins, by place; by itself at the pair that is lit. */
+    corner: { state: true },
   };
 
   static styles = [
@@ -35,6 +40,9 @@ class SimilarityView extends View {
       .cross.column { top: 0; bottom: 0; border-inline: 1px solid var(--first); min-width: 3px; }
       .legend { display: flex; align-items: center; gap: 6px; font-size: 13px; color: var(--muted); margin: 8px 0 0 20px; }
       .legend canvas { width: 120px; height: 8px; border-radius: 2px; }
+      .turn { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; margin-top: 8px; }
+      .turn > span { flex: 1 1 200px; }
+      @media (max-width: 799px) { .turn > span { flex-basis: 100%; } }
       .figures { display: grid; grid-template-columns: repeat(3, auto); justify-content: start; gap: 2px 20px; margin-top: 8px; }
       .figures dt { font-size: 13px; color: var(--muted); grid-row: 2; }
       .figures dd { font-size: 28px; grid-row: 1; line-height: 1.2; }
@@ -71,6 +79,7 @@ class SimilarityView extends View {
             </div>
           </div>
           <p class="legend"><span>−1</span><canvas id="legend" aria-hidden="true"></canvas><span>1</span><span>${text(this.clusters ? 'clustered' : 'unclustered')}</span></p>
+          ${asTable(this, () => this.#pageOfMatrix(), 'matrixTable')}
         </div>
         <div>
           <h3>${text('histogramTitle')}</h3>
@@ -93,6 +102,25 @@ class SimilarityView extends View {
     const percent = (share) => (share === undefined ? '–' : `${(100 * share).toFixed(1)} %`);
     const rows = [...own].map((share, i) => [`${(i / own.length).toFixed(2)} – ${((i + 1) / own.length).toFixed(2)}`, percent(share), percent(other?.[i])]);
     return { head: ['|r|', text('bestMatches'), text(this.comparison.other ? 'chanceOther' : 'chanceShuffled')], rows };
+  }
+
+  /** A part of the matrix in its order: a whole one has up to millions of cells. */
+  #pageOfMatrix() {
+    const orders = this.#orders;
+    const lit = { rows: this.#place('rows', this.pair?.last), columns: this.#place('columns', this.pair?.first) };
+    const corner = (this.corner ??= Object.fromEntries(Object.entries(PAGE).map(([axis, size]) => [axis, lit[axis] - (lit[axis] % size)])));
+    const part = Object.fromEntries(Object.entries(PAGE).map(([axis, size]) => [axis, [...orders[axis].slice(corner[axis], corner[axis] + size)]]));
+    const turn = (axis, step, words) => {
+      const to = corner[axis] + step * PAGE[axis];
+      return html`<button type="button" class="button" data-turn="${axis}${step}" ?disabled=${to < 0 || to >= orders[axis].length} @click=${() => (this.corner = { ...corner, [axis]: to })}>${text(words)}</button>`;
+    };
+    const range = (axis) => ({ from: corner[axis] + 1, to: corner[axis] + part[axis].length, n: orders[axis].length });
+    const line = (axis, side, words) => html`<p class="turn"><span role="status"><span class=${side}>${this.names[side]}</span>: ${text('partOf', range(axis))}</span> ${turn(axis, -1, words[0])} ${turn(axis, 1, words[1])}</p>`;
+    return {
+      above: html`${line('rows', 'last', ['rowsBefore', 'rowsAfter'])}${line('columns', 'first', ['columnsBefore', 'columnsAfter'])}`,
+      head: [text('map'), ...part.columns],
+      rows: part.rows.map((row) => [row, ...part.columns.map((column) => decimal(scoreOf(this.comparison, column, row)))]),
+    };
   }
 
   #tap(side, tap) {
@@ -149,7 +177,7 @@ class SimilarityView extends View {
   }
 
   willUpdate(changed) {
-    if (changed.has('comparison') || changed.has('clusters')) this.#places = undefined;
+    if (changed.has('comparison') || changed.has('clusters')) [this.#places, this.corner] = [undefined, undefined];
   }
 
   updated(changed) {

@@ -71,6 +71,23 @@ function pixelsOf(video) {
   return context.getImageData(0, 0, width, height);
 }
 
+/** Tells when a video has a frame that was not asked for yet: to look at one twice would only cost time. */
+function freshFrames(video) {
+  if (!video.requestVideoFrameCallback) return async () => {};
+  let fresh = true;
+  let wake;
+  const note = () => {
+    fresh = true;
+    wake?.();
+    if (video.isConnected) video.requestVideoFrameCallback(note);
+  };
+  video.requestVideoFrameCallback(note);
+  return async () => {
+    if (!fresh) await new Promise((resolve) => (wake = resolve));
+    fresh = false;
+  };
+}
+
 /** The camera's picture, looked at again as soon as the last look is over. */
 function webcam({ state, update, look, photo }) {
   let video;
@@ -78,6 +95,8 @@ function webcam({ state, update, look, photo }) {
   let paused = false;
   let frames = [];
   let read = 0;
+  /** Counts starts: a run ends when there is a later one. */
+  let starts = 0;
   const bar = element('p', { className: 'live-bar', hidden: true });
   const rate = element('output', { id: 'frame-rate' });
   const pause = element('button', { type: 'button', className: 'quiet', id: 'pause' });
@@ -109,10 +128,14 @@ function webcam({ state, update, look, photo }) {
   }
 
   async function run() {
-    const mine = video;
+    const [mine, start] = [video, ++starts];
     await mine.play();
     bar.hidden = false;
-    while (mine === video && !paused) {
+    const fresh = freshFrames(mine);
+    const goesOn = () => mine === video && start === starts && !paused;
+    while (goesOn()) {
+      await fresh();
+      if (!goesOn()) break;
       // Where the graphics card draws the maps, they come to the processor now and then, to be compared.
       const unread = drawnOnDevice(state) && performance.now() - read < READ_EVERY;
       if (!unread) read = performance.now();

@@ -47,14 +47,14 @@ export function stripView({ selectStage }) {
 }
 
 function stageButton(stage, number, widest, selectStage) {
-  const { depth, width, cheap, kind, size } = stage;
+  const { depth, width, raw, cheap, kind, size } = stage;
   const button = element(
     'button',
     { type: 'button' },
     drawing(stage, widest),
     element('b', {}, text('stageName', { number })),
     element('span', {}, text('stageMaps', { width, size: size.join(' × ') })),
-    element('span', { className: kind }, depth === 1 ? text('oneBlock') : cheap ? text('ghosts', { n: cheap }) : text('plain')),
+    element('span', { className: kind }, depth === 1 ? text('oneBlock') : cheap ? text('ghosts', { raw, n: cheap }) : text('plain')),
     element('span', { className: 'unseen' }, text('blocks', { n: depth })),
   );
   button.dataset.stage = stage.name;

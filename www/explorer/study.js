@@ -1,7 +1,7 @@
 /** @file Measuring a set of pictures, with its controls, and the network against its plain twin. */
 import { load } from '../lib/index.js';
 import { inputOf } from '../view/input.js';
-import { otherSample } from './effects.js';
+import { otherInput } from './samples.js';
 
 /** Every fourth picture is kept from the fit and scored on; of fewer pictures the lowest quarter of each. */
 const HELD = 4;
@@ -46,7 +46,7 @@ function rows({ data, dims: [channels, height, width] }, from, to) {
  *   `other` is the control's picture where there is only one
  */
 export async function measure({ net, similarity, inputs, other, taps, random, signal, onProgress }) {
-  const names = ['own', 'other', 'shuffled', ...(random ? ['random'] : [])];
+  const names = ['own', ...(other !== undefined || inputs.length > 1 ? ['other'] : []), 'shuffled', ...(random ? ['random'] : [])];
   const sums = Object.fromEntries(names.map((name) => [name, sumsOf(similarity, inputs.length)]));
   const twin = random ? await net.randomTwin({ signal }) : undefined;
   const failures = [];
@@ -109,7 +109,6 @@ export function studies({ state, update, net, metrics }) {
       call?.abort();
       update({ study: undefined });
     },
-    samplesOf: ({ samples }) => samples.map((sample) => inputOf({ sample })),
   };
 }
 
@@ -120,7 +119,7 @@ export const onePicture = (effect, { net, metrics }) =>
     values: ({ maps }) => [maps],
     async run(state, tell, signal) {
       const { maps } = state;
-      const other = inputOf({ sample: otherSample(state) });
+      const other = otherInput(state);
       const found = await measure({ net: net(), similarity: await metrics, inputs: [inputOf(state.picture)], other, taps: maps.taps, random: false, signal, onProgress() {} });
       tell({ alone: { maps, ...found } });
     },
@@ -148,7 +147,7 @@ export async function timeBoth({ net, state, signal, onProgress }) {
     onProgress(backend);
     const nets = [];
     try {
-      nets.push(await load({ model: state.file ?? (state.model ? new URL(`models/${state.model}`, document.baseURI).href : undefined), backend, signal }));
+      nets.push(await load({ model: net.model, backend, signal }));
       nets.push(await net.plainTwin({ backend, signal }));
       const times = nets.map(() => []);
       const input = inputOf(state.picture);

@@ -1,14 +1,16 @@
 /** @file The same picture through a network without a part of it. */
 import { inputOf } from '../view/input.js';
 import { stageOf } from './compare.js';
+import { samplesOf } from './samples.js';
 
 /** What can be left out of a ghost stage, and `map`: one map that is pinned. */
 export const ablations = ['ghost', 'merge', 'fit', 'map'];
 
 /** The effect that answers `state.ablation`: `{ kind, stage, tap?, channel? }`. */
-export function whatIf(effect, { net, metrics }) {
+export function whatIf(effect, { net, metrics, closing }) {
   /** One changed network is kept, for the next picture. */
   let kept;
+  closing?.addEventListener('abort', () => kept?.net.dispose());
 
   async function changed(state, signal) {
     const { ablation } = state;
@@ -20,7 +22,7 @@ export function whatIf(effect, { net, metrics }) {
     const edit = {
       ghost: async () => ({ stage, ghost: 'off' }),
       merge: async () => ({ stage, merge: 'off' }),
-      fit: async () => ({ stage, ghost: await bestFit(of, await metrics, stageOf(state), state.samples, signal) }),
+      fit: async () => ({ stage, ghost: await bestFit(of, await metrics, stageOf(state), samplesOf(state).length ? samplesOf(state) : [inputOf(state.picture)], signal) }),
       map: async () => ({ channels: [{ tap, channel }] }),
     }[kind];
     const made = await of.ablated(await edit(), { signal, backend: state.info.backend });
@@ -50,13 +52,13 @@ export function whatIf(effect, { net, metrics }) {
   });
 }
 
-/** The ridge 1x1 convolution from all of block 1 to the ghost maps, over the samples. */
-async function bestFit(net, similarity, { name, blocks }, samples, signal) {
+/** The ridge 1x1 convolution from all of block 1 to the ghost maps, over some pictures. */
+async function bestFit(net, similarity, { name, blocks }, inputs, signal) {
   const sums = similarity.accumulate();
   try {
-    for (const sample of samples) {
+    for (const input of inputs) {
       const taps = [blocks[0], `${name}.ghost`];
-      const { maps } = await net.features(inputOf({ sample }), { taps, signal });
+      const { maps } = await net.features(input, { taps, signal });
       await sums.add(maps[taps[0]], maps[taps[1]]);
     }
     return (await sums.result({ signal })).fit;

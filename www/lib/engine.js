@@ -27,6 +27,7 @@ let generation = 0;
  * @property {string} [variant]
  * @property {string[]} [labels]
  * @property {'f32' | 'f16' | 'int8'} [precision]
+ * @property {GPUDevice} [device] the caller's
  * @property {number} [threads]
  * @property {boolean} [cache]
  * @property {import('./edit.js').Edit} [edit] makes another model of it
@@ -125,7 +126,7 @@ export class Engine {
   async #considerGpu({ signal, part }) {
     if (this.#options.backend === 'wasm') return 'WebAssembly was asked for.';
     if (this.#options.backend === 'auto' && this.#options.precision === 'int8') return 'Only WebAssembly computes in int8.';
-    const reason = this.#options.backend === 'auto' ? await noGpu() : undefined;
+    const reason = this.#options.backend === 'auto' && !this.#options.device ? await noGpu() : undefined;
     // What fails here is said when the module is needed.
     if (!reason && !this.#alone) await this.#part('webgpu', { signal, onBytes: part() }).catch(() => {});
     return reason;
@@ -320,12 +321,15 @@ export class Engine {
 
   /** @param {(part: number) => void} [onPart] told the part of the pipelines that are compiled, 0 to 1 */
   async #create(backend, precision, onPart) {
-    const { variant, labels, precision: asked } = this.#options;
+    const { variant, labels, precision: asked, device } = this.#options;
     // f16 is for graphics cards.
     if (backend === 'wasm' && asked !== 'f16') precision ??= asked;
     const { threads } = this.#threads;
     const glue = backend === 'webgpu' ? await this.#part('webgpu') : this.#glue;
-    return orTrap(glue.Net.create(await this.#bytesIn(glue), JSON.stringify({ backend, variant, labels, threads, precision }), onPart));
+    const given = [await this.#bytesIn(glue), JSON.stringify({ backend, variant, labels, threads, precision }), onPart];
+    if (backend !== 'webgpu' || !device) return orTrap(glue.Net.create(...given));
+    const { devicesOf } = await import('./gpu.js');
+    return orTrap(glue.Net.createOn(devicesOf(device, glue), ...given));
   }
 
   /** The model in the memory of a module. */
@@ -395,7 +399,8 @@ export class Engine {
   async #openOnGpu(wasm, precision, report = () => {}) {
     const { openOnGpu } = await import('./gpu.js');
     const create = (precision) => this.#create('webgpu', precision, (part) => report({ phase: 'compile', part }));
-    return openOnGpu(create, wasm, { precision, insisted: this.#options.backend === 'webgpu' });
+    const { backend, device } = this.#options;
+    return openOnGpu(create, wasm, { precision, insisted: backend === 'webgpu', device });
   }
 
   /** After a fault: a new device; where that fails or has a fault before it has answered, WASM. */

@@ -16,11 +16,11 @@ const MOST_KEPT = 7;
  * and it is faster. A fault is given a second chance.
  * @param {(precision: 'f32' | 'f16') => Promise<object>} create
  * @param {object} wasm the same model there
- * @param {{ precision?: 'f32' | 'f16' | 'int8', insisted?: boolean }} options f16 that is asked for is taken although it
- *   be slower; if insisted on WebGPU, there is no way back from it to f32
+ * @param {{ precision?: 'f32' | 'f16' | 'int8', insisted?: boolean, device?: GPUDevice }} options f16 that is asked for is
+ *   taken although it be slower; if insisted on WebGPU, there is no way back from it to f32; the caller's device
  * @returns {Promise<GpuNet>}
  */
-export async function openOnGpu(create, wasm, { precision, insisted }) {
+export async function openOnGpu(create, wasm, { precision, insisted, device }) {
   if (precision === 'f16') {
     try {
       return await attempt(create, wasm, 'f16');
@@ -30,7 +30,7 @@ export async function openOnGpu(create, wasm, { precision, insisted }) {
     }
   }
   const f32 = await attempt(create, wasm, 'f32');
-  if (precision || !(await hasF16())) return f32;
+  if (precision || !(await hasF16(device))) return f32;
   try {
     const f16 = await attempt(create, wasm, 'f16');
     const [better, worse] = (await milliseconds(f16.net, 4)) < (await milliseconds(f32.net, 4)) ? [f16, f32] : [f32, f16];
@@ -62,9 +62,33 @@ async function attempt(create, wasm, precision) {
 }
 
 /** Whether a card, not one in software, has f16. */
-async function hasF16() {
-  const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
+async function hasF16(device) {
+  const adapter = device ? adapterOf(device) : await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
   return Boolean(adapter?.features.has('shader-f16') && !adapter.info?.isFallbackAdapter);
+}
+
+const adapterOf = (device) => ({
+  features: device.features,
+  limits: device.limits,
+  info: device.adapterInfo ?? { description: '', isFallbackAdapter: false, subgroupMinSize: 4, subgroupMaxSize: 128 },
+  requestDevice: async () => device,
+});
+
+/**
+ * The caller's device as the engine takes it: wgpu asks `navigator.gpu` and nobody else, so for the one moment in
+ * which it does, that is an object whose only adapter gives this device.
+ * @param {GPUDevice} device
+ * @param {{ Devices: new () => object }} glue
+ */
+export function devicesOf(device, { Devices }) {
+  const { gpu } = navigator;
+  const gpuOfOne = { requestAdapter: async () => adapterOf(device), getPreferredCanvasFormat: () => gpu.getPreferredCanvasFormat() };
+  Object.defineProperty(navigator, 'gpu', { value: gpuOfOne, configurable: true });
+  try {
+    return new Devices();
+  } finally {
+    delete navigator.gpu;
+  }
 }
 
 /** Time of one picture: the middle one of all runs but the first, which warms up. */

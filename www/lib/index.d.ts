@@ -41,6 +41,11 @@ export interface LoadOptions {
    * one for each processor, up to eight. Results are the same to the bit for any number.
    */
   threads?: number;
+  /**
+   * A `GPUDevice` of yours for WebGPU to run on, which you go on using; `dispose` leaves it to you. A device cannot
+   * leave the page, so the engine is in no worker then. Once it is lost, `'auto'` goes on with WebAssembly.
+   */
+  device?: object;
   /** `true` insists on a worker, `false` on none; left out: a worker where one can be started. */
   worker?: boolean;
   /** Folder with the engine's files, where the bundler or server has moved them. */
@@ -297,6 +302,14 @@ export interface EditOptions extends CallOptions {
  */
 export interface GGhostNet {
   readonly info: Info;
+
+  /**
+   * The model as a safetensors file, whatever format it came in; of a PyTorch checkpoint most of it is parts of that file.
+   * @example
+   * const net = await load({ model: 'checkpoint.pth' });
+   * const link = URL.createObjectURL(net.model);
+   */
+  readonly model: Blob;
 
   /**
    * The most probable classes of a picture; a list of pictures gives a list of answers.

@@ -2,6 +2,7 @@
  * @file G-GhostNet: pictures to classes, embeddings and feature maps, in the browser and in Node. The types, with
  * examples, are in index.d.ts.
  */
+import { defaultModel } from './default-model.js';
 import { GGhostError, throwIfAborted, untilAborted } from './errors.js';
 import { engine, openHost } from './host.js';
 import { baseUrl, snapshot } from './image.js';
@@ -13,7 +14,10 @@ const precisions = ['auto', 'f32', 'f16', 'int8'];
 
 /** @type {import('./index.d.ts').load} */
 export async function load(options = {}) {
-  const { signal, worker, onProgress, platform = {} } = options;
+  const { signal, device, onProgress, platform = {} } = options;
+  if (device !== undefined && typeof device?.createComputePipeline !== 'function') throw badOption('device', String(device), ['a GPUDevice']);
+  if (device && options.worker) throw badOption('worker', true, ['false with a device, which cannot leave the page']);
+  const worker = device ? false : options.worker;
   throwIfAborted(signal);
   return open(new GGhostNet(worker, platform), engineOptions(options, platform), { signal, onProgress });
 }
@@ -28,7 +32,7 @@ async function open(net, options, hooks) {
   }
 }
 
-function engineOptions({ model, variant, labels, backend = 'auto', precision = 'auto', threads, wasmUrl, flavour, cache }, platform) {
+function engineOptions({ model, variant, labels, backend = 'auto', precision = 'auto', threads, device, wasmUrl, flavour, cache }, platform) {
   if (!backends.includes(backend)) throw badOption('backend', backend, backends);
   if (!precisions.includes(precision)) throw badOption('precision', precision, precisions);
   if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) throw badOption('threads', threads, ['whole numbers from 1']);
@@ -40,6 +44,7 @@ function engineOptions({ model, variant, labels, backend = 'auto', precision = '
     backend,
     precision: precision === 'auto' ? undefined : precision,
     threads,
+    device,
     wasmUrl: wasmUrl && absolute(String(wasmUrl).replace(/\/?$/, '/')),
     flavour,
     cache,
@@ -49,7 +54,7 @@ function engineOptions({ model, variant, labels, backend = 'auto', precision = '
 const badOption = (name, value, known) => new GGhostError('bad-option', `${name} is ${JSON.stringify(value)}, expected one of ${known.join(', ')}.`);
 
 function modelOf(model, absolute) {
-  if (model === undefined) return new URL('../models/g_ghost_regnetx_006-imagenette.safetensors', import.meta.url).href;
+  if (model === undefined) return new URL(`../models/${defaultModel}`, import.meta.url).href;
   if (typeof model === 'string' || model instanceof URL) return absolute(model);
   if (model instanceof Blob || model instanceof ArrayBuffer || model instanceof Uint8Array) return model;
   throw badOption('model', String(model), ['a URL', 'a Blob or File', 'an ArrayBuffer', 'a Uint8Array']);
@@ -90,6 +95,11 @@ class GGhostNet {
   get info() {
     this.#check();
     return this.#info;
+  }
+
+  get model() {
+    this.#check();
+    return this.#options.kept.model;
   }
 
   async classify(input, { topK = 5, signal } = {}) {

@@ -1,7 +1,7 @@
 /** @file What the network is asked: a picture, and which of its maps. */
 
 /** The input that a picture is for the library. */
-export const inputOf = ({ blob, live, sample }) => live ?? blob ?? new URL(`samples/${sample.file}`, document.baseURI).href;
+export const inputOf = ({ blob, live, sample }) => live ?? blob ?? sample.input ?? new URL(`samples/${sample.file}`, document.baseURI).href;
 
 /** The taps that are compared: what the visitor chose, or block 1 and block n. */
 export function comparedTaps({ stages, stage, compare, info }) {

@@ -1,12 +1,14 @@
-/** @file The page's words: a file a language for the first answer, and one for what comes after it. */
-import english from '../language/en.page.js';
+/**
+ * @file The page's words. A language is one file; its two parts are modules of their own once the page is built, so that
+ * nobody waits for words that are not read yet.
+ */
+import { page as english } from '../language/en.js?page';
 
 /** @typedef {string | { one?: string, other: string }} Phrase */
 
-const first = { en: async () => english, zh: async () => (await import('../language/zh.page.js')).default };
-const later = {
-  en: async () => (await import('../language/en.explorer.js')).default,
-  zh: async () => (await import('../language/zh.explorer.js')).default,
+const files = {
+  en: { page: async () => english, explorer: async () => (await import('../language/en.js?explorer')).explorer },
+  zh: { page: async () => (await import('../language/zh.js?page')).page, explorer: async () => (await import('../language/zh.js?explorer')).explorer },
 };
 
 let words = english;
@@ -14,17 +16,23 @@ let plural = new Intl.PluralRules('en');
 let complete = false;
 
 /**
- * Makes a language the page's own.
+ * Chooses the language of all words from now on.
  * @param {string} language a name that is unknown is English
  * @param {boolean} [explorer] whether the explorer's words are wanted too; from then on they always are
+ * @returns {Promise<string>} its name
  */
-export async function speak(language, explorer = complete) {
+export async function learn(language, explorer = complete) {
   complete = explorer;
-  const name = Object.hasOwn(first, language) ? language : 'en';
-  const files = await Promise.all([first[name](), ...(complete ? [later[name]()] : [])]);
-  words = Object.assign({}, ...files);
+  const name = Object.hasOwn(files, language) ? language : 'en';
+  const { page, explorer: later } = files[name];
+  words = Object.assign({}, ...(await Promise.all([page(), ...(complete ? [later()] : [])])));
   plural = new Intl.PluralRules(name);
-  document.documentElement.lang = name;
+  return name;
+}
+
+/** Makes a language the page's own: see `learn`. */
+export async function speak(language, explorer) {
+  document.documentElement.lang = await learn(language, explorer);
   for (const element of document.querySelectorAll('[data-text]')) element.textContent = text(element.dataset.text);
   for (const element of document.querySelectorAll('[data-label]')) element.setAttribute('aria-label', text(element.dataset.label));
   document.title = text('title');

@@ -54,7 +54,7 @@ export function pictureView({ choose }) {
 }
 
 function sampleButton(sample, choose) {
-  const image = element('img', { src: `samples/${sample.file}`, alt: '', loading: 'lazy', width: 64, height: 64 });
+  const image = element('img', { src: `samples/${sample.file}`, alt: '', loading: 'lazy', fetchPriority: 'low', width: 64, height: 64 });
   const button = element('button', { type: 'button', title: sample.title, 'aria-label': sample.title }, image);
   button.dataset.file = sample.file;
   button.addEventListener('click', () => choose({ sample }));

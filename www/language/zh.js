@@ -1,5 +1,50 @@
-/** @file The explorer in Chinese. `{places}` are filled in; `other` is for every number. */
-export default {
+/** @file The page in Chinese. `{places}` are filled in; `other` is for every number. */
+
+/** What is read before the explorer is there. */
+export const page = {
+  title: 'G-GhostNet：网络反复看到的东西',
+  skip: '跳到网络',
+  tagline: '一半特征图用廉价方式生成的分类网络',
+  model: '模型',
+  language: '语言',
+  theme: '浅色或深色',
+  tourStart: '导览',
+  share: '复制链接',
+  export: '导出',
+  exportPng: '当前视图（PNG）',
+  exportCsv: '数值（CSV）',
+  exportJson: '数值（JSON）',
+  loading: '正在加载',
+  loadingModel: '正在加载模型…',
+  loadingOf: '已加载 {loaded} / {total}',
+  loadingSome: '已加载 {loaded}',
+  warmingUp: '正在预热…',
+  looking: '正在识别…',
+  notLoadedBadge: '未加载',
+  notLoaded: '无法加载模型。{reason}',
+  notStarted: '页面无法启动：{reason}',
+  pictureAndAnswer: '图片与结果',
+  choose: '选择图片',
+  camera: '摄像头',
+  link: '网址',
+  dropOrPaste: '也可以拖入或粘贴图片，或拖入模型文件。图片不会离开本设备。',
+  samples: '示例',
+  network: '网络',
+  stages: '网络的各个阶段',
+  notAFile: '这不是文件：请先保存图片，再拖到这里。',
+  emptyClipboard: '剪贴板里没有图片：请先复制一张。',
+  pasted: '粘贴的图片',
+  credit: '{title}。摄影：{author}，{license}',
+  known: '此模型认识 {n} 种事物：{labels}。',
+  unsure: '不确定：也许是“{label}”',
+  unsureRightly: '不确定，这是对的',
+  wrong: '“{label}”，但这是错的',
+  sampleUnknown: '这张示例里没有模型认识的事物，所以任何答案都是错的。{known}',
+  maybeNone: '也可能都不是。{known}',
+};
+
+/** What comes with the explorer. */
+export const explorer = {
   // The strip of stages
   picture: '图片',
   answer: '结果',
@@ -7,7 +52,7 @@ export default {
   blocks: { other: '{n} 个块' },
   stageName: '阶段 {number}',
   stageMaps: '{width} 张图，{size}',
-  ghosts: '{n} 张 ghost',
+  ghosts: '{raw} + {n} 张 ghost',
   plain: '普通',
   oneBlock: '一个块',
 
@@ -79,6 +124,12 @@ export default {
   spokenPair: '第 1 块的图 {first} 与图 {last}：r = {r}',
   noTwin: '图 {channel} 在这张图片上是空白的，没有孪生图。',
   asTable: '以表格显示',
+  matrixTable: '以表格显示矩阵',
+  partOf: '第 {from} 至 {to} 个图，共 {n} 个，顺序同图片',
+  rowsBefore: '前面的行',
+  rowsAfter: '后面的行',
+  columnsBefore: '前面的列',
+  columnsAfter: '后面的列',
   map: '图',
   twin: '第 1 块中的孪生图',
   chanceColumn: '偶然的 |r|',
@@ -113,7 +164,7 @@ export default {
   madeOf: '组成',
   aggregated: '聚合',
   recipeMerge: '+ {value}（聚合）',
-  noWeights: '权重从 .safetensors 文件读取；此模型不是该格式。',
+  noWeights: '无法显示此模型廉价操作的权重：其存储格式本页不能读取。',
   intrinsicTitle: '本征的一半',
   intrinsicNote: '第 1 块的前 {n} 张图，在{inner}之前和之后；ghost 省去了这些计算。',
   intrinsicFrom: '第 1 块的 {n} 张图',

@@ -1,5 +1,50 @@
-/** @file The explorer in English. `{places}` are filled in; `one` and `other` are chosen by the number `n`. */
-export default {
+/** @file The page in English. `{places}` are filled in; `one` and `other` are chosen by the number `n`. */
+
+/** What is read before the explorer is there. */
+export const page = {
+  title: 'G-GhostNet: what a network keeps seeing twice',
+  skip: 'Skip to the network',
+  tagline: 'A classifier that makes half of its feature maps the cheap way',
+  model: 'Model',
+  language: 'Language',
+  theme: 'Light or dark',
+  tourStart: 'Tour',
+  share: 'Copy link',
+  export: 'Export',
+  exportPng: 'This view as PNG',
+  exportCsv: 'The numbers as CSV',
+  exportJson: 'The numbers as JSON',
+  loading: 'Loading',
+  loadingModel: 'Loading the model …',
+  loadingOf: 'Loading {loaded} of {total}',
+  loadingSome: 'Loading {loaded}',
+  warmingUp: 'Warming up …',
+  looking: 'Looking …',
+  notLoadedBadge: 'Not loaded',
+  notLoaded: 'The model could not be loaded. {reason}',
+  notStarted: 'The page could not start: {reason}',
+  pictureAndAnswer: 'Picture and answer',
+  choose: 'Choose a picture',
+  camera: 'Camera',
+  link: 'Address',
+  dropOrPaste: 'Or drop or paste one, or a model file. It stays on this device.',
+  samples: 'Samples',
+  network: 'The network',
+  stages: 'Stages of the network',
+  notAFile: 'That was not a file: save the picture first, then drop it here.',
+  emptyClipboard: 'The clipboard holds no picture: copy one first.',
+  pasted: 'Pasted picture',
+  credit: '{title}. Photo: {author}, {license}',
+  known: 'The {n} things this model knows: {labels}.',
+  unsure: 'Unsure: perhaps “{label}”',
+  unsureRightly: 'Unsure, and rightly so',
+  wrong: '“{label}”, and wrong',
+  sampleUnknown: 'This sample shows none of what the model knows, so every answer is wrong. {known}',
+  maybeNone: 'It may be none of them. {known}',
+};
+
+/** What comes with the explorer. */
+export const explorer = {
   // The strip of stages
   picture: 'Picture',
   answer: 'Answer',
@@ -7,7 +52,7 @@ export default {
   blocks: { one: '{n} block', other: '{n} blocks' },
   stageName: 'Stage {number}',
   stageMaps: '{width} maps, {size}',
-  ghosts: '{n} ghosts',
+  ghosts: '{raw} + {n} ghosts',
   plain: 'plain',
   oneBlock: 'one block',
 
@@ -79,6 +124,12 @@ export default {
   spokenPair: 'Block 1 map {first} and map {last}: r = {r}',
   noTwin: 'Map {channel} is blank for this picture: it has no twin.',
   asTable: 'As a table',
+  matrixTable: 'The matrix as a table',
+  partOf: 'maps {from} to {to} of {n}, as in the picture',
+  rowsBefore: 'Rows before',
+  rowsAfter: 'Rows after',
+  columnsBefore: 'Columns before',
+  columnsAfter: 'Columns after',
   map: 'Map',
   twin: 'Twin in block 1',
   chanceColumn: '|r| by chance',
@@ -113,7 +164,7 @@ export default {
   madeOf: 'Made of',
   aggregated: 'Aggregated',
   recipeMerge: '+ {value} aggregated',
-  noWeights: 'The weights are read from .safetensors files; this model is none.',
+  noWeights: 'The weights of this model’s cheap operation cannot be shown: they are stored in a form that this page does not read.',
   intrinsicTitle: 'The intrinsic half',
   intrinsicNote: 'The first {n} maps of block 1, before and after the {inner} that the ghosts are spared.',
   intrinsicFrom: '{n} maps of block 1',

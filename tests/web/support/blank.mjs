@@ -1,0 +1,61 @@
+// A server, a browser and, for each test, a blank page on it with the library beside it: call `blankPages()` at a
+// file's top.
+import path from 'node:path';
+import { after, afterEach, before, beforeEach } from 'node:test';
+
+import { launch } from '../../../tools/browser.mjs';
+import { pageMounts, repository, serve } from '../../../tools/serve.mjs';
+
+export const mounts = { ...pageMounts, '/blank/': path.join(repository, 'tests/web/blank') };
+
+export let server;
+export let browser;
+/** The page of the test that runs. @type {import('playwright-core').Page} */
+export let page;
+
+/** @param {Parameters<typeof launch>[0]} [options] of the browser */
+export function blankPages(options) {
+  before(async () => {
+    server = await serve(null, { mounts });
+    browser = await launch(options);
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+  beforeEach(async () => {
+    page = await browser.newPage();
+    await page.goto(`${server.url}blank/`);
+  });
+  afterEach(() => page?.close());
+}
+
+/** A part of a test whose page is in a browser with WebGPU. */
+export async function withWebgpu(work) {
+  const other = await launch({ webgpu: true });
+  const before = page;
+  try {
+    page = await other.newPage();
+    await page.goto(`${server.url}blank/`);
+    return await work();
+  } finally {
+    page = before;
+    await other.close();
+  }
+}
+
+/**
+ * Runs a function in the page.
+ * @param {(library: typeof import('../../../www/lib/index.js'), codeOf: (promise: Promise<unknown>) => Promise<string>, argument: any) => unknown} body
+ *   `codeOf` is the code of the error that a promise is rejected with
+ * @param {unknown} [argument]
+ */
+export const inPage = (body, argument) =>
+  page.evaluate(
+    async ([body, argument]) => {
+      const library = await import('/lib/index.js');
+      const codeOf = (promise) => Promise.resolve(promise).then(() => 'no error', (error) => error.code ?? String(error));
+      return new Function('library', 'codeOf', 'argument', `return (${body})(library, codeOf, argument)`)(library, codeOf, argument);
+    },
+    [String(body), argument],
+  );

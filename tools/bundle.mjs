@@ -1,0 +1,57 @@
+// Bundles the page's scripts, for the site and for the package.
+import { build } from 'esbuild';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { repository } from './serve.mjs';
+
+export const www = path.join(repository, 'www');
+const library = path.join(www, 'lib');
+
+/** The library's scripts keep their addresses: below `folder`, from where the bundle lies. */
+const libraryStays = (folder) => ({
+  name: 'library stays',
+  setup(bundler) {
+    bundler.onResolve({ filter: /^\./ }, ({ path: name, resolveDir }) => {
+      const file = path.resolve(resolveDir, name);
+      return file.startsWith(library + path.sep) ? { path: `${folder}${path.relative(library, file)}`, external: true } : undefined;
+    });
+  },
+});
+
+/** A part of a language, `language/en.js?page`, is a module without the other part. */
+const wordsInParts = {
+  name: 'words in parts',
+  setup(bundler) {
+    bundler.onResolve({ filter: /\/language\/\w+\.js\?\w+$/ }, ({ path: name, resolveDir }) => {
+      const [file, part] = path.resolve(resolveDir, name).split('?');
+      return { path: `${path.basename(file, '.js')}-${part}`, namespace: 'words', pluginData: { file, part } };
+    });
+    bundler.onLoad({ filter: /./, namespace: 'words' }, async ({ pluginData: { file, part } }) => {
+      const words = (await import(pathToFileURL(file)))[part];
+      return { contents: `export const ${part} = ${JSON.stringify(words)};` };
+    });
+  },
+};
+
+/**
+ * Scripts and what they import when it is needed, each a file, with the packages that they use.
+ * @param {import('esbuild').BuildOptions & { library: string }} options `library` is the folder of the library's
+ *   scripts as the bundle names it, with a slash at its end
+ * @returns {Promise<string[]>} names of these packages
+ */
+export async function bundle({ library: folder, ...options }) {
+  const { metafile } = await build({
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    target: 'es2022',
+    minify: true,
+    legalComments: 'none',
+    conditions: ['production'],
+    loader: { '.css': 'text' },
+    plugins: [libraryStays(folder), wordsInParts],
+    metafile: true,
+    ...options,
+  });
+  return [...new Set(Object.keys(metafile.inputs).flatMap((file) => /node_modules\/((@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []))];
+}
