@@ -38,6 +38,7 @@ class GhostPath extends View {
       .inner { display: grid; grid-template-columns: minmax(0, 1fr) auto minmax(0, 1fr); gap: 0 12px; align-items: start; }
       .lower { display: grid; grid-template-columns: minmax(0, 1fr) minmax(280px, 360px); gap: 24px 40px; margin-top: 20px; }
       .recipe { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 8px; min-height: 90px; font-size: 13px; margin: 6px 0 18px; font-variant-numeric: tabular-nums; }
+      .product { display: flex; align-items: center; gap: 8px; }
       .term { text-align: center; font-size: 13px; }
       .term canvas { display: block; width: 44px; height: 44px; margin: 0 auto 2px; box-shadow: 0 0 0 2px var(--first); }
       .term.made canvas { width: 64px; height: 64px; box-shadow: 0 0 0 2px var(--ghost); }
@@ -145,7 +146,7 @@ class GhostPath extends View {
     return html`<div class="recipe">
       <span class="term made"><canvas data-made aria-hidden="true"></canvas><b class="ghost">${this.chosen}</b></span> = ReLU (
       ${contributions.map(
-        ({ channel, weight }) => html`<span>${decimal(weight)} ×</span><span class="term"><canvas data-input=${channel} aria-hidden="true"></canvas>${path.from + channel}</span>`,
+        ({ channel, weight }, i) => html`<span class="product">${i ? html`<span>+</span>` : nothing}<span>${weight < 0 && i ? `(${decimal(weight)})` : decimal(weight)} ×</span><span class="term"><canvas data-input=${channel} aria-hidden="true"></canvas>${path.from + channel}</span></span>`,
       )}
       <span class="note">${text('recipeRest', { n: rest, share: Math.round(100 * (1 - share)) })}</span>
       ${path.merge ? html`<span>${parts('recipeMerge', { value: decimal(path.merge.data[this.chosen]) })}</span>` : nothing} )

@@ -25,7 +25,7 @@ class Pair extends View {
       figure { flex: none; width: 80px; }
       figcaption { font-size: 13px; margin-top: 4px; white-space: nowrap; color: var(--muted); }
       canvas { display: block; width: 80px; height: 80px; }
-      .plot { width: 112px; }
+      .plot { width: 128px; }
       .plot canvas { width: 112px; }
       .is-first canvas { box-shadow: 0 0 0 2px var(--first); }
       .is-last canvas { box-shadow: 0 0 0 2px var(--last); }
@@ -44,7 +44,8 @@ class Pair extends View {
         .row { gap: 12px; min-height: 0; flex-wrap: wrap; }
         figure { width: 64px; }
         canvas { width: 64px; height: 64px; }
-        .plot, .plot canvas { width: 80px; }
+        .plot { width: 96px; }
+        .plot canvas { width: 80px; }
         .words { flex-basis: 100%; order: 9; }
         .score, .chance { font-size: 18px; }
         .next button { min-height: 44px; }
