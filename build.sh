@@ -5,14 +5,17 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 source tools/setup.sh
 
 # The WebAssembly modules. Four flavours of the CPU engine, because a browser refuses a module with an instruction
-# that it does not know, and shared memory exists in isolated pages only; and three that are fetched when they are
-# needed: the WebGPU engine, the reader of PyTorch checkpoints, and the study of feature maps.
+# that it does not know, and shared memory exists in isolated pages only; each again with integer kernels, for models
+# of eight bits; and three that are fetched when they are needed: the WebGPU engine, the reader of PyTorch checkpoints,
+# and the study of feature maps.
 flavours="relaxed fixed relaxed-threads fixed-threads"
-modules="$flavours webgpu pth study"
+integer_flavours="relaxed-int8 fixed-int8 relaxed-int8-threads fixed-int8-threads"
+modules="$flavours $integer_flavours webgpu pth study"
 # The Cargo feature that a module is built with.
 part_of() {
   case $1 in
     relaxed | fixed | relaxed-threads | fixed-threads) echo cpu ;;
+    *-int8 | *-int8-threads) echo int8 ;;
     webgpu) echo gpu ;;
     pth | study) echo "$1" ;;
     *) die "there is no module $1: expected one of $modules" ;;

@@ -67,7 +67,7 @@ async function openPage() {
 async function compare(variant, threads, { int8 = false } = {}) {
   const { page, call } = await openPage();
   await call('prepare', variant);
-  const flavour = threads > 1 ? `${values.flavour}-threads` : values.flavour;
+  const flavour = `${values.flavour}${int8 ? '-int8' : ''}${threads > 1 ? '-threads' : ''}`;
   const info = await call('loadOurs', flavour, int8 ? `${variant}-int8` : variant, threads);
   for (const peer of against) await call(`load${title(peer)}`, variant, threads);
   const engines = ['ours', ...against];

@@ -9,6 +9,8 @@
 //! may be too small for it, and the rest is too little to matter.
 
 mod support;
+#[path = "support/write.rs"]
+mod write;
 
 use g_ghostnet::config::{Config, METADATA_KEY};
 use g_ghostnet::model::{Model, Options};
@@ -122,17 +124,7 @@ fn run(arguments: &Arguments) -> Result<String, String> {
     let metadata = HashMap::from([(METADATA_KEY.to_owned(), config.to_json())]);
     let views = tensors.iter().map(|tensor| (tensor.name.as_str(), tensor));
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| error.to_string())?;
-    // A name of its own until the file was read back: a conversion that fails leaves no broken model behind.
-    let part = format!("{}.part", arguments.output);
-    std::fs::write(&part, &bytes).map_err(|error| format!("{part}: {error}"))?;
-    let written =
-        Model::from_bytes(bytes, &Options::default()).map_err(|error| format!("{part}: {error}"))?;
-    if written.architecture != model.architecture || written.labels != model.labels {
-        return Err(format!(
-            "{part}: the file does not describe the network that was read; please report this"
-        ));
-    }
-    std::fs::rename(&part, &arguments.output).map_err(|error| format!("{}: {error}", arguments.output))?;
+    let written = write::write_model(&arguments.output, bytes, &model)?;
     Ok(format!(
         "{}: {}, {} classes, {} bytes",
         arguments.output,

@@ -7,6 +7,8 @@
 //! Pictures to validate on lie in folders named by the labels, `_` for a space; both models' top-1 is printed.
 
 mod support;
+#[path = "support/write.rs"]
+mod write;
 
 use g_ghostnet::image::preprocess;
 use g_ghostnet::model::{Model, Options, top};
@@ -76,17 +78,15 @@ fn run(Arguments { input, output, images, count, validate }: &Arguments) -> Resu
         calibration.add(&read_input(file, &model)?).map_err(text)?;
     }
     let bytes = calibration.finish().map_err(text)?;
-    std::fs::write(output, &bytes).map_err(|error| format!("{}: {error}", output.display()))?;
+    let quantized = write::write_model(output, bytes, &model)?;
     let mut line = format!(
         "{}: {} bytes, {:.0}% of {}",
         output.display(),
-        bytes.len(),
-        100.0 * bytes.len() as f64 / model.checkpoint.size_bytes() as f64,
+        quantized.checkpoint.size_bytes(),
+        100.0 * quantized.checkpoint.size_bytes() as f64 / model.checkpoint.size_bytes() as f64,
         input.display(),
     );
     if let Some(folder) = validate {
-        let options = Options { labels: Some(model.labels.clone()), ..Options::default() };
-        let quantized = Model::from_bytes(bytes, &options).map_err(text)?;
         let files = pictures_in(folder)?;
         let [before, after] = right(&[&model, &quantized], &files, threads)?;
         let percent = |right: usize| 100.0 * right as f64 / files.len() as f64;

@@ -110,7 +110,7 @@ async function measure() {
   let total = 0;
   for (const name of scripts) total += await gzipped(inTarget('lib', name));
   const engines = [];
-  for (const { name } of flavours) {
+  for (const { name } of flavours.filter(({ integers }) => !integers)) {
     const glue = await gzipped(inTarget('wasm', name, 'g_ghostnet.js'));
     engines.push({ name, glue, engine: await gzipped(inTarget('wasm', name, 'g_ghostnet_bg.wasm')) });
   }

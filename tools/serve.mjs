@@ -78,10 +78,11 @@ async function locate(mounts, pathname) {
 
 /**
  * Serves `root` at `/` and each folder of `mounts` at its prefix (which ends with `/`).
- * `port` 0 takes a free one; `coi: false` leaves out the headers of cross-origin isolation.
+ * `port` 0 takes a free one; `coi: false` leaves out the headers of cross-origin isolation;
+ * `maxAge` lets the browser keep what it got for so many seconds.
  * @returns {Promise<{ url: string, close: () => Promise<void> }>} `url` ends with `/`.
  */
-export async function serve(root, { port = 0, coi = true, mounts = {} } = {}) {
+export async function serve(root, { port = 0, coi = true, maxAge = 0, mounts = {} } = {}) {
   const folders = Object.entries({ ...mounts, ...(root && { '/': root }) });
   folders.sort(([a], [b]) => b.length - a.length);
 
@@ -92,7 +93,7 @@ export async function serve(root, { port = 0, coi = true, mounts = {} } = {}) {
       response.writeHead(200, {
         'Content-Type': types[path.extname(file).toLowerCase()] ?? 'application/octet-stream',
         'Content-Length': size,
-        'Cache-Control': 'no-cache',
+        'Cache-Control': maxAge ? `max-age=${maxAge}` : 'no-cache',
         'X-Content-Type-Options': 'nosniff',
         'Cross-Origin-Resource-Policy': 'same-origin',
         ...(coi && isolation),

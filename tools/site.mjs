@@ -39,7 +39,7 @@ function titleOf(file) {
 }
 
 /** Whether a file is kept for a visitor without a network only once it has been asked for. */
-const isExtra = (name) => name.startsWith('models/') && name.endsWith('.safetensors') && name !== `models/${defaultModel}`;
+const isExtra = (name) => (name.startsWith('models/') && name.endsWith('.safetensors') && name !== `models/${defaultModel}`) || /^wasm\/[a-z]+-int8/.test(name);
 
 /** The service worker with the hash of every file that a visitor may need without a network. */
 async function listForOffline() {

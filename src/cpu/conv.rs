@@ -124,19 +124,14 @@ impl PackedConv {
         let (depth, group_out) = (channels_in / groups, channels_out / groups);
         let taps = size * size;
         let kernel = if size == 1 && groups == 1 && conv.stride == 1 {
-            Kernel::Pointwise(Packed::new(depth, channels_out, |i, o| weight[o * depth + i]))
+            Kernel::Pointwise(Packed::new(&weight, channels_out, 1))
         } else if depth == 1 && group_out == 1 && Depthwise::fits(conv.stride) {
             Kernel::Depthwise(Depthwise::new(&weight, channels_out, size, conv.stride))
         } else if size == 3 && conv.stride == 1 {
             Kernel::Winograd(Winograd::new(&weight, channels_out, groups))
         } else {
-            let pack = |group: usize| {
-                let weight = &weight[group * group_out * depth * taps..];
-                Packed::new(taps * depth, group_out, |k, o| {
-                    weight[(o * depth + k % depth) * taps + k / depth]
-                })
-            };
-            Kernel::Patch((0..groups).map(pack).collect())
+            let of_group = weight.chunks_exact(group_out * depth * taps);
+            Kernel::Patch(of_group.map(|weight| Packed::new(weight, group_out, taps)).collect())
         };
         let mut bias = bias;
         bias.resize(channels_out + 8, 0.0);

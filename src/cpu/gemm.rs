@@ -29,16 +29,15 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Packs `weight(depth index, column)`.
-    pub fn new(depth: usize, columns: usize, weight: impl Fn(usize, usize) -> f32) -> Packed {
-        let mut data = Vec::with_capacity(depth * padded(columns));
+    /// Packs `weight`, `[columns, channels, taps]`; the sum goes over `[taps, channels]`.
+    pub fn new(weight: &[f32], columns: usize, taps: usize) -> Packed {
+        let depth = weight.len() / columns;
+        let mut data = vec![0.0; depth * padded(columns)];
         for first in (0..columns).step_by(COLUMNS) {
             let block = block_columns(columns - first);
-            for k in 0..depth {
-                data.extend(
-                    (first..first + block)
-                        .map(|column| if column < columns { weight(k, column) } else { 0.0 }),
-                );
+            let to = &mut data[first * depth..][..depth * block];
+            for (lane, filter) in weight[first * depth..].chunks_exact(depth).take(block).enumerate() {
+                pack_column(filter, taps, &mut to[lane..], block);
             }
         }
         Packed { data, depth, columns }
@@ -53,6 +52,19 @@ impl Packed {
     /// Bytes of the packed weights.
     pub fn size_bytes(&self) -> usize {
         size_of_val(self.data.as_slice())
+    }
+}
+
+/// Spreads a filter, `[channels, taps]`, over every `step`-th element.
+///
+/// A function of its own, because the browser's optimising compiler takes over from call to call.
+#[inline(never)]
+fn pack_column(filter: &[f32], taps: usize, to: &mut [f32], step: usize) {
+    let channels = filter.len() / taps;
+    for (channel, values) in filter.chunks_exact(taps).enumerate() {
+        for (tap, &value) in values.iter().enumerate() {
+            to[(tap * channels + channel) * step] = value;
+        }
     }
 }
 

@@ -32,27 +32,16 @@ impl Winograd {
     pub fn new(weight: &[f32], channels_out: usize, groups: usize) -> Winograd {
         let channels_in = weight.len() / 9 / channels_out;
         let channels_out = channels_out / groups;
-        let g = WEIGHT_TRANSFORM;
         let filters = channels_out * channels_in;
         let mut transformed = vec![0.0; N * N * filters];
         let mut packed = Vec::with_capacity(groups * N * N);
         for group in 0..groups {
-            for filter in 0..filters {
-                let taps = &weight[(group * filters + filter) * 9..][..9];
-                for u in 0..N {
-                    for v in 0..N {
-                        let mut sum = 0.0;
-                        for a in 0..3 {
-                            for b in 0..3 {
-                                sum += g[u][a] * f64::from(taps[a * 3 + b]) * g[v][b];
-                            }
-                        }
-                        transformed[(u * N + v) * filters + filter] = sum as f32;
-                    }
-                }
+            let (taps, _) = weight[group * filters * 9..][..filters * 9].as_chunks();
+            for (filter, taps) in taps.iter().enumerate() {
+                transform_filter(taps, &mut transformed[filter..], filters);
             }
             for plane in transformed.chunks_exact(filters) {
-                packed.push(Packed::new(channels_in, channels_out, |i, o| plane[o * channels_in + i]));
+                packed.push(Packed::new(plane, channels_out, 1));
             }
         }
         Winograd { packed, channels_in, channels_out }
@@ -139,6 +128,19 @@ impl Winograd {
                     transform_output(from, tiles * padded_out, temporary, y, &place, epilogue);
                 }
             }
+        }
+    }
+}
+
+/// `G g G^T` of one filter, in f64: frequency `f` goes to `to[f * plane]`. A function of its own as
+/// in `gemm`.
+#[inline(never)]
+fn transform_filter(taps: &[f32; 9], to: &mut [f32], plane: usize) {
+    let columns: [[f64; N]; 3] =
+        std::array::from_fn(|b| transform([0, 1, 2].map(|a| f64::from(taps[a * 3 + b]))));
+    for u in 0..N {
+        for (v, value) in transform([0, 1, 2].map(|b| columns[b][u])).into_iter().enumerate() {
+            to[(u * N + v) * plane] = value as f32;
         }
     }
 }
@@ -260,15 +262,14 @@ fn store_each<const M: usize>(values: [F32x4; M], to: &mut [f32], at: usize, str
     }
 }
 
-/// G of F(4x4, 3x3), points 0, 1, -1, 2, -2, infinity.
-const WEIGHT_TRANSFORM: [[f64; 3]; N] = [
-    [1.0 / 4.0, 0.0, 0.0],
-    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
-    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
-    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
-    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
-    [0.0, 0.0, 1.0],
-];
+/// One dimension of `G g` of F(4x4, 3x3), points 0, 1, -1, 2, -2, infinity:
+/// `[1/4 0 0], [-1/6 -1/6 -1/6], [-1/6 1/6 -1/6], [1/24 1/12 1/6], [1/24 -1/12 1/6], [0 0 1]`.
+#[inline(always)]
+fn transform([a, b, c]: [f64; 3]) -> [f64; N] {
+    let (even, odd) = ((a + c) / -6.0, b / -6.0);
+    let (even2, odd2) = (a / 24.0 + c / 6.0, b / 12.0);
+    [a / 4.0, even + odd, even - odd, even2 + odd2, even2 - odd2, c]
+}
 
 /// One dimension of `B^T d`.
 #[inline(always)]

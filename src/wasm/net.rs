@@ -162,8 +162,12 @@ impl Net {
         #[cfg(not(feature = "int8"))]
         let integers = false;
         if options.precision == Some(Precision::Int8) && !integers {
-            let text =
-                "int8 needs the WASM engine with integers and a model that the example `quantize` made";
+            #[cfg(not(feature = "int8"))]
+            let text = "the engine that was asked for computes in floats: leave the option `flavour` out, and \
+                        import g-ghostnet itself";
+            #[cfg(feature = "int8")]
+            let text = "this model has no weights of eight bits with ranges of their inputs: \
+                        `cargo run --release --example quantize -- MODEL.safetensors --calibrate PICTURES` makes one";
             return Err(Error::Unsupported(text.into()).into());
         }
         let network = model.network(model.input.side, model.input.side)?;
@@ -274,9 +278,7 @@ impl Net {
         taps: Vec<String>,
     ) -> Result<Output, JsValue> {
         let start = now();
-        let Ok(mut engine) = self.engine.try_borrow_mut() else {
-            return Err(busy());
-        };
+        let mut engine = self.engine.try_borrow_mut().map_err(|_| busy())?;
         let outputs = match &mut *engine {
             #[cfg(feature = "cpu")]
             Engine::Cpu(session) => session.run(&self.model, &data, [n, 3, height, width], &taps)?,
@@ -342,9 +344,7 @@ impl Net {
         taps: Vec<String>,
     ) -> Result<Output, JsValue> {
         let start = now();
-        let Ok(mut engine) = self.engine.try_borrow_mut() else {
-            return Err(busy());
-        };
+        let mut engine = self.engine.try_borrow_mut().map_err(|_| busy())?;
         #[allow(irrefutable_let_patterns, reason = "a module may have the one engine only")]
         let Engine::Gpu(session) = &mut *engine else {
             return Err(only_webgpu());
@@ -368,9 +368,7 @@ impl Net {
     ) -> Result<web_sys::ImageBitmap, JsValue> {
         let picture: Picture = serde_json::from_str(&picture)
             .map_err(|error| Error::Unsupported(format!("the picture of drawTap: {error}")))?;
-        let Ok(engine) = self.engine.try_borrow() else {
-            return Err(busy());
-        };
+        let engine = self.engine.try_borrow().map_err(|_| busy())?;
         #[allow(irrefutable_let_patterns, reason = "a module may have the one engine only")]
         let Engine::Gpu(session) = &*engine else {
             return Err(only_webgpu());

@@ -2,7 +2,7 @@
 
 use crate::kernels::hold_steps;
 use crate::support::integers;
-use crate::support::reference::{recipe_checkpoint, unit};
+use crate::support::reference::{Reference, recipe_checkpoint, unit};
 use g_ghostnet::Error;
 use g_ghostnet::arch::{Network, Op};
 use g_ghostnet::config::{Config, architecture_of_variant};
@@ -124,6 +124,38 @@ fn impossible_integers_are_refused() {
         panic!("not the keys")
     };
     assert_eq!(missing, ["layer1.0.conv1.scale"]);
+}
+
+/// The model and the logits that the tests of the page hold the browser's engines against.
+#[test]
+fn the_golden_model_is_what_quantizing_makes() {
+    let reference = Reference::from_file("tests/golden/reference/form_released_40x56_b2.json").unwrap();
+    let mut model = reference.model().unwrap();
+    model.input.side = SIDE;
+    let bytes = quantized(&model);
+    let small = Model::from_bytes(bytes.clone(), &Options::default()).unwrap();
+    // Exact in f32, and easily made anywhere.
+    let input: Vec<f32> = (0..3 * SIDE * SIDE).map(|i| (i * 7919 % 1024) as f32 / 256.0 - 2.0).collect();
+    let run = |model: &Model| {
+        let mut session = CpuSession::new(model, 1).unwrap();
+        session.run::<&str>(model, &input, [1, 3, SIDE, SIDE], &[]).unwrap().logits
+    };
+    let mut floats = small.clone();
+    floats.checkpoint.compute_in_floats();
+    let logits = serde_json::json!({ "int8": run(&small), "f32": run(&floats) }).to_string();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/int8");
+    for (name, made) in [("model.safetensors", bytes), ("logits.json", logits.into_bytes())] {
+        if std::fs::read(folder.join(name)).is_ok_and(|golden| golden == made) {
+            continue;
+        }
+        let other = std::env::temp_dir().join(name);
+        std::fs::write(&other, made).unwrap();
+        panic!(
+            "{name} is another one now: if that is right, copy {} to {}",
+            other.display(),
+            folder.display()
+        );
+    }
 }
 
 /// A histogram of them would double its range for ever.

@@ -5,7 +5,7 @@ use g_ghostnet::arch::regnet::{Ghost, RegNet};
 use g_ghostnet::arch::{Architecture, Network, Op};
 use g_ghostnet::config::{Config, METADATA_KEY};
 use g_ghostnet::model::{Model, Options};
-use g_ghostnet::weights::{Checkpoint, expected_tensors};
+use g_ghostnet::weights::{self, Checkpoint, contiguous_strides, expected_tensors};
 use g_ghostnet::{Error, recognise};
 use half::f16;
 use safetensors::Dtype;
@@ -126,6 +126,25 @@ fn half_precision_is_read_exactly() {
     let (got, want) =
         (model.checkpoint.read("fc.weight").unwrap(), wide.checkpoint.read("fc.weight").unwrap());
     assert!(got.iter().zip(&want).all(|(&got, &want)| got == f16::from_f32(want).to_f32()));
+}
+
+#[test]
+fn every_half_is_read_as_it_is() {
+    let halves: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).collect();
+    let read = |halves: &[f16]| {
+        let bytes = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
+        let shape = vec![halves.len()];
+        let strides = contiguous_strides(&shape);
+        let tensor = weights::Tensor { dtype: weights::Dtype::F16, shape, strides, offset: 0 };
+        let tensors = [("halves".to_owned(), tensor)].into_iter().collect();
+        Checkpoint::new(bytes, tensors, Config::default()).unwrap().read("halves")
+    };
+    let (finite, others): (Vec<f16>, Vec<f16>) = halves.into_iter().partition(|half| half.is_finite());
+    let same = |(half, read): (&f16, &f32)| half.to_f32().to_bits() == read.to_bits();
+    assert!(finite.iter().zip(&read(&finite).unwrap()).all(same));
+    for half in others {
+        assert!(matches!(read(&[half]), Err(Error::NotFinite { index: 0, .. })), "{half}");
+    }
 }
 
 #[test]

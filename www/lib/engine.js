@@ -6,11 +6,14 @@ import { asError, GGhostError, throwIfAborted } from './errors.js';
 import { addUp, download } from './download.js';
 import { chooseFlavour, parts, threadsHere } from './flavours.js';
 import { toPixels } from './image.js';
-import { compile, fetchWasm, start, startPart } from './module.js';
+import { fetchModule, start, startPart } from './module.js';
 
 /** What a graphics card may answer at any time; all else is for the caller. */
 const faults = ['device-lost', 'gpu', 'out-of-memory'];
 const TOO_LARGE = 'too large for f16';
+
+/** Bytes of a safetensors header that are looked at: those of a model have a tenth of it. */
+const MAX_HEADER = 2 ** 20;
 
 /** Instances that crashed in this realm: nets of an earlier one are dead. */
 let generation = 0;
@@ -75,25 +78,33 @@ export class Engine {
     engine.decode = decode;
     try {
       engine.#threads = ownWorker ? threadsHere(options.threads) : { threads: 1 };
-      const flavour = given ?? chooseFlavour(options.kept?.flavour ?? options.flavour, engine.#threads.threads > 1);
-      engine.#flavour = flavour.name;
+      const threads = engine.#threads.threads > 1;
+      let flavour = given ?? chooseFlavour(options.kept?.flavour ?? options.flavour, { threads, integers: options.precision === 'int8' });
       // An inlined engine is one file and nothing else.
       engine.#alone = Boolean(flavour.bytes);
       let last = { phase: 'download', loaded: 0, total: undefined };
       const report = (event) => onProgress((last = event));
       const part = addUp(report);
-      const [wasm, file, whyNoGpu] = await Promise.all([
-        options.kept?.module ?? fetchWasm(flavour, options.wasmUrl, { signal, fetch, onBytes: part() }),
+      const obtain = (flavour, module) => fetchModule(flavour, options.wasmUrl, { module, signal, fetch, onBytes: part() });
+      const [first, file, whyNoGpu] = await Promise.all([
+        obtain(flavour, options.kept?.module),
         modelFile(options.kept?.model ?? options.model, { signal, fetch, cache: options.cache, onBytes: part() }),
         engine.#considerGpu({ signal, part }),
       ]);
       throwIfAborted(signal);
+      let wasm = first;
+      if (!engine.#alone && !options.kept && !options.flavour && !options.precision && options.backend !== 'webgpu' && (await hasIntegers(file))) {
+        flavour = chooseFlavour(undefined, { threads, integers: true });
+        wasm = await obtain(flavour);
+        throwIfAborted(signal);
+      }
 
       report({ ...last, phase: 'compile' });
-      const module = wasm instanceof WebAssembly.Module ? wasm : await compile(wasm);
-      engine.#glue = await start(flavour, module, options.wasmUrl);
+      const { module } = wasm;
+      engine.#flavour = flavour.name;
+      engine.#glue = await start(wasm);
       engine.#generation = generation;
-      if (flavour.threads && engine.#threads.threads > 1) await engine.#startThreads(module);
+      if (flavour.threads && threads) await engine.#startThreads(module);
       engine.#model = (await isPth(file)) ? await engine.#safetensorsOf(file) : file;
       if (options.edit && !options.kept?.model) engine.#model = await engine.#edited(options.edit);
       engine.#kept = { module, flavour: flavour.name, model: options.kept?.model ?? asBlob(engine.#model) };
@@ -352,6 +363,7 @@ export class Engine {
   async #choose(whyNoGpu, report) {
     const { backend, precision } = this.#options;
     const warmUp = () => report({ phase: 'warm-up', part: undefined });
+    if (whyNoGpu) warmUp();
     if (backend === 'webgpu') {
       if (precision === 'int8') throw new GGhostError('unsupported', 'Only WebAssembly computes in int8: leave the backend or the precision out.');
       this.#useGpu(await this.#besideWasm((wasm) => this.#openOnGpu(wasm, precision, report)));
@@ -360,11 +372,7 @@ export class Engine {
     }
     const wasm = await this.#create('wasm');
     this.#useWasm(wasm, backend === 'auto' ? whyNoGpu : undefined);
-    if (whyNoGpu) {
-      warmUp();
-      await runOnce(wasm);
-      return;
-    }
+    if (whyNoGpu) return;
     let gpu;
     try {
       // A graphics card computes in floats, and is held against floats.
@@ -385,7 +393,6 @@ export class Engine {
       if (!error?.code) throw error;
       this.#reason = `WebGPU cannot be used: ${error.message}`;
       warmUp();
-      await runOnce(wasm);
     }
   }
 
@@ -456,6 +463,15 @@ async function isPth(file) {
   return (bytes[0] === 0x50 && bytes[1] === 0x4b) || (bytes[0] === 0x80 && bytes.subarray(3, 8).some((byte) => byte !== 0));
 }
 
+/** Whether a safetensors file has convolutions that are computed in integers: only these have the range of an input. */
+async function hasIntegers(file) {
+  const blob = asBlob(file);
+  const header = async (from, to) => new DataView(await blob.slice(from, to).arrayBuffer());
+  const start = await header(0, 8);
+  if (start.byteLength < 8) return false;
+  return /\.input" *:/.test(new TextDecoder().decode(await header(8, 8 + Math.min(start.getUint32(0, true), MAX_HEADER))));
+}
+
 const asBlob = (file) => (file instanceof Blob ? file : new Blob([file]));
 
 /** A file's bytes one piece after the other, so that it is never in memory whole. */
@@ -491,12 +507,6 @@ function orTrap(promise) {
     addEventListener('error', trap);
     promise.then(resolve, reject).finally(() => removeEventListener('error', trap));
   });
-}
-
-/** The first run of the usual size makes its memory ready. */
-async function runOnce(net) {
-  const { side } = JSON.parse(net.info()).input;
-  (await net.forward(new Float32Array(3 * side * side), 1, side, side, [])).free();
 }
 
 /** Why WebGPU is out of the question; undefined where it is worth a try. */

@@ -23,6 +23,7 @@ const relaxed = probe(...zero, ...zero, ...zero, 253, 133, 2); // f32x4.relaxed_
  * @property {string} name
  * @property {Uint8Array} probe
  * @property {boolean} [threads] whether it needs shared memory
+ * @property {boolean} [integers] whether it computes models of eight bits in integers
  * @property {() => Promise<any>} glue the script that wasm-bindgen made for it
  * @property {() => URL} [url]
  * @property {() => Uint8Array} [bytes] the binary, where the script contains it
@@ -55,6 +56,36 @@ export const flavours = [
     probe: fixed,
     glue: () => import('../wasm/fixed/g_ghostnet.js'),
     url: () => new URL('../wasm/fixed/g_ghostnet_bg.wasm', import.meta.url),
+  },
+  {
+    name: 'relaxed-int8-threads',
+    probe: relaxed,
+    integers: true,
+    threads: true,
+    glue: () => import('../wasm/relaxed-int8-threads/g_ghostnet.js'),
+    url: () => new URL('../wasm/relaxed-int8-threads/g_ghostnet_bg.wasm', import.meta.url),
+  },
+  {
+    name: 'fixed-int8-threads',
+    probe: fixed,
+    integers: true,
+    threads: true,
+    glue: () => import('../wasm/fixed-int8-threads/g_ghostnet.js'),
+    url: () => new URL('../wasm/fixed-int8-threads/g_ghostnet_bg.wasm', import.meta.url),
+  },
+  {
+    name: 'relaxed-int8',
+    probe: relaxed,
+    integers: true,
+    glue: () => import('../wasm/relaxed-int8/g_ghostnet.js'),
+    url: () => new URL('../wasm/relaxed-int8/g_ghostnet_bg.wasm', import.meta.url),
+  },
+  {
+    name: 'fixed-int8',
+    probe: fixed,
+    integers: true,
+    glue: () => import('../wasm/fixed-int8/g_ghostnet.js'),
+    url: () => new URL('../wasm/fixed-int8/g_ghostnet_bg.wasm', import.meta.url),
   },
 ];
 
@@ -105,14 +136,14 @@ export function threadsHere(wanted = Math.min(globalThis.navigator?.hardwareConc
 
 /**
  * @param {string} [name] a flavour to insist on
- * @param {boolean} [threads] whether it is to have threads
+ * @param {{ threads?: boolean, integers?: boolean }} [needs] whether it is to have threads and integer kernels
  * @returns {Flavour}
  */
-export function chooseFlavour(name, threads = false) {
+export function chooseFlavour(name, { threads = false, integers = false } = {}) {
   if (typeof WebAssembly !== 'object') {
     throw new GGhostError('unsupported', 'WebAssembly is switched off here: allow it, or use another browser.');
   }
-  const suits = (flavour) => (threads || !flavour.threads) && WebAssembly.validate(flavour.probe);
+  const suits = (flavour) => (threads || !flavour.threads) && Boolean(flavour.integers) === integers && WebAssembly.validate(flavour.probe);
   const found = flavours.find((flavour) => (name ? flavour.name === name : suits(flavour)));
   if (!found) {
     throw new GGhostError('unsupported', 'This browser has no WebAssembly SIMD: use Chrome 91, Firefox 89, Safari 16.4 or newer.');

@@ -31,7 +31,9 @@ export interface LoadOptions {
   backend?: 'auto' | Backend;
   /**
    * `'f16'`: WebGPU keeps feature maps and weights in half the memory, where the browser has `shader-f16`; sums are
-   * f32. `'auto'` (the default) does so where the self-test passes and it is faster.
+   * f32. `'int8'`: WebAssembly computes in integers of eight bits, for which the model must be one that the example
+   * `quantize` made. `'auto'` (the default) takes f16 where the self-test passes and it is faster, and int8 for such
+   * models.
    */
   precision?: 'auto' | 'f32' | 'f16' | 'int8';
   /**
@@ -48,7 +50,7 @@ export interface LoadOptions {
   worker?: boolean;
   /** Folder with the engine's files, where the bundler or server has moved them. */
   wasmUrl?: string | URL;
-  /** The engine's binary, for tests: `'relaxed'`, `'fixed'`, or either with `-threads`. */
+  /** The engine's binary, for tests: `'relaxed'`, `'fixed'`, either with `-int8`, and any with `-threads`. */
   flavour?: string;
   /** Whether the parts of a manifest are kept in the browser's cache, by their hash; `true` by default. */
   cache?: boolean;
@@ -182,8 +184,8 @@ export interface Info {
   taps: string[];
   backend: Backend;
   backendReason?: string;
-  /** The numbers that feature maps are kept in. */
-  precision: 'f32' | 'f16';
+  /** The numbers that feature maps are kept in; `'int8'`: those that are multiplied by weights of eight bits. */
+  precision: 'f32' | 'f16' | 'int8';
   /** Why they are not those that were asked for. */
   precisionReason?: string;
   /** Name of the graphics card, where one is used and the browser tells. */
