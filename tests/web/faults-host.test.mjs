@@ -9,9 +9,8 @@ import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { launch } from '../../tools/browser.mjs';
 import { pageMounts, repository, serve } from '../../tools/serve.mjs';
 import { defaultModel } from '../../www/lib/default-model.js';
+import { cat } from './support/golden.mjs';
 
-const golden = JSON.parse(await readFile(path.join(repository, 'tests/golden/page.json'), 'utf8'));
-const cat = golden.files.find(({ file }) => file.endsWith('cat.jpg')).top;
 const modelFile = path.join(repository, 'models', defaultModel);
 const html = { status: 200, contentType: 'text/html', body: '<!doctype html><title>Not here</title>' };
 

@@ -1,14 +1,10 @@
 // Whatever the graphics card does, the caller gets the right answer, and is told what happened.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { test } from 'node:test';
 
-import { repository } from '../../tools/serve.mjs';
 import { blankPages, browser, page, server } from './support/blank.mjs';
+import { cat } from './support/golden.mjs';
 
-const golden = JSON.parse(await readFile(path.join(repository, 'tests/golden/page.json'), 'utf8'));
-const cat = golden.files.find(({ file }) => file.endsWith('cat.jpg')).top;
 
 blankPages({ webgpu: true });
 

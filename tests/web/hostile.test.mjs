@@ -10,9 +10,8 @@ import sharp from 'sharp';
 
 import { launch } from '../../tools/browser.mjs';
 import { pageMounts, repository, serve } from '../../tools/serve.mjs';
+import { cat } from './support/golden.mjs';
 
-const golden = JSON.parse(await readFile(path.join(repository, 'tests/golden/page.json'), 'utf8'));
-const cat = golden.files.find(({ file }) => file.endsWith('cat.jpg')).top;
 const catFile = await readFile(path.join(repository, 'www/samples/cat.jpg'));
 
 let server;

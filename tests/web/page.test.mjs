@@ -8,9 +8,9 @@ import { after, afterEach, before, test } from 'node:test';
 
 import { launch } from '../../tools/browser.mjs';
 import { repository, servePage } from '../../tools/serve.mjs';
+import { golden } from './support/golden.mjs';
 import { checkpoint } from './support/pth.mjs';
 
-const golden = JSON.parse(await readFile(path.join(repository, 'tests/golden/page.json'), 'utf8'));
 const inRepository = (file) => path.join(repository, file);
 const goldenOf = (name) => golden.files.find(({ file }) => path.basename(file) === name);
 
