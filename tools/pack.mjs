@@ -90,7 +90,7 @@ async function filesIn(folder, below = '') {
 const allowed = [
   /^(package\.json|README\.md|THIRD-PARTY-NOTICES\.md|sbom\.cdx\.json|LICENSE(-MIT|-APACHE)?|g-ghostnet\.global\.js)$/,
   /^lib\/[a-z-]+\.(js|d\.ts)$/,
-  /^wasm\/[a-z-]+\/g_ghostnet(\.js|_bg\.wasm)$/,
+  /^wasm\/[a-z0-9-]+\/g_ghostnet(\.js|_bg\.wasm)$/,
   /^models\/[\w.-]+\.(safetensors|md|json|LICENSE)$/,
 ];
 
