@@ -2,7 +2,7 @@
  * @file G-GhostNet: pictures to classes, embeddings and feature maps, in the browser and in Node. The types, with
  * examples, are in index.d.ts.
  */
-import { defaultModel } from './default-model.js';
+import { defaultModelUrl } from './default-model.js';
 import { GGhostError, throwIfAborted, untilAborted } from './errors.js';
 import { engine, openHost } from './host.js';
 import { baseUrl, snapshot } from './image.js';
@@ -54,7 +54,7 @@ function engineOptions({ model, variant, labels, backend = 'auto', precision = '
 const badOption = (name, value, known) => new GGhostError('bad-option', `${name} is ${JSON.stringify(value)}, expected one of ${known.join(', ')}.`);
 
 function modelOf(model, absolute) {
-  if (model === undefined) return new URL(`../models/${defaultModel}`, import.meta.url).href;
+  if (model === undefined) return defaultModelUrl();
   if (typeof model === 'string' || model instanceof URL) return absolute(model);
   if (model instanceof Blob || model instanceof ArrayBuffer || model instanceof Uint8Array) return model;
   throw badOption('model', String(model), ['a URL', 'a Blob or File', 'an ArrayBuffer', 'a Uint8Array']);
