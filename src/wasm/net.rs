@@ -77,6 +77,13 @@ impl Drop for Engine {
     }
 }
 
+/// The output of the convolution before the first stage.
+#[derive(Serialize)]
+struct Stem {
+    width: usize,
+    size: [usize; 2],
+}
+
 /// What [`Net::info`] says.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -86,6 +93,7 @@ struct Info<'a> {
     labels: &'a [String],
     golden: Option<&'a [f32]>,
     input: Preprocess,
+    stem: Stem,
     stages: &'a [Stage],
     params: u64,
     macs: u64,
@@ -236,12 +244,14 @@ impl Net {
             #[cfg(feature = "gpu")]
             Engine::Gpu(session) => (Backend::Webgpu, Some(session.gpu().adapter()), 1, session.size_bytes()),
         };
+        let stem = self.network.steps[0].y;
         let info = Info {
             variant: &self.network.name,
             classes: self.network.classes,
             labels: &self.model.labels,
             golden: self.model.checkpoint.config.golden.as_deref(),
             input: self.model.input,
+            stem: Stem { width: stem.channels, size: [stem.height, stem.width] },
             stages: &self.network.stages,
             params: self.network.params(),
             macs: self.network.macs(),

@@ -28,8 +28,9 @@ export function stripView({ selectStage }) {
       const column = (text, detail) => element('div', { className: 'end' }, element('b', {}, text), element('span', {}, detail));
       strip.replaceChildren(
         column(text('picture'), `${info.input.side} × ${info.input.side}`),
+        column(text('stem'), text('stageMaps', { width: info.stem.width, size: info.stem.size.join(' × ') })),
         ...info.stages.map((stage, i) => stageButton(stage, i + 1, widest, selectStage)),
-        column(text('answer'), text('classes', { n: info.labels.length })),
+        column(text('head'), text('classes', { n: info.labels.length })),
       );
     },
   );

@@ -47,7 +47,8 @@ export const page = {
 export const explorer = {
   // The strip of stages
   picture: 'Picture',
-  answer: 'Answer',
+  stem: 'Stem',
+  head: 'Head',
   classes: { one: '{n} class', other: '{n} classes' },
   blocks: { one: '{n} block', other: '{n} blocks' },
   stageName: 'Stage {number}',

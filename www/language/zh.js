@@ -47,7 +47,8 @@ export const page = {
 export const explorer = {
   // The strip of stages
   picture: '图片',
-  answer: '结果',
+  stem: '起始层',
+  head: '分类头',
   classes: { other: '{n} 类' },
   blocks: { other: '{n} 个块' },
   stageName: '阶段 {number}',

@@ -174,6 +174,8 @@ export interface Info {
     mean: [number, number, number];
     std: [number, number, number];
   };
+  /** The convolution before the first stage: channels of its output, rows and columns. */
+  stem: { width: number; size: [number, number] };
   stages: StageInfo[];
   params: number;
   /** Multiply-accumulate operations of one picture. */
