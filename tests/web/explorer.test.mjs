@@ -482,18 +482,28 @@ test('after the first visit the page works without a network, from a folder belo
   context.setDefaultTimeout(60_000);
   page = await context.newPage();
   page.on('pageerror', (error) => complaints.push(error.message));
+  const rare = 'wasm/fixed-int8/g_ghostnet_bg.wasm';
+  const bytesOf = (name) => page.evaluate(async (name) => (await (await fetch(name)).arrayBuffer()).byteLength, name);
+  let size;
   try {
     await page.goto(`${site.url}some/where/`);
     await page.locator('#headline').waitFor();
     await page.evaluate(async () => {
       const { active } = await navigator.serviceWorker.ready;
       while (active.state !== 'activated') await new Promise((resolve) => active.addEventListener('statechange', resolve, { once: true }));
+      while (!navigator.serviceWorker.controller) await new Promise((resolve) => navigator.serviceWorker.addEventListener('controllerchange', resolve, { once: true }));
     });
+    // What few visitors need is kept once it was asked for.
+    assert.equal(await page.evaluate(async (name) => (await caches.match(name)) ?? null, rare), null);
+    size = await bytesOf(rare);
+    assert.ok(size > 1e5);
   } finally {
     await site.close();
   }
   await page.reload();
   await page.locator('#headline', { hasText: 'In stage 3' }).waitFor();
+  assert.equal(await bytesOf(rare), size);
+  await assert.rejects(bytesOf('wasm/fixed-int8-threads/g_ghostnet_bg.wasm'));
   await page.click('.samples button[data-file="dahlia.jpg"]');
   await page.locator('#photo-caption', { hasText: 'Dahlia' }).waitFor();
 });
