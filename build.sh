@@ -6,18 +6,18 @@ source tools/setup.sh
 
 # The WebAssembly modules. Four flavours of the CPU engine, because a browser refuses a module with an instruction
 # that it does not know, and shared memory exists in isolated pages only; each again with integer kernels, for models
-# of eight bits; and three that are fetched when they are needed: the WebGPU engine, the reader of PyTorch checkpoints,
-# and the study of feature maps.
+# of eight bits; and four that are fetched when they are needed: the WebGPU engine, the reader of PyTorch checkpoints,
+# the comparison of feature maps, and the editor of models.
 flavours="relaxed fixed relaxed-threads fixed-threads"
 integer_flavours="relaxed-int8 fixed-int8 relaxed-int8-threads fixed-int8-threads"
-modules="$flavours $integer_flavours webgpu pth study"
+modules="$flavours $integer_flavours webgpu pth similarity edit"
 # The Cargo feature that a module is built with.
 part_of() {
   case $1 in
     relaxed | fixed | relaxed-threads | fixed-threads) echo cpu ;;
-    *-int8 | *-int8-threads) echo int8 ;;
+    *-int8 | *-int8-threads) echo int8,profile ;;
     webgpu) echo gpu ;;
-    pth | study) echo "$1" ;;
+    pth | similarity | edit) echo "$1" ;;
     *) die "there is no module $1: expected one of $modules" ;;
   esac
 }

@@ -6,7 +6,8 @@
 //
 // MODELS is a folder written by benches/export.py. The peers need `npm ci --prefix benches`; --int8
 // needs NAME-int8.safetensors of examples/quantize.rs beside the models.
-// The peak is that of ten independent chains of multiply-adds in the same worker.
+// The peak is that of ten independent chains of multiply-adds in the same worker; it and the times of steps come from
+// the flavours with integers, which measure and compute floats by the same kernels.
 import path from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
@@ -67,8 +68,9 @@ async function openPage() {
 async function compare(variant, threads, { int8 = false } = {}) {
   const { page, call } = await openPage();
   await call('prepare', variant);
-  const flavour = `${values.flavour}${int8 ? '-int8' : ''}${threads > 1 ? '-threads' : ''}`;
-  const info = await call('loadOurs', flavour, int8 ? `${variant}-int8` : variant, threads);
+  const ending = threads > 1 ? '-threads' : '';
+  const file = int8 ? `${variant}-int8` : variant;
+  const info = await call('loadOurs', `${values.flavour}${int8 ? '-int8' : ''}${ending}`, file, threads);
   for (const peer of against) await call(`load${title(peer)}`, variant, threads);
   const engines = ['ours', ...against];
   const times = Object.fromEntries(engines.map((name) => [name, []]));
@@ -80,7 +82,7 @@ async function compare(variant, threads, { int8 = false } = {}) {
       if (i >= 0) times[name].push(milliseconds);
     }
   }
-  const peak = await call('peak');
+  const peak = await call('peak', `${values.flavour}-int8`);
   const ours = median(times.ours);
   const gflops = (2 * info.macs) / ours / 1e6;
   console.log(
@@ -94,9 +96,19 @@ async function compare(variant, threads, { int8 = false } = {}) {
   for (const name of int8 ? against : engines) {
     if (errors[name] > LIMIT) throw new Error(`${variant}: the logits of ${name} are off by ${errors[name]} of the largest`);
   }
-  if (values.profile) printProfile(await call('profileOurs', runs), peak);
   await page.close();
+  if (values.profile) printProfile(await profileOf(variant, `${values.flavour}-int8${ending}`, file, threads), peak);
   return ours;
+}
+
+async function profileOf(variant, flavour, file, threads) {
+  const { page, call } = await openPage();
+  await call('prepare', variant);
+  await call('loadOurs', flavour, file, threads);
+  for (let i = 0; i < 6; i++) await call('runOurs');
+  const profile = await call('profileOurs', runs);
+  await page.close();
+  return profile;
 }
 
 function printProfile(profile, peak) {

@@ -29,6 +29,7 @@ const fixed = (number, digits = 0) => number.toFixed(digits).padStart(7);
 const server = await serve(path.join(repository, 'benches'), {
   mounts: {
     '/wasm/': path.join(repository, 'dist/wasm'),
+    '/lib/': path.join(repository, 'www/lib'),
     '/models/': models,
     '/node_modules/': path.join(repository, 'benches/node_modules'),
   },

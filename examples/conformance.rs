@@ -34,8 +34,7 @@ fn run(file: &str, engine: &str, kernels: &str) -> Result<(Worst, f64), String> 
         "cpu" => {
             let mut session = CpuSession::new(&model, 1).map_err(|error| error.to_string())?;
             let start = Instant::now();
-            let outputs =
-                session.run(&model, &image, reference.input, &taps).map_err(|error| error.to_string())?;
+            let outputs = session.run(&image, reference.input, &taps).map_err(|error| error.to_string())?;
             (outputs, start.elapsed().as_secs_f64() * 1e3)
         }
         "gpu" => pollster::block_on(async {
@@ -43,7 +42,7 @@ fn run(file: &str, engine: &str, kernels: &str) -> Result<(Worst, f64), String> 
             eprintln!("{}", gpu.adapter());
             let mut session = GpuSession::new(&model, &gpu, |_| ()).await?;
             let start = Instant::now();
-            let outputs = session.run(&model, &image, reference.input, &taps).await?;
+            let outputs = session.run(&image, reference.input, &taps).await?;
             Ok((outputs, start.elapsed().as_secs_f64() * 1e3))
         })
         .map_err(|error: g_ghostnet::Error| error.to_string())?,

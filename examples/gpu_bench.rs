@@ -116,13 +116,13 @@ async fn bench_batch(
     let images = reference::unit("image", batch * 3 * side * side);
     let (dims, none) = ([batch, 3, side, side], &[] as &[&str]);
     let start = Instant::now();
-    session.run(model, &images, dims, none).await?;
+    session.run(&images, dims, none).await?;
     // Half a second of runs, three at least.
     let runs = (500.0 / milliseconds(start)).clamp(3.0, 200.0) as usize;
     let mut times = Vec::with_capacity(runs);
     for _ in 0..runs {
         let start = Instant::now();
-        session.run(model, &images, dims, none).await?;
+        session.run(&images, dims, none).await?;
         times.push(milliseconds(start));
     }
     times.sort_by(f64::total_cmp);

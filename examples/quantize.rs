@@ -106,7 +106,7 @@ fn right(models: &[&Model; 2], files: &[PathBuf], threads: usize) -> Result<[usi
         let input = read_input(file, models[0])?;
         let folder = file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
         for ((session, model), right) in sessions.iter_mut().zip(models).zip(&mut right) {
-            let outputs = session.run::<&str>(model, &input, [1, 3, side, side], &[]).map_err(text)?;
+            let outputs = session.run::<&str>(&input, [1, 3, side, side], &[]).map_err(text)?;
             let label = &model.labels[top(&outputs.logits, 1)[0]];
             *right += usize::from(label.replace(' ', "_") == folder);
         }

@@ -119,7 +119,7 @@ fn model(bytes: &[u8]) {
         within_memory(|| {
             let Some(mut session) = accepted(CpuSession::new(&model, 1)) else { return };
             let picture = vec![0.5; 3 * SIDE * SIDE];
-            let outputs = session.run::<&str>(&model, &picture, [1, 3, SIDE, SIDE], &[]);
+            let outputs = session.run::<&str>(&picture, [1, 3, SIDE, SIDE], &[]);
             assert_eq!(outputs.expect("a picture of the right size").logits.len(), model.labels.len());
         });
     }
@@ -238,7 +238,7 @@ fn taps_batches_and_threads_change_nothing(architecture: &Architecture, network:
     let pictures: Vec<f32> = invented(7).take(2 * 3 * height * width).collect();
     let run = |session: &mut CpuSession, pictures: &[f32], taps: &[String]| -> Outputs {
         let batch = pictures.len() / (3 * height * width);
-        session.run(&model, pictures, [batch, 3, height, width], taps).expect("a picture of the right size")
+        session.run(pictures, [batch, 3, height, width], taps).expect("a picture of the right size")
     };
     let both = run(&mut session(3), &pictures, taps);
     let mut one_thread = session(1);
@@ -326,7 +326,7 @@ fn calibrate_of(choices: &mut Unstructured) -> Result<()> {
         let again = Model::from_bytes(bytes, &Options::default()).expect("it reads what it writes");
         let Some(mut session) = accepted(CpuSession::new(&again, 1)) else { return };
         let picture: Vec<f32> = invented(9).take(3 * SIDE * SIDE).collect();
-        let outputs = session.run::<&str>(&again, &picture, [1, 3, SIDE, SIDE], &[]);
+        let outputs = session.run::<&str>(&picture, [1, 3, SIDE, SIDE], &[]);
         assert_eq!(outputs.expect("a picture of the right size").logits.len(), 2);
     });
     Ok(())

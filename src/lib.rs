@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-#[cfg(feature = "study")]
+#[cfg(feature = "edit")]
 pub mod ablation;
 pub mod arch;
 pub mod config;
@@ -16,14 +16,14 @@ pub mod plan;
 pub mod pth;
 #[cfg(feature = "int8")]
 pub mod quantize;
-#[cfg(feature = "study")]
+#[cfg(any(feature = "similarity", feature = "edit"))]
 mod random;
 pub mod recognise;
 #[cfg(any(feature = "cpu", feature = "gpu"))]
 pub mod session;
-#[cfg(feature = "study")]
+#[cfg(feature = "similarity")]
 pub mod similarity;
-#[cfg(feature = "study")]
+#[cfg(feature = "edit")]
 pub mod twin;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;

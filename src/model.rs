@@ -1,12 +1,13 @@
 //! A loaded model: architecture, labels, pre-processing and checkpoint, checked against each other.
 
 use crate::arch::{Architecture, Network};
-#[cfg(feature = "study")]
+#[cfg(feature = "edit")]
 use crate::config::Config;
 use crate::config::{Preprocess, architecture_of_variant};
 use crate::error::{Error, Result};
 use crate::recognise;
 use crate::weights::Checkpoint;
+use serde::{Deserialize, Serialize};
 
 /// What a caller knows better than the file.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +16,27 @@ pub struct Options {
     pub variant: Option<String>,
     /// Labels in class order.
     pub labels: Option<Vec<String>>,
+}
+
+/// Which network of how many classes, for pictures of which size: enough to plan any run, without the weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outline {
+    /// Which network.
+    pub architecture: Architecture,
+    /// Number of classes.
+    pub classes: usize,
+    /// Usual height and width of the input.
+    pub side: usize,
+}
+
+impl Outline {
+    /// The network for inputs of `height` x `width`.
+    ///
+    /// # Errors
+    /// [`Error::WrongShape`] for a side that is not accepted.
+    pub fn network(&self, height: usize, width: usize) -> Result<Network> {
+        Network::new(&self.architecture, self.classes, height, width)
+    }
 }
 
 /// A checkpoint that fits a network.
@@ -81,9 +103,16 @@ impl Model {
     }
 
     /// The config of another network with this model's labels and pre-processing.
-    #[cfg(feature = "study")]
+    #[cfg(feature = "edit")]
     pub(crate) fn config_for(&self, architecture: &Architecture) -> Config {
         Config { classes: Some(self.labels.clone()), input: Some(self.input), ..Config::of(architecture) }
+    }
+
+    /// The model without its weights.
+    #[must_use]
+    pub fn outline(&self) -> Outline {
+        let (architecture, classes) = (self.architecture.clone(), self.labels.len());
+        Outline { architecture, classes, side: self.input.side }
     }
 
     /// The network for inputs of `height` x `width`.
@@ -91,7 +120,7 @@ impl Model {
     /// # Errors
     /// [`Error::WrongShape`] for a side that is not accepted.
     pub fn network(&self, height: usize, width: usize) -> Result<Network> {
-        Network::new(&self.architecture, self.labels.len(), height, width)
+        self.outline().network(height, width)
     }
 }
 

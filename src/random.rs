@@ -18,11 +18,13 @@ impl Random {
     }
 
     /// 0 to `end - 1`.
+    #[cfg(feature = "similarity")]
     pub fn below(&mut self, end: usize) -> usize {
         ((u128::from(self.next()) * end as u128) >> 64) as usize
     }
 
     /// -1 to 1, evenly.
+    #[cfg(feature = "edit")]
     pub fn signed(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1u64 << 52) as f64 - 1.0
     }

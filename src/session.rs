@@ -1,5 +1,7 @@
 //! A model on an engine: inputs in, logits and taps out; the whole Rust API.
 
+#[cfg(feature = "gpu")]
+use crate::arch::Conv;
 #[cfg(feature = "cpu")]
 use crate::arch::Step;
 use crate::arch::View;
@@ -8,8 +10,10 @@ use crate::cpu::{self, Pool};
 use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
 use crate::gpu::{self, Gpu};
-use crate::model::Model;
+use crate::model::{Model, Outline};
 use crate::plan::Plan;
+#[cfg(feature = "gpu")]
+use crate::weights::Scaled;
 #[cfg(feature = "cpu")]
 use serde::Serialize;
 
@@ -85,6 +89,7 @@ fn empty_taps(views: &[(String, View)], n: usize) -> Vec<TapOutput> {
 #[cfg(feature = "cpu")]
 /// The CPU engine with a model's weights; it plans anew when the input's size or the taps change.
 pub struct CpuSession {
+    outline: Outline,
     weights: cpu::Weights,
     pool: Pool,
     planned: Option<Planned>,
@@ -108,7 +113,7 @@ impl CpuSession {
     pub fn new(model: &Model, threads: usize) -> Result<CpuSession> {
         let network = model.network(model.input.side, model.input.side)?;
         let weights = cpu::Weights::new(&network, &model.checkpoint)?;
-        Ok(CpuSession { weights, pool: Pool::new(threads), planned: None })
+        Ok(CpuSession { outline: model.outline(), weights, pool: Pool::new(threads), planned: None })
     }
 
     /// As [`CpuSession::new`]; the model's weights leave it as they are packed, so that both are never whole at
@@ -119,7 +124,7 @@ impl CpuSession {
     pub fn take(model: &mut Model, threads: usize) -> Result<CpuSession> {
         let network = model.network(model.input.side, model.input.side)?;
         let weights = cpu::Weights::take(&network, &mut model.checkpoint)?;
-        Ok(CpuSession { weights, pool: Pool::new(threads), planned: None })
+        Ok(CpuSession { outline: model.outline(), weights, pool: Pool::new(threads), planned: None })
     }
 
     /// Threads that run.
@@ -132,16 +137,10 @@ impl CpuSession {
     ///
     /// # Errors
     /// [`Error::WrongShape`], [`Error::UnknownTap`], [`Error::OutOfMemory`]; the session stays usable.
-    pub fn run<S: AsRef<str>>(
-        &mut self,
-        model: &Model,
-        data: &[f32],
-        dims: [usize; 4],
-        taps: &[S],
-    ) -> Result<Outputs> {
+    pub fn run<S: AsRef<str>>(&mut self, data: &[f32], dims: [usize; 4], taps: &[S]) -> Result<Outputs> {
         check_input(data, dims)?;
         let [n, _, height, width] = dims;
-        let planned = self.plan(model, [height, width], taps)?;
+        let planned = self.plan([height, width], taps)?;
         let views: Vec<_> = planned.plan.taps.clone();
         let mut outputs = Outputs { logits: Vec::new(), taps: empty_taps(&views, n) };
         for image in data.chunks_exact(3 * height * width) {
@@ -156,11 +155,11 @@ impl CpuSession {
         Ok(outputs)
     }
 
-    fn plan<S: AsRef<str>>(&mut self, model: &Model, size: [usize; 2], taps: &[S]) -> Result<&Planned> {
+    fn plan<S: AsRef<str>>(&mut self, size: [usize; 2], taps: &[S]) -> Result<&Planned> {
         let names = || taps.iter().map(|tap| tap.as_ref().to_owned());
         let fits = |planned: &Planned| planned.size == size && names().eq(planned.tap_names.iter().cloned());
         if !self.planned.as_ref().is_some_and(fits) {
-            let plan = Plan::new(&model.network(size[0], size[1])?, taps)?;
+            let plan = Plan::new(&self.outline.network(size[0], size[1])?, taps)?;
             // The old memory goes first, so that the peak is that of one plan.
             self.planned = None;
             let workspace = cpu::Workspace::new(&plan, &self.weights, self.pool.threads())?;
@@ -176,14 +175,13 @@ impl CpuSession {
     /// As [`CpuSession::run`].
     pub fn profile(
         &mut self,
-        model: &Model,
         image: &[f32],
         [height, width]: [usize; 2],
         runs: usize,
         clock: impl Fn() -> f64,
     ) -> Result<Vec<StepProfile>> {
         check_input(image, [1, 3, height, width])?;
-        self.plan::<String>(model, [height, width], &[])?;
+        self.plan::<String>([height, width], &[])?;
         let Planned { plan, workspace, .. } = self.planned.as_mut().expect("planned above");
         let mut times = vec![f64::INFINITY; plan.steps.len()];
         for _ in 0..runs.max(1) {
@@ -215,6 +213,7 @@ impl CpuSession {
 /// change.
 #[cfg(feature = "gpu")]
 pub struct GpuSession {
+    outline: Outline,
     gpu: Gpu,
     weights: gpu::weights::Weights,
     planned: Option<GpuPlanned>,
@@ -235,9 +234,24 @@ impl GpuSession {
     ///
     /// # Errors
     /// [`Error::DeviceLost`], [`Error::OutOfMemory`], [`Error::Gpu`], or those of the checkpoint.
-    pub async fn new(model: &Model, gpu: &Gpu, mut progress: impl FnMut(f64)) -> Result<GpuSession> {
-        let network = model.network(model.input.side, model.input.side)?;
-        let weights = gpu.guarded(|| gpu::weights::Weights::new(gpu, &network, &model.checkpoint)).await?;
+    pub async fn new(model: &Model, gpu: &Gpu, progress: impl FnMut(f64)) -> Result<GpuSession> {
+        let read = |_, conv: &Conv, channels_out| model.checkpoint.scaled(conv, channels_out);
+        GpuSession::of(model.outline(), gpu, read, progress).await
+    }
+
+    /// As [`GpuSession::new`], of a model that somebody else reads: `read` is as for [`gpu::weights::Weights::new`].
+    ///
+    /// # Errors
+    /// As [`GpuSession::new`], and those of `read`.
+    pub async fn of(
+        outline: Outline,
+        gpu: &Gpu,
+        read: impl FnMut(usize, &Conv, usize) -> Result<Scaled>,
+        mut progress: impl FnMut(f64),
+    ) -> Result<GpuSession> {
+        let usual = outline.side;
+        let network = outline.network(usual, usual)?;
+        let weights = gpu.guarded(|| gpu::weights::Weights::new(gpu, &network, read)).await?;
         let plan = Plan::new(&network, &[] as &[&str])?;
         let kernels = gpu::kernels_of(gpu, &plan, &weights);
         for (index, &kernel) in kernels.iter().enumerate() {
@@ -248,12 +262,12 @@ impl GpuSession {
             })
             .await?;
         }
-        let mut session = GpuSession { gpu: gpu.clone(), weights, planned: None };
+        let mut session = GpuSession { outline, gpu: gpu.clone(), weights, planned: None };
         // The smallest picture passes every kernel once; then the memory of the usual one is made ready.
         let side = crate::arch::MIN_SIDE;
         let none: &[&str] = &[];
-        session.run(model, &vec![0.0; 3 * side * side], [1, 3, side, side], none).await?;
-        session.plan(model, [model.input.side; 2], 1, none).await?;
+        session.run(&vec![0.0; 3 * side * side], [1, 3, side, side], none).await?;
+        session.plan([usual; 2], 1, none).await?;
         progress(1.0);
         Ok(session)
     }
@@ -266,12 +280,11 @@ impl GpuSession {
     /// [`Error::Gpu`]; after the first three the session stays usable.
     pub async fn run<S: AsRef<str>>(
         &mut self,
-        model: &Model,
         data: &[f32],
         dims: [usize; 4],
         taps: &[S],
     ) -> Result<Outputs> {
-        self.run_and_read(model, data, dims, taps, gpu::Read::All).await
+        self.run_and_read(data, dims, taps, gpu::Read::All).await
     }
 
     /// Runs one normalised input, `[1, 3, height, width]`, whose taps stay on the device to be drawn: those of the
@@ -281,17 +294,15 @@ impl GpuSession {
     /// As [`GpuSession::run`].
     pub async fn keep<S: AsRef<str>>(
         &mut self,
-        model: &Model,
         data: &[f32],
         [height, width]: [usize; 2],
         taps: &[S],
     ) -> Result<Outputs> {
-        self.run_and_read(model, data, [1, 3, height, width], taps, gpu::Read::Logits).await
+        self.run_and_read(data, [1, 3, height, width], taps, gpu::Read::Logits).await
     }
 
     async fn run_and_read<S: AsRef<str>>(
         &mut self,
-        model: &Model,
         data: &[f32],
         dims: [usize; 4],
         taps: &[S],
@@ -300,7 +311,7 @@ impl GpuSession {
         check_input(data, dims)?;
         let [n, _, height, width] = dims;
         let gpu = self.gpu.clone();
-        let program = self.plan(model, [height, width], n, taps).await?;
+        let program = self.plan([height, width], n, taps).await?;
         let room = if read == gpu::Read::All { n } else { 0 };
         let mut outputs = Outputs { logits: Vec::new(), taps: empty_taps(&program.plan().taps, room) };
         let image = 3 * height * width;
@@ -319,19 +330,13 @@ impl GpuSession {
         Ok(outputs)
     }
 
-    async fn plan<S: AsRef<str>>(
-        &mut self,
-        model: &Model,
-        size: [usize; 2],
-        n: usize,
-        taps: &[S],
-    ) -> Result<&gpu::Program> {
+    async fn plan<S: AsRef<str>>(&mut self, size: [usize; 2], n: usize, taps: &[S]) -> Result<&gpu::Program> {
         let names = || taps.iter().map(|tap| tap.as_ref().to_owned());
         let fits = |planned: &GpuPlanned| {
             planned.size == size && planned.batch == n && names().eq(planned.tap_names.iter().cloned())
         };
         if !self.planned.as_ref().is_some_and(fits) {
-            let plan = Plan::new(&model.network(size[0], size[1])?, taps)?;
+            let plan = Plan::new(&self.outline.network(size[0], size[1])?, taps)?;
             // The old memory goes first, so that the peak is that of one plan.
             self.planned = None;
             let batch = gpu::batch_limit(&self.gpu, &plan, &self.weights, n);

@@ -10,7 +10,7 @@ use crate::error::{Error, Result, shortened};
 #[cfg(feature = "pth")]
 use crate::pth;
 use half::{bf16, f16};
-#[cfg(any(feature = "pth", feature = "study"))]
+#[cfg(any(feature = "pth", feature = "edit"))]
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -156,6 +156,25 @@ pub struct Scaled {
     pub scale: Vec<f32>,
     /// `[channels_out]`
     pub shift: Vec<f32>,
+    /// Whether the file has the weight in f16.
+    pub half: bool,
+}
+
+impl Scaled {
+    /// All of it as one array, for the border between two modules: weight, scale, shift, and 1 or 0 for `half`.
+    #[must_use]
+    pub fn into_numbers(self) -> Vec<f32> {
+        [self.weight, self.scale, self.shift, vec![f32::from(u8::from(self.half))]].concat()
+    }
+
+    /// What [`Scaled::into_numbers`] made; `None` where they are too few.
+    #[must_use]
+    pub fn from_numbers(mut numbers: Vec<f32>, channels_out: usize) -> Option<Scaled> {
+        let half = numbers.pop()? != 0.0;
+        let shift = numbers.split_off(numbers.len().checked_sub(channels_out)?);
+        let scale = numbers.split_off(numbers.len().checked_sub(channels_out)?);
+        Some(Scaled { weight: numbers, scale, shift, half })
+    }
 }
 
 #[cfg(feature = "int8")]
@@ -270,7 +289,7 @@ impl Checkpoint {
     }
 
     /// Replaces or adds a tensor, row-major, stored as f32 or f16; the bytes it had are kept.
-    #[cfg(feature = "study")]
+    #[cfg(feature = "edit")]
     pub(crate) fn put(&mut self, name: String, shape: Vec<usize>, half: bool, values: &[f32]) {
         let (dtype, offset) = (if half { Dtype::F16 } else { Dtype::F32 }, self.bytes.len());
         match dtype {
@@ -282,7 +301,7 @@ impl Checkpoint {
     }
 
     /// The bytes of a place in the file.
-    #[cfg(feature = "study")]
+    #[cfg(feature = "edit")]
     #[must_use]
     pub fn bytes(&self, place: Range<usize>) -> &[u8] {
         &self.bytes[place]
@@ -421,7 +440,8 @@ impl Checkpoint {
     pub fn scaled(&self, conv: &Conv, channels_out: usize) -> Result<Scaled> {
         let (weight, norm) = self.parts(conv, channels_out)?;
         let (scale, shift) = norm.iter().map(|&(scale, shift)| (scale as f32, shift as f32)).unzip();
-        Ok(Scaled { weight, scale, shift })
+        let half = self.dtype(&format!("{}.weight", conv.weights.conv)) == Some(Dtype::F16);
+        Ok(Scaled { weight, scale, shift, half })
     }
 
     /// A convolution's weight and bias with its batch norm folded in: `w' = w * scale`, `b' = shift`
@@ -617,7 +637,7 @@ pub(crate) fn check_places(tensors: &BTreeMap<String, Tensor>, length: usize) ->
 ///
 /// # Panics
 /// For an index that [`check_places`] refuses.
-#[cfg(any(feature = "pth", feature = "study"))]
+#[cfg(any(feature = "pth", feature = "edit"))]
 #[must_use]
 pub fn safetensors_layout<'a>(
     tensors: &'a BTreeMap<String, Tensor>,

@@ -14,7 +14,7 @@ import { minify } from './minify.mjs';
 import { repository } from './serve.mjs';
 import { writeThirdParty } from './third-party.mjs';
 
-/** What a visitor downloads besides the model: every script for browsers and the largest engine, compressed. */
+/** Most that the scripts of a browser and any one module have together, compressed. */
 const SCRIPTS_AND_ENGINE = 150e3;
 const TARBALL = 12e6;
 
@@ -105,16 +105,18 @@ async function checkExports() {
 async function measure() {
   const gzipped = async (file) => gzipSync(await readFile(file), { level: 9 }).length;
   const nodeOnly = ['node.js', 'cli.js'];
-  const separate = ['inline.js', 'inline-wasm.js', 'react.js', 'element.js', 'edit.js', 'study.js', 'similarity.js', 'similarity-engine.js', 'similarity-worker.js'];
+  const comparing = ['study.js', 'similarity.js', 'similarity-engine.js', 'similarity-worker.js'];
+  // Entries of their own, and what comes with one module alone.
+  const separate = ['inline.js', 'inline-wasm.js', 'react.js', 'element.js', 'edit.js', ...comparing];
+  const withModule = { similarity: comparing, edit: ['edit.js', 'study.js'] };
   const scripts = (await readdir(inTarget('lib'))).filter((name) => name.endsWith('.js') && !name.startsWith('explorer') && ![...nodeOnly, ...separate].includes(name));
-  let total = 0;
-  for (const name of scripts) total += await gzipped(inTarget('lib', name));
+  const sum = async (names) => (await Promise.all(names.map((name) => gzipped(inTarget('lib', name))))).reduce((a, b) => a + b, 0);
   const engines = [];
-  for (const { name } of flavours.filter(({ integers }) => !integers)) {
+  for (const { name } of [...flavours, ...Object.values(parts)]) {
     const glue = await gzipped(inTarget('wasm', name, 'g_ghostnet.js'));
-    engines.push({ name, glue, engine: await gzipped(inTarget('wasm', name, 'g_ghostnet_bg.wasm')) });
+    engines.push({ name, glue: glue + (await sum(withModule[name] ?? [])), engine: await gzipped(inTarget('wasm', name, 'g_ghostnet_bg.wasm')) });
   }
-  return { scripts: total, engines };
+  return { scripts: await sum(scripts), engines };
 }
 
 await rm(target, { recursive: true, force: true });
@@ -145,10 +147,10 @@ const { scripts, engines } = await measure();
 const { size } = await stat(tarball);
 const largest = Math.max(...engines.map(({ glue, engine }) => glue + engine));
 console.log(`\nscripts ${scripts} bytes compressed`);
-for (const { name, glue, engine } of engines) console.log(`engine ${name}: ${engine} bytes compressed, its glue ${glue}`);
-console.log(`scripts and the largest engine: ${scripts + largest} of ${SCRIPTS_AND_ENGINE} bytes`);
+for (const { name, glue, engine } of engines) console.log(`module ${name}: ${engine} bytes compressed, its own scripts ${glue}, with the others ${scripts + glue + engine}`);
+console.log(`scripts and the largest module: ${scripts + largest} of ${SCRIPTS_AND_ENGINE} bytes`);
 console.log(`${path.relative(repository, tarball)}: ${size} of ${TARBALL} bytes`);
-const over = [scripts + largest > SCRIPTS_AND_ENGINE && 'scripts and engine', size > TARBALL && 'the tarball'].filter(Boolean);
+const over = [scripts + largest > SCRIPTS_AND_ENGINE && 'scripts and module', size > TARBALL && 'the tarball'].filter(Boolean);
 if (over.length) {
   console.error(`pack: over budget: ${over.join(' and ')}`);
   process.exitCode = 1;

@@ -3,9 +3,10 @@
 
 use super::{Activation, Builder, Network, NewConv, Stage, StageKind, View};
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 /// A GhostNet of some width multiplier.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GhostNet {
     /// Width multiplier: 0.5, 1.0 or 1.3.
     pub width: f64,

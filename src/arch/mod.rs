@@ -13,7 +13,7 @@ pub mod regnet;
 pub mod resnet;
 
 use crate::error::{Error, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Index of a value in [`Network::values`].
 pub type ValueId = usize;
@@ -282,7 +282,7 @@ pub struct Network {
 }
 
 /// A family of networks with its free numbers: what a checkpoint's shapes or config decide.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Architecture {
     /// G-Ghost-RegNetX, and plain RegNetX as its special case.
     RegNet(regnet::RegNet),

@@ -22,7 +22,7 @@ pub enum Form {
 }
 
 /// How ghost stages make their cheap part.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ghost {
     /// Released or paper form.
     pub form: Form,
@@ -49,7 +49,7 @@ impl Default for Ghost {
 }
 
 /// A RegNetX: four stages of bottleneck blocks with grouped 3 x 3 convolutions.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RegNet {
     /// Blocks of each stage.
     pub depths: [usize; 4],

@@ -3,9 +3,10 @@
 
 use super::{Builder, MAX_DEPTH, MAX_WIDTH, Network, NewConv, Stage, StageKind, View, check_extent};
 use crate::error::Result;
+use serde::{Deserialize, Serialize};
 
 /// A ResNet of basic blocks.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResNet {
     /// Blocks of each stage.
     pub depths: [usize; 4],

@@ -5,12 +5,10 @@ use super::{Gpu, Program};
 use crate::arch::View;
 use crate::error::{Error, Result};
 use bytemuck::{Pod, Zeroable};
-use serde::Deserialize;
 use wgpu::BufferUsages as Usage;
 
 /// Feature maps in a grid of square cells, row by row.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
     /// Which image of the batch.
     pub image: usize,

@@ -8,8 +8,8 @@
 use super::Gpu;
 use super::kernels::{Float, Target, Winograd};
 use crate::arch::{Conv, Network, Op, Step};
-use crate::error::Result;
-use crate::weights::{Checkpoint, Dtype};
+use crate::error::{Error, Result};
+use crate::weights::Scaled;
 use std::collections::HashMap;
 
 /// Which kernels a convolution's weights are packed for.
@@ -39,18 +39,29 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Packs and uploads one convolution after the other.
+    /// Packs and uploads one convolution after the other; `read` gives a convolution's weights by the
+    /// index of its step, itself, and its output channels.
     ///
     /// # Errors
-    /// As [`Checkpoint::scaled`].
-    pub fn new(gpu: &Gpu, network: &Network, checkpoint: &Checkpoint) -> Result<Weights> {
+    /// Those of `read`, and [`Error::BadModel`] for a weight that is not the convolution's.
+    pub fn new(
+        gpu: &Gpu,
+        network: &Network,
+        mut read: impl FnMut(usize, &Conv, usize) -> Result<Scaled>,
+    ) -> Result<Weights> {
         let mut convs = HashMap::new();
-        for step in &network.steps {
+        for (index, step) in network.steps.iter().enumerate() {
             if let Op::Conv(conv) = &step.op {
                 let key = &conv.weights.conv;
-                let scaled = checkpoint.scaled(conv, step.y.channels)?;
-                let half = gpu.values() == Float::F16
-                    || checkpoint.dtype(&format!("{key}.weight")) == Some(Dtype::F16);
+                let scaled = read(index, conv, step.y.channels)?;
+                let expected = step.y.channels * (step.x.channels / conv.groups) * conv.kernel * conv.kernel;
+                if scaled.weight.len() != expected {
+                    return Err(Error::BadModel(format!(
+                        "`{key}` has {} weights, expected {expected}",
+                        scaled.weight.len()
+                    )));
+                }
+                let half = gpu.values() == Float::F16 || scaled.half;
                 let float = if half { Float::F16 } else { Float::F32 };
                 let packing = packing(gpu, conv, step, float);
                 let bytes = match packing {

@@ -1,27 +1,35 @@
 //! The face towards JavaScript; the only folder that names a `JsValue`.
 //!
 //! Each module that `build.sh` makes has one thing: the CPU engine, the WebGPU engine, the reader of
-//! PyTorch checkpoints, or the study of feature maps, so that a visitor downloads what is used. Errors are JavaScript `Error`s with the
-//! `code` of [`Error::code`].
+//! PyTorch checkpoints, the comparison of feature maps, or the editor of models, so that a visitor downloads what is
+//! used. Errors are JavaScript `Error`s with the `code` of [`Error::code`].
 
 #[cfg(feature = "pth")]
 mod checkpoint;
-#[cfg(feature = "study")]
+#[cfg(feature = "edit")]
 mod editor;
-#[cfg(any(feature = "cpu", feature = "gpu", feature = "study"))]
+#[cfg(any(feature = "cpu", feature = "edit"))]
 mod file;
-#[cfg(any(feature = "cpu", feature = "gpu"))]
+#[cfg(feature = "gpu")]
+mod gpu;
+#[cfg(feature = "cpu")]
 mod net;
-#[cfg(feature = "study")]
+#[cfg(any(feature = "cpu", feature = "gpu"))]
+mod output;
+#[cfg(feature = "similarity")]
 mod similarity;
 #[cfg(all(feature = "cpu", target_feature = "atomics"))]
 mod threads;
 
 use crate::error::Error;
-#[cfg(any(feature = "cpu", feature = "gpu"))]
+#[cfg(feature = "cpu")]
 pub use file::ModelBytes;
+#[cfg(feature = "gpu")]
+pub use gpu::{Devices, GpuNet};
+#[cfg(feature = "cpu")]
+pub use net::Net;
 #[cfg(any(feature = "cpu", feature = "gpu"))]
-pub use net::{Net, Output};
+pub use output::Output;
 #[cfg(all(feature = "cpu", target_feature = "atomics"))]
 pub use threads::{offer_threads, run_thread, shared_memory, thread_failed};
 use wasm_bindgen::prelude::*;

@@ -86,7 +86,7 @@ fn ablated_networks_agree_with_pytorch_on_the_cpu() {
         let (reference, model) = ablated(&file);
         let taps = reference.tap_names().unwrap();
         let mut session = CpuSession::new(&model, 1).unwrap();
-        hold(&file, &reference, session.run(&model, &reference.image(), reference.input, &taps).unwrap());
+        hold(&file, &reference, session.run(&reference.image(), reference.input, &taps).unwrap());
     }
 }
 
@@ -102,7 +102,7 @@ fn ablated_networks_agree_with_pytorch_on_the_gpu() {
             let (reference, model) = ablated(&file);
             let taps = reference.tap_names().unwrap();
             let mut session = block_on(GpuSession::new(&model, &gpu, |_| ())).unwrap();
-            let outputs = block_on(session.run(&model, &reference.image(), reference.input, &taps)).unwrap();
+            let outputs = block_on(session.run(&reference.image(), reference.input, &taps)).unwrap();
             hold(&file, &reference, outputs);
         }
     }
@@ -124,9 +124,8 @@ fn a_channel_is_zero_and_the_others_of_its_tap_are_as_they_were() {
     let model = model("g_ghost_regnetx_002", 4);
     let image = unit("image", 3 * 64 * 64);
     let taps = ["layer3.layers.0", "layer3.ghost", "layer4.base"];
-    let run = |model: &Model| {
-        CpuSession::new(model, 1).unwrap().run(model, &image, [1, 3, 64, 64], &taps).unwrap().taps
-    };
+    let run =
+        |model: &Model| CpuSession::new(model, 1).unwrap().run(&image, [1, 3, 64, 64], &taps).unwrap().taps;
     let before = run(&model);
     for (tap, before) in before.iter().enumerate() {
         let [_, channels, height, width] = before.dims;
@@ -165,7 +164,7 @@ fn weights_of_eight_bits_are_edited_too() {
     let taps = ["layer3.ghost", "layer3.layers.0"];
     let run = |ablation: Ablation| {
         let model = reloaded(&ablate(small.clone(), &[ablation]).unwrap());
-        CpuSession::new(&model, 1).unwrap().run(&model, &image, [1, 3, 64, 64], &taps).unwrap().taps
+        CpuSession::new(&model, 1).unwrap().run(&image, [1, 3, 64, 64], &taps).unwrap().taps
     };
     assert!(run(fit)[0].data.iter().all(|&value| (value - 0.25).abs() < 1e-6));
     assert!(run(Ablation::GhostOff { stage: "layer3".into() })[0].data.iter().all(|&value| value == 0.0));
@@ -215,7 +214,7 @@ fn see(model: &Model) -> g_ghostnet::session::Outputs {
     let stages = model.network(64, 64).unwrap().stages;
     let taps: Vec<_> = stages.iter().flat_map(|stage| stage.blocks.clone()).collect();
     let image = unit("image", 3 * 64 * 64);
-    CpuSession::new(model, 1).unwrap().run(model, &image, [1, 3, 64, 64], &taps).unwrap()
+    CpuSession::new(model, 1).unwrap().run(&image, [1, 3, 64, 64], &taps).unwrap()
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn agrees_with_pytorch_tap_by_tap() {
             let model = reference.model().unwrap();
             let mut session = block_on(GpuSession::new(&model, &gpu, |_| ())).unwrap();
             let taps = reference.tap_names().unwrap();
-            let outputs = block_on(session.run(&model, &reference.image(), reference.input, &taps)).unwrap();
+            let outputs = block_on(session.run(&reference.image(), reference.input, &taps)).unwrap();
             let taps = outputs.taps.into_iter().map(|tap| tap.data).collect();
             let worst = reference.compare(&Outputs { logits: outputs.logits, taps }).unwrap();
             let limit = match gpu.values() {
@@ -187,7 +187,7 @@ fn hold_steps(gpu: &Gpu, network: &Network, checkpoint: &Checkpoint, images: &[f
         .map(|&value| Tap { name: value.to_string(), source: TapSource::View(all[value]) })
         .collect();
     let names: Vec<_> = made.iter().map(ToString::to_string).collect();
-    let weights = Weights::new(gpu, &network, checkpoint).unwrap();
+    let weights = Weights::new(gpu, &network, |_, conv, channels| checkpoint.scaled(conv, channels)).unwrap();
     let plan = Plan::new(&network, &names).unwrap();
     let program = block_on(gpu.guarded(|| Program::new(gpu, plan, &weights, batch))).unwrap();
     block_on(gpu.guarded(|| {
@@ -245,7 +245,7 @@ fn a_batch_too_large_for_a_binding_is_split() {
         let run = |gpu: &Gpu| {
             let mut session = block_on(GpuSession::new(&model, gpu, |_| ())).unwrap();
             let dims = [7, channels, height, width];
-            let outputs = block_on(session.run(&model, &images, dims, &["layer1.0"])).unwrap();
+            let outputs = block_on(session.run(&images, dims, &["layer1.0"])).unwrap();
             (outputs, session.program().unwrap().batch())
         };
         let ((a, batch), (b, part)) = (run(&whole), run(&split));
@@ -265,8 +265,8 @@ fn agrees_with_the_cpu_engine_after_every_change_of_size_and_taps() {
     {
         let image = unit("image", 3 * size[0] * size[1]);
         let dims = [1, 3, size[0], size[1]];
-        let a = block_on(session.run(&model, &image, dims, taps)).unwrap();
-        let b = cpu.run(&model, &image, dims, taps).unwrap();
+        let a = block_on(session.run(&image, dims, taps)).unwrap();
+        let b = cpu.run(&image, dims, taps).unwrap();
         let pairs = a.taps.iter().map(|tap| &tap.data).zip(b.taps.iter().map(|tap| &tap.data));
         for (a, b) in pairs.chain([(&a.logits, &b.logits)]) {
             let absmax = b.iter().fold(0f32, |max, value| max.max(value.abs()));
@@ -283,7 +283,7 @@ fn a_lost_device_is_an_error_and_never_zeros() {
     let mut session = block_on(GpuSession::new(&model, &gpu, |_| ())).unwrap();
     gpu.device().destroy();
     let none: &[&str] = &[];
-    let error = block_on(session.run(&model, &reference.image(), reference.input, none)).unwrap_err();
+    let error = block_on(session.run(&reference.image(), reference.input, none)).unwrap_err();
     assert!(matches!(error, Error::DeviceLost(_)), "{error:?}");
 }
 
@@ -295,13 +295,12 @@ fn what_does_not_fit_is_an_error_and_the_session_stays_usable() {
     let mut session = block_on(GpuSession::new(&model, &gpu, |_| ())).unwrap();
     let none: &[&str] = &[];
     let side = 1024;
-    let error =
-        block_on(session.run(&model, &vec![0.0; 3 * side * side], [1, 3, side, side], none)).unwrap_err();
+    let error = block_on(session.run(&vec![0.0; 3 * side * side], [1, 3, side, side], none)).unwrap_err();
     assert_eq!(error.code(), "out-of-memory");
-    let error = block_on(session.run(&model, &reference.image(), reference.input, &["nothing"])).unwrap_err();
+    let error = block_on(session.run(&reference.image(), reference.input, &["nothing"])).unwrap_err();
     assert_eq!(error.code(), "unknown-tap");
     let image = reference.image();
-    assert!(block_on(session.run(&model, &image, reference.input, none)).is_ok());
+    assert!(block_on(session.run(&image, reference.input, none)).is_ok());
 }
 
 #[test]
@@ -309,8 +308,7 @@ fn a_tap_is_drawn_from_its_buffer() {
     let (reference, model) = small();
     let gpu = gpu(Target::Hardware);
     let mut session = block_on(GpuSession::new(&model, &gpu, |_| ())).unwrap();
-    let outputs =
-        block_on(session.run(&model, &reference.image(), reference.input, &["layer2.base"])).unwrap();
+    let outputs = block_on(session.run(&reference.image(), reference.input, &["layer2.base"])).unwrap();
     let tap = &outputs.taps[0];
     let [_, channels, height, width] = tap.dims;
     // Grey, with another number in green, so that a swap of bytes shows.
@@ -366,7 +364,7 @@ fn a_tap_is_drawn_from_its_buffer() {
     }
     // Without reading back: the same numbers on the device, and none here.
     let image = &reference.image()[..3 * 40 * 56];
-    let kept = block_on(session.keep(&model, image, [40, 56], &["layer2.base"])).unwrap();
+    let kept = block_on(session.keep(image, [40, 56], &["layer2.base"])).unwrap();
     let error = |(a, b): (&f32, &f32)| (a - b).abs();
     assert!(kept.logits.iter().zip(&outputs.logits).map(error).all(|error| error <= 1e-5));
     assert!(!kept.logits.is_empty() && kept.taps[0].data.is_empty());

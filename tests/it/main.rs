@@ -1,7 +1,7 @@
 //! The native tests, in one binary so that they link once.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
-#[cfg(feature = "study")]
+#[cfg(feature = "edit")]
 mod ablation;
 mod arch;
 #[cfg(feature = "gpu")]
@@ -18,7 +18,7 @@ mod pth;
 mod quantize;
 #[cfg(feature = "gpu")]
 mod shaders;
-#[cfg(feature = "study")]
+#[cfg(feature = "similarity")]
 mod similarity;
 mod support;
 mod weights;

@@ -25,9 +25,8 @@ fn cpu_engine_agrees_with_pytorch() {
             assert_eq!(model.network(224, 224).unwrap().params(), params, "{}", file.display());
         }
         let mut session = CpuSession::new(&model, 1).unwrap();
-        let outputs = session
-            .run(&model, &reference.image(), reference.input, &reference.tap_names().unwrap())
-            .unwrap();
+        let outputs =
+            session.run(&reference.image(), reference.input, &reference.tap_names().unwrap()).unwrap();
         let taps = outputs.taps.into_iter().map(|tap| tap.data).collect();
         let worst = reference.compare(&Outputs { logits: outputs.logits, taps }).unwrap();
         assert!(worst.error <= LIMIT, "{}: {} is off by {:.2e}", file.display(), worst.tap, worst.error);
@@ -54,7 +53,7 @@ fn bundled_models_agree_with_their_golden_logits() {
         .take(3 * side * side)
         .collect();
         let mut session = CpuSession::new(&model, 1).unwrap();
-        let logits = session.run(&model, &input, [1, 3, side, side], &[] as &[&str]).unwrap().logits;
+        let logits = session.run(&input, [1, 3, side, side], &[] as &[&str]).unwrap().logits;
         let largest = golden.iter().fold(0f32, |most, value| most.max(value.abs()));
         for (got, want) in logits.iter().zip(&golden) {
             assert!((got - want).abs() <= LIMIT as f32 * largest, "{}: {got}, not {want}", path.display());
@@ -73,7 +72,7 @@ fn any_number_of_threads_gives_the_same_bits() {
         let run = |threads| {
             let mut session = CpuSession::new(&model, threads).unwrap();
             assert_eq!(session.threads(), threads);
-            session.run(&model, &reference.image(), reference.input, &taps).unwrap()
+            session.run(&reference.image(), reference.input, &taps).unwrap()
         };
         let alone = run(1);
         for threads in [2, 7] {

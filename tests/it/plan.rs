@@ -69,7 +69,7 @@ fn taps_change_no_logit() {
         let model = model(&architecture);
         let network = model.network(64, 96).unwrap();
         let mut session = CpuSession::new(&model, 1).unwrap();
-        let mut run = |taps: &[String]| session.run(&model, &image, [1, 3, 64, 96], taps).unwrap();
+        let mut run = |taps: &[String]| session.run(&image, [1, 3, 64, 96], taps).unwrap();
         let alone = run(&[]);
         assert!(alone.logits.iter().any(|&logit| logit != 0.0));
         let taps = all_taps(&network);
@@ -91,7 +91,7 @@ fn unknown_taps_are_named_with_the_known_ones() {
     let model = model(&tiny(Form::Released));
     let image = unit("image", 3 * 64 * 96);
     let mut session = CpuSession::new(&model, 1).unwrap();
-    let error = session.run(&model, &image, [1, 3, 64, 96], &["layer2.base", "layer2.bass"]).unwrap_err();
+    let error = session.run(&image, [1, 3, 64, 96], &["layer2.base", "layer2.bass"]).unwrap_err();
     let Error::UnknownTap { name, known } = &error else { panic!("{error}") };
     assert_eq!((error.code(), name.as_str()), ("unknown-tap", "layer2.bass"));
     for tap in
@@ -100,5 +100,5 @@ fn unknown_taps_are_named_with_the_known_ones() {
         assert!(known.split(", ").any(|name| name == tap), "{tap} is not in: {known}");
     }
     // The session is usable after the error.
-    assert_eq!(session.run(&model, &image, [1, 3, 64, 96], &["layer2.base"]).unwrap().taps.len(), 1);
+    assert_eq!(session.run(&image, [1, 3, 64, 96], &["layer2.base"]).unwrap().taps.len(), 1);
 }

@@ -61,7 +61,7 @@ fn a_model_of_eight_bits_is_a_quarter_and_near_the_one_it_was_made_from() {
     assert!(small.checkpoint.has_integers() && !floats.checkpoint.has_integers());
     let run = |model: &Model, threads| {
         let mut session = CpuSession::new(model, threads).unwrap();
-        session.run::<&str>(model, &image("four"), [1, 3, SIDE, SIDE], &[]).unwrap().logits
+        session.run::<&str>(&image("four"), [1, 3, SIDE, SIDE], &[]).unwrap().logits
     };
     let exact = run(&model, 1);
     let largest = exact.iter().fold(0f32, |largest, logit| largest.max(logit.abs()));
@@ -81,12 +81,12 @@ fn integers_are_the_same_on_every_machine() {
 #[test]
 fn taking_the_weights_out_of_the_file_changes_nothing() {
     let mut model = model("g_ghost_regnetx_002");
-    let run = |session: &mut CpuSession, model: &Model| {
-        session.run::<&str>(model, &image("one"), [1, 3, SIDE, SIDE], &[]).unwrap().logits
+    let run = |session: &mut CpuSession| {
+        session.run::<&str>(&image("one"), [1, 3, SIDE, SIDE], &[]).unwrap().logits
     };
-    let kept = run(&mut CpuSession::new(&model, 1).unwrap(), &model);
+    let kept = run(&mut CpuSession::new(&model, 1).unwrap());
     let mut session = CpuSession::take(&mut model, 1).unwrap();
-    assert!(run(&mut session, &model) == kept);
+    assert!(run(&mut session) == kept);
     assert_eq!(model.checkpoint.size_bytes(), 0, "the file's bytes are gone");
 }
 
@@ -138,7 +138,7 @@ fn the_golden_model_is_what_quantizing_makes() {
     let input: Vec<f32> = (0..3 * SIDE * SIDE).map(|i| (i * 7919 % 1024) as f32 / 256.0 - 2.0).collect();
     let run = |model: &Model| {
         let mut session = CpuSession::new(model, 1).unwrap();
-        session.run::<&str>(model, &input, [1, 3, SIDE, SIDE], &[]).unwrap().logits
+        session.run::<&str>(&input, [1, 3, SIDE, SIDE], &[]).unwrap().logits
     };
     let mut floats = small.clone();
     floats.checkpoint.compute_in_floats();

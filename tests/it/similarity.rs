@@ -152,10 +152,8 @@ fn the_taps_of_networks_agree_with_numpy_on_pytorchs() {
                 };
                 let model = reference(form.clone()).model().unwrap();
                 let image = reference(format!("{form}{i}.")).image();
-                let outputs = CpuSession::new(&model, 1)
-                    .unwrap()
-                    .run(&model, &image, [1, 3, side, side], &taps)
-                    .unwrap();
+                let outputs =
+                    CpuSession::new(&model, 1).unwrap().run(&image, [1, 3, side, side], &taps).unwrap();
                 let mut maps = outputs.taps.into_iter();
                 [(); 2].map(|()| {
                     let tap = maps.next().unwrap();

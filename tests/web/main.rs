@@ -30,7 +30,7 @@ fn run_on_cpu(text: &str) {
     let model = reference.model().unwrap();
     let mut session = CpuSession::new(&model, 1).unwrap();
     let taps = reference.tap_names().unwrap();
-    let outputs = session.run(&model, &reference.image(), reference.input, &taps).unwrap();
+    let outputs = session.run(&reference.image(), reference.input, &taps).unwrap();
     hold_against_pytorch(&reference, outputs);
 }
 
@@ -40,7 +40,7 @@ async fn run_on_gpu(text: &str) {
     let gpu = Gpu::request().await.unwrap();
     let mut session = GpuSession::new(&model, &gpu, |_| ()).await.unwrap();
     let taps = reference.tap_names().unwrap();
-    let outputs = session.run(&model, &reference.image(), reference.input, &taps).await.unwrap();
+    let outputs = session.run(&reference.image(), reference.input, &taps).await.unwrap();
     hold_against_pytorch(&reference, outputs);
 }
 
@@ -92,22 +92,22 @@ fn integers_are_the_same_as_everywhere() {
     assert_eq!(integers::hash(&integers::run()), integers::HASH);
 }
 
-/// The `code` of what `Net::create` throws.
-async fn code_of_create(model: &[u8], options: &str) -> String {
+/// The `code` of what the constructor of `Net` throws.
+fn code_of_new(model: &[u8], options: &str) -> String {
     let mut bytes = ModelBytes::new(model.len()).unwrap();
     for piece in model.chunks(3) {
         bytes.write(&js_sys::Uint8Array::from(piece));
     }
-    let thrown = Net::create(bytes, options.into(), None).await.err().unwrap();
+    let thrown = Net::new(bytes, options).err().unwrap();
     let error: js_sys::Error = thrown.dyn_into().unwrap();
     assert!(!String::from(error.message()).is_empty());
     js_sys::Reflect::get(&error, &"code".into()).unwrap().as_string().unwrap()
 }
 
 #[wasm_bindgen_test]
-async fn errors_are_javascript_errors_with_a_code() {
-    assert_eq!(code_of_create(b"no model", r#"{"backend":"wasm"}"#).await, "bad-model");
-    assert_eq!(code_of_create(b"", r#"{"backend":"wasm"}"#).await, "bad-model");
-    assert_eq!(code_of_create(b"no model", r#"{"backend":"abacus"}"#).await, "unsupported");
-    assert_eq!(code_of_create(b"no model", r#"{"backend":"wasm","speed":9}"#).await, "unsupported");
+fn errors_are_javascript_errors_with_a_code() {
+    assert_eq!(code_of_new(b"no model", r#"{"backend":"wasm"}"#), "bad-model");
+    assert_eq!(code_of_new(b"", r#"{"backend":"wasm"}"#), "bad-model");
+    assert_eq!(code_of_new(b"no model", r#"{"backend":"abacus"}"#), "unsupported");
+    assert_eq!(code_of_new(b"no model", r#"{"backend":"wasm","speed":9}"#), "unsupported");
 }

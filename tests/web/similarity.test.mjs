@@ -212,9 +212,9 @@ test('redundancy: every measure beside every control, over one picture and over 
   assert.match(added.reason, /^The fit of 240 channels rests on /);
   assert.deepEqual([alone.sufficient, alone.score > 0.999], [false, true]);
   assert.deepEqual(codes, ['aborted', 'bad-option', 'bad-option', 'bad-option', 'bad-option', 'wrong-shape', 'unknown-tap', 'bad-image', 'disposed']);
-  const late = (name) => /\/(study|similarity|edit)[\w-]*\.js$|\/wasm\/study\//.test(name);
+  const late = (name) => /\/(study|similarity|edit)[\w-]*\.js$|\/wasm\/(similarity|edit)\//.test(name);
   assert.ok(!requested[0].some(late), 'nothing of it is fetched before it is used');
-  assert.ok(requested[1].some((name) => name === '/wasm/study/g_ghostnet_bg.wasm'));
+  assert.ok(requested[1].some((name) => name === '/wasm/similarity/g_ghostnet_bg.wasm'));
 });
 
 test('networks without a part, and twins, run on both engines alike', async () => {

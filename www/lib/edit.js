@@ -1,5 +1,5 @@
 /**
- * @file Other models made of one: with a part off, or with random weights. In the engine's realm, with the part `study`.
+ * @file Other models made of one: with a part off, or with random weights. In the engine's realm, with the part `edit`.
  */
 
 /**
@@ -12,14 +12,14 @@
  */
 
 /**
- * @param {any} study the script of the part
+ * @param {any} editor the script of the part
  * @param {any} bytes the model in the part's memory, which is taken
  * @param {Blob} file the model
  * @param {Edit} edit
  * @returns {Blob} a safetensors file, most of it parts of the model's
  */
-export function edited(study, bytes, file, edit) {
-  const model = made(new study.ModelEditor(bytes, edit.variant, edit.labels), edit);
+export function edited(editor, bytes, file, edit) {
+  const model = made(new editor.ModelEditor(bytes, edit.variant, edit.labels), edit);
   const parts = [model.header()];
   const [places, original] = [model.places(), model.ofOriginal()];
   for (let i = 0; i < places.length; i += 2) {

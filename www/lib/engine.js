@@ -149,8 +149,8 @@ export class Engine {
 
   /** The model without a part, or another one of its form: once, because what is kept is edited already. */
   async #edited(edit) {
-    const [{ edited }, study] = await Promise.all([import('./edit.js'), this.#part('study')]);
-    return edited(study, await this.#bytesIn(study), asBlob(this.#model), edit);
+    const [{ edited }, editor] = await Promise.all([import('./edit.js'), this.#part('edit')]);
+    return edited(editor, await this.#bytesIn(editor), asBlob(this.#model), edit);
   }
 
   /** Published checkpoints of 1,000 classes are ImageNet's, and do not name them. */
@@ -203,11 +203,11 @@ export class Engine {
       const drawn = () => ({ backend: this.#backend, backendReason: this.#reason });
       if (this.#backend === 'webgpu') {
         const { drawFromDevice } = await import('./gpu.js');
-        const bitmap = await orTrap(drawFromDevice(this.#net, image, tap, options));
+        const bitmap = await drawFromDevice(this.#net, image, tap, options);
         this.#rebuilt = false;
         return { bitmap, ...drawn() };
       }
-      const output = await orTrap(this.#net.forward(image.data, 1, image.dims[2], image.dims[3], [tap]));
+      const output = await this.#net.forward(image.data, 1, image.dims[2], image.dims[3], [tap]);
       const maps = { data: output.tap(0), dims: Array.from(output.tapDims(0)).slice(1) };
       output.free();
       return { maps, ...drawn() };
@@ -234,7 +234,7 @@ export class Engine {
     if (!(data instanceof Float32Array) || dims?.length !== 4 || dims[1] !== 3) {
       throw new GGhostError('wrong-shape', `Expected a Float32Array with dims [n, 3, height, width], got dims [${dims}].`);
     }
-    const output = await orTrap(this.#net.forward(data, dims[0], dims[2], dims[3], taps));
+    const output = await this.#net.forward(data, dims[0], dims[2], dims[3], taps);
     const logits = output.logits();
     if (this.#precision === 'f16' && !logits.every(Number.isFinite)) {
       throw new GGhostError('gpu', 'A number is too large for f16.', { cause: TOO_LARGE });
@@ -325,11 +325,12 @@ export class Engine {
     // f16 is for graphics cards.
     if (backend === 'wasm' && asked !== 'f16') precision ??= asked;
     const { threads } = this.#threads;
-    const glue = backend === 'webgpu' ? await this.#part('webgpu') : this.#glue;
-    const given = [await this.#bytesIn(glue), JSON.stringify({ backend, variant, labels, threads, precision }), onPart];
-    if (backend !== 'webgpu' || !device) return orTrap(glue.Net.create(...given));
-    const { devicesOf } = await import('./gpu.js');
-    return orTrap(glue.Net.createOn(devicesOf(device, glue), ...given));
+    const elsewhere = backend === 'webgpu' && (await Promise.all([import('./gpu.js'), this.#part('webgpu')]));
+    const { Net } = this.#glue;
+    const net = new Net(await this.#bytesIn(this.#glue), JSON.stringify({ backend, variant, labels, threads, precision }));
+    if (!elsewhere) return net;
+    const [{ createOnGpu }, glue] = elsewhere;
+    return createOnGpu(net, glue, { precision, onPart, device });
   }
 
   /** The model in the memory of a module. */
@@ -493,20 +494,6 @@ async function modelFile(model, options) {
   const size = model.size ?? model.byteLength;
   options.onBytes(size, size);
   return model instanceof Blob ? model : new Uint8Array(model.buffer ?? model, model.byteOffset ?? 0, size);
-}
-
-/** A trap in a task of its own never answers the call that waits for it, but the realm is told. */
-function orTrap(promise) {
-  if (typeof addEventListener !== 'function') return promise;
-  return new Promise((resolve, reject) => {
-    const trap = (event) => {
-      if (!(event.error instanceof WebAssembly.RuntimeError)) return;
-      event.preventDefault();
-      reject(event.error);
-    };
-    addEventListener('error', trap);
-    promise.then(resolve, reject).finally(() => removeEventListener('error', trap));
-  });
 }
 
 /** Why WebGPU is out of the question; undefined where it is worth a try. */

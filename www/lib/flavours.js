@@ -91,8 +91,8 @@ export const flavours = [
 
 /**
  * @typedef {Omit<Flavour, 'probe'>} Part
- * @type {{ webgpu: Part, pth: Part, study: Part }} the WebGPU engine, the reader of PyTorch checkpoints, and the
- *   study of feature maps
+ * @type {{ webgpu: Part, pth: Part, similarity: Part, edit: Part }} the WebGPU engine, the reader of PyTorch
+ *   checkpoints, the comparison of feature maps, and the editor of models
  */
 export const parts = {
   webgpu: {
@@ -105,10 +105,15 @@ export const parts = {
     glue: () => import('../wasm/pth/g_ghostnet.js'),
     url: () => new URL('../wasm/pth/g_ghostnet_bg.wasm', import.meta.url),
   },
-  study: {
-    name: 'study',
-    glue: () => import('../wasm/study/g_ghostnet.js'),
-    url: () => new URL('../wasm/study/g_ghostnet_bg.wasm', import.meta.url),
+  similarity: {
+    name: 'similarity',
+    glue: () => import('../wasm/similarity/g_ghostnet.js'),
+    url: () => new URL('../wasm/similarity/g_ghostnet_bg.wasm', import.meta.url),
+  },
+  edit: {
+    name: 'edit',
+    glue: () => import('../wasm/edit/g_ghostnet.js'),
+    url: () => new URL('../wasm/edit/g_ghostnet_bg.wasm', import.meta.url),
   },
 };
 

@@ -80,7 +80,7 @@ const adapterOf = (device) => ({
  * @param {GPUDevice} device
  * @param {{ Devices: new () => object }} glue
  */
-export function devicesOf(device, { Devices }) {
+function devicesOf(device, { Devices }) {
   const { gpu } = navigator;
   const gpuOfOne = { requestAdapter: async () => adapterOf(device), getPreferredCanvasFormat: () => gpu.getPreferredCanvasFormat() };
   Object.defineProperty(navigator, 'gpu', { value: gpuOfOne, configurable: true });
@@ -89,6 +89,80 @@ export function devicesOf(device, { Devices }) {
   } finally {
     delete navigator.gpu;
   }
+}
+
+/**
+ * A model on the graphics card, with the face of a net of the CPU engine: that one's module reads the model, hands over
+ * network and weights, and prepares pictures.
+ */
+class GpuNet {
+  #model;
+  #net;
+
+  constructor(model, net) {
+    this.#model = model;
+    this.#net = net;
+  }
+
+  info() {
+    const adapter = this.#net.adapter();
+    return JSON.stringify({ ...JSON.parse(this.#model.info()), adapter, memoryBytes: this.#net.memoryBytes() });
+  }
+
+  preprocess(...picture) {
+    return this.#model.preprocess(...picture);
+  }
+
+  forward(...given) {
+    return orTrap(this.#net.forward(...given));
+  }
+
+  keep(...given) {
+    return orTrap(this.#net.keep(...given));
+  }
+
+  drawTap(...given) {
+    return orTrap(this.#net.drawTap(...given));
+  }
+
+  free() {
+    this.#net.free();
+    this.#model.free();
+  }
+}
+
+/**
+ * Brings a model to the graphics card.
+ * @param {object} model a net of the CPU engine's module that is to run elsewhere; it is freed with the result, or here
+ * @param {object} glue of the WebGPU engine
+ * @param {{ precision: 'f32' | 'f16', onPart?: (part: number) => void, device?: GPUDevice }} options `onPart` is told the
+ *   part of the pipelines that are compiled, 0 to 1
+ * @returns {Promise<GpuNet>}
+ */
+export async function createOnGpu(model, glue, { precision, onPart, device }) {
+  try {
+    const weights = (step) => model.weights(step);
+    const devices = device && devicesOf(device, glue);
+    const net = await orTrap(glue.GpuNet.create(model.outline(), weights, precision === 'f16', onPart, devices));
+    model.forget();
+    return new GpuNet(model, net);
+  } catch (error) {
+    if (!(error instanceof WebAssembly.RuntimeError)) model.free();
+    throw error;
+  }
+}
+
+/** A trap in a task of its own never answers the call that waits for it, but the realm is told. */
+function orTrap(promise) {
+  return new Promise((resolve, reject) => {
+    const trap = (event) => {
+      if (!(event.error instanceof WebAssembly.RuntimeError)) return;
+      event.preventDefault();
+      reject(event.error);
+    };
+    addEventListener('error', trap);
+    promise.then(resolve, reject).finally(() => removeEventListener('error', trap));
+  });
 }
 
 /** Time of one picture: the middle one of all runs but the first, which warms up. */
@@ -124,6 +198,5 @@ export async function drawFromDevice(net, image, tap, options) {
     output.free();
   }
   const { channels, columns, cell, gap, colormap, scale } = gridOf(image.kept.get(tap), options);
-  const picture = { image: 0, channels, columns, cell, gap, oneScale: scale === 'all' };
-  return net.drawTap(tap, JSON.stringify(picture), new Uint8Array(paletteOf(colormap).buffer));
+  return net.drawTap(tap, Uint32Array.from(channels), columns, cell, gap, scale === 'all', new Uint8Array(paletteOf(colormap).buffer));
 }

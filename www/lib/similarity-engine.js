@@ -1,5 +1,5 @@
 /**
- * @file Comparing feature maps in the realm this is loaded in, with the part `study`.
+ * @file Comparing feature maps in the realm this is loaded in, with the part `similarity`.
  */
 import { asError } from './errors.js';
 import { parts } from './flavours.js';
@@ -32,7 +32,7 @@ export function similarityMethods({ fetch }) {
 
   const methods = {
     async open({ wasmUrl }) {
-      glue = await startPart(parts.study, wasmUrl, { fetch });
+      glue = await startPart(parts.similarity, wasmUrl, { fetch });
     },
     correlate,
     shuffle: ({ data, dims, seed }) => ({ data: glue.shuffled(data, dims, seed), dims }),
