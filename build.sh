@@ -186,13 +186,14 @@ native_tests() {
   fi
 }
 
-# wasm_tests FLAVOUR: the Rust tests for the browser, in Chromium with WebGPU in software.
+# wasm_tests FLAVOUR [CARGO-OPTION...]: the Rust tests for the browser, in Chromium with WebGPU in software; without
+# the GPU engine in Node.
 wasm_tests() {
   mkdir -p $tools
   node tools/browser.mjs webdriver >$tools/webdriver.json
   WASM_BINDGEN_TEST_WEBDRIVER_JSON=$PWD/$tools/webdriver.json WASM_BINDGEN_TEST_TIMEOUT=600 \
     CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$wasm_bindgen/wasm-bindgen-test-runner \
-    wasm_cargo "$1" test --test web
+    wasm_cargo "$1" test --test web "${@:2}"
 }
 
 # One file at a time: each starts a browser of its own.
@@ -212,10 +213,11 @@ test_all() {
       wasm)
         need_chromedriver
         need_wasm_bindgen
-        # The others are the same code: tests/web/threads.test.mjs holds them against these to the bit.
-        for flavour in relaxed fixed; do
+        # On one thread; tests/web/threads.test.mjs holds more of them against these to the bit.
+        for flavour in $flavours; do
           step "Tests in the browser, $flavour" wasm_tests "$flavour"
         done
+        step "Tests in Node, fixed" wasm_tests fixed --no-default-features --features cpu,int8
         ;;
       page)
         need_chromium

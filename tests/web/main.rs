@@ -1,5 +1,5 @@
 //! Tests in the browser, in a worker as on the page: both engines against PyTorch, and the face towards
-//! JavaScript.
+//! JavaScript. Without the GPU engine they run in Node.
 #![cfg(target_arch = "wasm32")]
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -10,13 +10,15 @@ mod reference;
 #[path = "../it/support/integers.rs"]
 mod integers;
 
-use g_ghostnet::gpu::Gpu;
-use g_ghostnet::session::{self, CpuSession, GpuSession};
+use g_ghostnet::session::{self, CpuSession};
+#[cfg(feature = "gpu")]
+use g_ghostnet::{gpu::Gpu, session::GpuSession};
 use g_ghostnet::wasm::{ModelBytes, Net};
 use reference::{LIMIT, Outputs, Reference};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::*;
 
+#[cfg(feature = "gpu")]
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
 fn hold_against_pytorch(reference: &Reference, outputs: session::Outputs) {
@@ -34,6 +36,7 @@ fn run_on_cpu(text: &str) {
     hold_against_pytorch(&reference, outputs);
 }
 
+#[cfg(feature = "gpu")]
 async fn run_on_gpu(text: &str) {
     let reference: Reference = serde_json::from_str(text).unwrap();
     let model = reference.model().unwrap();
@@ -53,6 +56,7 @@ macro_rules! agrees_with_pytorch {
                 super::run_on_cpu(include_str!(concat!("../golden/reference/", stringify!($file), ".json")));
             }
         )*}
+        #[cfg(feature = "gpu")]
         mod gpu {$(
             #[wasm_bindgen_test::wasm_bindgen_test]
             async fn $file() {
