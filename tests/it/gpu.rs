@@ -5,7 +5,7 @@ use crate::network::files;
 use crate::support::case::{Add, Arithmetic, Case, hold_step};
 use crate::support::reference::{LIMIT, Outputs, Reference, recipe_checkpoint, unit};
 use g_ghostnet::Error;
-use g_ghostnet::arch::{Activation, Network, Op, Tap, TapSource, Value, View};
+use g_ghostnet::arch::{Activation, Conv, Network, Op, Tap, TapSource, Value, View};
 use g_ghostnet::config::Config;
 use g_ghostnet::gpu::draw::{Painter, Picture};
 use g_ghostnet::gpu::kernels::{Float, Target, Winograd};
@@ -228,6 +228,20 @@ fn small() -> (Reference, g_ghostnet::model::Model) {
     let reference = Reference::from_file("tests/golden/reference/form_released_40x56_b2.json").unwrap();
     let model = reference.model().unwrap();
     (reference, model)
+}
+
+#[test]
+fn weights_of_another_network_are_refused() {
+    let (_, model) = small();
+    let read = |_, conv: &Conv, channels| {
+        let mut scaled = model.checkpoint.scaled(conv, channels)?;
+        scaled.weight.pop();
+        Ok(scaled)
+    };
+    let result = block_on(GpuSession::of(model.outline(), &gpu(Target::Software), read, |_| ()));
+    let error = result.err().unwrap();
+    assert_eq!(error.code(), "bad-model");
+    assert!(error.to_string().contains("`conv1` has"), "{error}");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Whole networks against PyTorch: logits and every tap of the reference files.
 
 use crate::support::reference::{LIMIT, Outputs, Reference};
-use g_ghostnet::model::{Model, Options};
+use g_ghostnet::arch::Op;
+use g_ghostnet::model::{Model, Options, Outline};
 use g_ghostnet::session::CpuSession;
+use g_ghostnet::weights::Scaled;
 
 /// Every reference file of the project.
 pub fn files() -> Vec<std::path::PathBuf> {
@@ -80,4 +82,30 @@ fn any_number_of_threads_gives_the_same_bits() {
             assert!(run(threads) == alone, "{} with {threads} threads", file.display());
         }
     }
+}
+
+/// What goes from the module that reads models to the one that computes on a graphics card.
+#[test]
+fn outlines_and_weights_cross_the_border_between_modules_unchanged() {
+    for file in files() {
+        let model = Reference::from_file(&file).unwrap().model().unwrap();
+        let outline = model.outline();
+        let bytes = postcard::to_allocvec(&outline).unwrap();
+        let again: Outline = postcard::from_bytes(&bytes).unwrap();
+        assert_eq!(again, outline, "{}", file.display());
+        let network = again.network(64, 64).unwrap();
+        assert_eq!(network, model.network(64, 64).unwrap());
+        assert!(postcard::from_bytes::<Outline>(&bytes[..bytes.len() - 1]).is_err());
+        for step in &network.steps {
+            let Op::Conv(conv) = &step.op else { continue };
+            let mut scaled = model.checkpoint.scaled(conv, step.y.channels).unwrap();
+            for half in [false, true] {
+                scaled.half = half;
+                let numbers = scaled.clone().into_numbers();
+                assert_eq!(Scaled::from_numbers(numbers, step.y.channels).as_ref(), Some(&scaled));
+            }
+        }
+    }
+    assert_eq!(Scaled::from_numbers(vec![], 0), None);
+    assert_eq!(Scaled::from_numbers(vec![1.0; 8], 4), None);
 }

@@ -11,9 +11,9 @@ mod reference;
 mod integers;
 
 use g_ghostnet::session::{self, CpuSession};
+use g_ghostnet::wasm::{ModelBytes, Net};
 #[cfg(feature = "gpu")]
 use g_ghostnet::{gpu::Gpu, session::GpuSession};
-use g_ghostnet::wasm::{ModelBytes, Net};
 use reference::{LIMIT, Outputs, Reference};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::*;
