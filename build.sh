@@ -140,6 +140,14 @@ build_module() {
   mv "$out.new" "$out"
 }
 
+# A peer of the benchmarks that comes as source: dist/tract/{tract_peer.js,tract_peer_bg.wasm}
+build_tract() {
+  need_wasm_bindgen
+  RUSTC_BOOTSTRAP=1 RUSTFLAGS="-C target-feature=+simd128 -C linker=rust-lld" "$rust/cargo" build --locked --release --quiet \
+    --manifest-path benches/tract/Cargo.toml --target $target --target-dir target/tract -Zbuild-std=std,panic_abort
+  "$wasm_bindgen/wasm-bindgen" target/tract/$target/release/tract_peer.wasm --target web --out-dir dist/tract
+}
+
 # Two runs at once would take each other's files away.
 build_wasm() {
   local module
@@ -255,7 +263,7 @@ case $verb in
     exec node tools/classify.mjs "$@"
     ;;
   bench)
-    { need_chromium; build_wasm; need_rust; node tools/pack.mjs; } >&2
+    { need_chromium; build_wasm; step "tract, a peer" build_tract; node tools/pack.mjs; } >&2
     [ -d benches/node_modules ] || npm ci --silent --no-audit --no-fund --prefix benches
     exec node tools/benchmarks.mjs "$@"
     ;;

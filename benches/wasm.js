@@ -4,7 +4,7 @@ import { startThreads } from '/lib/threads.js';
 import { errorOf, fetchInput } from './input.js';
 
 let input;
-let net, glue, exports, session, ort, graph;
+let net, glue, exports, session, ort, graph, tract, model;
 const methods = {
   async prepare(variant) {
     input = await fetchInput(variant);
@@ -70,6 +70,17 @@ const methods = {
   async runTensorflow() {
     const start = performance.now();
     const logits = await graph(input.data, input.side);
+    return { milliseconds: performance.now() - start, error: errorOf(logits, input.expected) };
+  },
+
+  async loadTract(variant) {
+    tract ??= await import('/tract/tract_peer.js');
+    await tract.default();
+    model = new tract.Graph(new Uint8Array(await (await fetch(`/models/${variant}.onnx`)).arrayBuffer()), input.side);
+  },
+  async runTract() {
+    const start = performance.now();
+    const logits = model.run(input.data);
     return { milliseconds: performance.now() - start, error: errorOf(logits, input.expected) };
   },
 };

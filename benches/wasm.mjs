@@ -1,11 +1,11 @@
-// Times the CPU engine against the WASM back ends of ONNX Runtime Web and TensorFlow.js, in turn in one worker of one
+// Times the CPU engine against ONNX Runtime Web, TensorFlow.js and tract in WebAssembly, in turn in one worker of one
 // headless Chromium, on the same weights and input; checks all logits.
 //
 //   node benches/wasm.mjs MODELS [--variants 002,008,032,040] [--threads 1,2] [--runs 15] [--flavour relaxed]
-//                         [--peers ort,tensorflow] [--no-peer] [--int8] [--profile]
+//                         [--peers ort,tensorflow,tract] [--no-peer] [--int8] [--profile]
 //
-// MODELS is a folder written by benches/export.py. The peers need `npm ci --prefix benches`; --int8
-// needs NAME-int8.safetensors of examples/quantize.rs beside the models.
+// MODELS is a folder written by benches/export.py. The peers need `npm ci --prefix benches`, tract
+// (which has one thread) `./build.sh bench`; --int8 needs NAME-int8.safetensors of examples/quantize.rs beside the models.
 // The peak is that of ten independent chains of multiply-adds in the same worker; it and the times of steps come from
 // the flavours with integers, which measure and compute floats by the same kernels.
 import path from 'node:path';
@@ -33,7 +33,7 @@ const runs = Number(values.runs);
 const against = values['no-peer'] ? [] : values.peers.split(',');
 const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
 const fixed = (number, digits = 1) => number.toFixed(digits).padStart(7);
-const names = { ort: 'ONNX Runtime', tensorflow: 'TensorFlow.js' };
+const names = { ort: 'ONNX Runtime', tensorflow: 'TensorFlow.js', tract: 'tract' };
 const title = (name) => name[0].toUpperCase() + name.slice(1);
 
 /** Largest error of logits, of the largest logit, that a float engine may have. */
@@ -50,6 +50,7 @@ const server = await serve(path.join(repository, 'benches'), {
     '/lib/': path.join(repository, 'www/lib'),
     '/models/': models,
     '/tensorflow/': tensorflow,
+    '/tract/': path.join(repository, 'dist/tract'),
     '/node_modules/': path.join(repository, 'benches/node_modules'),
   },
 });
