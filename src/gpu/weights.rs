@@ -54,7 +54,8 @@ impl Weights {
             if let Op::Conv(conv) = &step.op {
                 let key = &conv.weights.conv;
                 let scaled = read(index, conv, step.y.channels)?;
-                let expected = step.y.channels * (step.x.channels / conv.groups) * conv.kernel * conv.kernel;
+                // Each weight multiplies once for each pixel.
+                let expected = step.macs() as usize / step.y.pixels();
                 if scaled.weight.len() != expected {
                     return Err(Error::BadModel(format!(
                         "`{key}` has {} weights, expected {expected}",

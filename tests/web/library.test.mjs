@@ -492,6 +492,7 @@ test('WebGPU: right, with a self-test; lost devices are made anew, then WASM tak
       globalThis.refuseDevices = true;
       auto.second = answer(await fast.classify(picture));
       auto.info = fast.info.backend;
+      auto.adapter = fast.info.adapter;
       return { insisted, auto, slow, unhandled };
     });
     for (const { top, backend, backendReason } of [insisted.first, insisted.second, insisted.third, insisted.fourth, auto.first]) {
@@ -507,6 +508,7 @@ test('WebGPU: right, with a self-test; lost devices are made anew, then WASM tak
     assert.equal(auto.second.backend, 'wasm');
     assert.match(auto.second.backendReason, /^WebGPU failed: /);
     assert.equal(auto.info, 'wasm');
+    assert.equal(auto.adapter, null);
     assertCat(auto.second.top, 1e-3, 'after the loss');
     assert.deepEqual(unhandled, []);
   });

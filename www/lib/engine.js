@@ -177,7 +177,7 @@ export class Engine {
     const { golden, integers, ...info } = JSON.parse(this.#net.info());
     if (this.#labels) info.labels = this.#labels;
     const reasons = { backendReason: this.#reason, threadsReason: this.#threads.reason, precisionReason: this.#precisionReason };
-    return { ...info, ...reasons, precision: integers ? 'int8' : this.#precision, flavour: this.#flavour };
+    return { adapter: null, ...info, ...reasons, precision: integers ? 'int8' : this.#precision, flavour: this.#flavour };
   }
 
   /**

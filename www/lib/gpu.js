@@ -154,6 +154,7 @@ export async function createOnGpu(model, glue, { precision, onPart, device }) {
 
 /** A trap in a task of its own never answers the call that waits for it, but the realm is told. */
 function orTrap(promise) {
+  if (typeof addEventListener !== 'function') return promise;
   return new Promise((resolve, reject) => {
     const trap = (event) => {
       if (!(event.error instanceof WebAssembly.RuntimeError)) return;
