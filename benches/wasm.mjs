@@ -1,5 +1,5 @@
 // Times the CPU engine against ONNX Runtime Web, TensorFlow.js and tract in WebAssembly, in turn in one worker of one
-// headless Chromium, on the same weights and input; checks all logits.
+// headless Chromium, some runs each, on the same weights and input; checks all logits.
 //
 //   node benches/wasm.mjs MODELS [--variants 002,008,032,040] [--threads 1,2] [--runs 15] [--flavour relaxed]
 //                         [--peers ort,tensorflow,tract] [--no-peer] [--int8] [--profile]
@@ -36,6 +36,13 @@ const fixed = (number, digits = 1) => number.toFixed(digits).padStart(7);
 const names = { ort: 'ONNX Runtime', tensorflow: 'TensorFlow.js', tract: 'tract' };
 const title = (name) => name[0].toUpperCase() + name.slice(1);
 
+/** Milliseconds of warm-up an engine: the optimising compiler has threads of its own, which two cores would share. */
+const WARM_UP = 1500;
+/**
+ * Runs of an engine before it is the next one's turn, after one that does not count: it wakes the engine's threads,
+ * which may take Linux several milliseconds on two cores, and ends the other engine's looking for work.
+ */
+const IN_A_ROW = 5;
 /** Largest error of logits, of the largest logit, that a float engine may have. */
 const LIMIT = 1e-4;
 
@@ -65,7 +72,7 @@ async function openPage() {
   return { page, call: (...message) => page.evaluate((message) => window.call(...message), message) };
 }
 
-/** Pairs of runs of ours and each peer, after the optimising compilers are through. */
+/** Runs of ours and each peer, after the optimising compilers are through. */
 async function compare(variant, threads, { int8 = false } = {}) {
   const { page, call } = await openPage();
   await call('prepare', variant);
@@ -76,11 +83,18 @@ async function compare(variant, threads, { int8 = false } = {}) {
   const engines = ['ours', ...against];
   const times = Object.fromEntries(engines.map((name) => [name, []]));
   const errors = Object.fromEntries(engines.map((name) => [name, 0]));
-  for (let i = -6; i < runs; i++) {
+  const take = async (name) => {
+    const { milliseconds, error } = await call(`run${title(name)}`);
+    errors[name] = Math.max(errors[name], error);
+    return milliseconds;
+  };
+  for (const name of engines) {
+    for (const start = performance.now(); performance.now() < start + WARM_UP; ) await take(name);
+  }
+  while (times.ours.length < runs) {
     for (const name of engines) {
-      const { milliseconds, error } = await call(`run${title(name)}`);
-      errors[name] = Math.max(errors[name], error);
-      if (i >= 0) times[name].push(milliseconds);
+      await take(name);
+      for (let i = 0; i < IN_A_ROW; i++) times[name].push(await take(name));
     }
   }
   const peak = await call('peak', `${values.flavour}-int8`);

@@ -10,6 +10,7 @@ use crate::arch::Conv;
 use crate::weights::Folded;
 #[cfg(feature = "int8")]
 use crate::weights::Quantized;
+use std::ops::Range;
 
 /// A view of a value for reading: pixel `p`, channel `c` is `data[p * row + first + c]`.
 #[derive(Clone, Copy)]
@@ -189,7 +190,10 @@ impl PackedConv {
     pub fn scratch_elements(&self, width: usize) -> usize {
         match &self.kernel {
             Kernel::Winograd(winograd) => winograd.scratch_elements(width),
-            Kernel::Patch(packed) => PATCH_PIXELS * packed.first().map_or(0, |packed| packed.depth),
+            Kernel::Patch(packed) => {
+                let depth = packed.first().map_or(0, |packed| packed.depth);
+                PATCH_PIXELS * depth * groups_at_once(depth).min(packed.len())
+            }
             #[cfg(feature = "int8")]
             Kernel::Int8(packed) => packed.scratch_elements(),
             Kernel::Depthwise(depthwise) => depthwise.scratch_elements(),
@@ -247,44 +251,66 @@ impl PackedConv {
         let pixels = y.len() / epilogue.row;
         let channels = x.channels / packed.len();
         let group_out = self.channels_out / packed.len();
+        let depth = channels * self.size * self.size;
+        let at_once = groups_at_once(depth);
         for start in (0..pixels).step_by(PATCH_PIXELS) {
             let rows = PATCH_PIXELS.min(pixels - start);
-            for (group, packed) in packed.iter().enumerate() {
-                let depth = packed.depth;
+            for (block, packed) in packed.chunks(at_once).enumerate() {
+                let first = block * at_once;
                 for m in 0..rows {
                     let pixel = before + start + m;
                     let (row, column) = (pixel / width, pixel % width);
-                    let patch = &mut scratch[m * depth..(m + 1) * depth];
-                    self.gather(x, group * channels, channels, row, column, patch);
+                    let channels = first * channels..(first + packed.len()) * channels;
+                    self.gather(x, channels, depth, row, column, &mut scratch[m * depth..]);
                 }
-                let rows = Rows { data: scratch, stride: depth, count: rows };
-                multiply(rows, packed, y, (start, before + start), group * group_out, epilogue);
+                let of_group = scratch.chunks(PATCH_PIXELS * depth);
+                for ((packed, data), group) in packed.iter().zip(of_group).zip(first..) {
+                    let rows = Rows { data, stride: depth, count: rows };
+                    multiply(rows, packed, y, (start, before + start), group * group_out, epilogue);
+                }
             }
         }
     }
 
-    /// Copies the patch under one output, `[tap][channel]`, with zeros for the padding.
+    /// Copies the patch under one output, `[tap][channel]`, with zeros for the padding, for each group that
+    /// has part of the channels; groups are a block of patches of `depth` apart.
     #[inline(always)]
     fn gather(
         &self,
         x: &Operand,
-        first: usize,
-        channels: usize,
+        channels: Range<usize>,
+        depth: usize,
         row: usize,
         column: usize,
-        patch: &mut [f32],
+        patches: &mut [f32],
     ) {
-        let (size, stride, padding) = (self.size, self.stride, self.size / 2);
-        for (tap, to) in patch.chunks_exact_mut(channels).enumerate() {
-            let (r, c) = (
-                (row * stride + tap / size).wrapping_sub(padding),
-                (column * stride + tap % size).wrapping_sub(padding),
-            );
-            if r < x.height && c < x.width {
-                let at = (r * x.width + c) * x.row + x.first + first;
-                copy(&x.data[at..at + channels], to);
-            } else {
-                to.fill(0.0);
+        let (size, padding) = (self.size, self.size / 2);
+        let of_group = depth / (size * size);
+        let left = (column * self.stride).wrapping_sub(padding);
+        // A filter's row of all channels lies in one piece.
+        let in_one = of_group == x.row && left < x.width && left + size <= x.width;
+        let (taps, of_tap) = if in_one { (1, size * of_group) } else { (size, of_group) };
+        for tap_row in 0..size {
+            let r = (row * self.stride + tap_row).wrapping_sub(padding);
+            for tap in 0..taps {
+                let c = left.wrapping_add(tap);
+                let to = tap_row * size * of_group + tap * of_tap;
+                let patches = patches.chunks_mut(PATCH_PIXELS * depth);
+                if r < x.height && c < x.width {
+                    let at = (r * x.width + c) * x.row + x.first;
+                    let from = if in_one {
+                        &x.data[at..at + of_tap]
+                    } else {
+                        &x.data[at + channels.start..at + channels.end]
+                    };
+                    for (from, patch) in from.chunks_exact(of_tap).zip(patches) {
+                        copy(from, &mut patch[to..to + of_tap]);
+                    }
+                } else {
+                    for patch in patches.take(channels.len() / of_group) {
+                        patch[to..to + of_tap].fill(0.0);
+                    }
+                }
             }
         }
     }
@@ -339,7 +365,14 @@ impl PackedConv {
 /// Pixels that make whole tiles of a product.
 const UNIT_PIXELS: usize = 4;
 /// Pixels gathered at a time.
-const PATCH_PIXELS: usize = 16;
+const PATCH_PIXELS: usize = 12;
+/// Elements of the patches of some groups that are gathered together, a small part of the second-level cache.
+const PATCH_ELEMENTS: usize = 16 * 1024;
+
+/// Groups whose patches are gathered together: where a tap lies is found out once for all of them.
+fn groups_at_once(depth: usize) -> usize {
+    (PATCH_ELEMENTS / (PATCH_PIXELS * depth)).max(1)
+}
 
 /// Multiplies rows by the packed weights, with the epilogue. Row 0 is y's pixel `pixel`, and pixel
 /// `absolute` of the whole value; column 0 is y's channel `channel`.

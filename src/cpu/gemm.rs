@@ -1,19 +1,19 @@
 //! The matrix product every convolution comes down to: rows of x (a pixel's channels, a gathered
 //! patch, a Winograd tile) times packed weights.
 //!
-//! A tile is 4 rows x 8 columns: 8 accumulators, two weight vectors and one broadcast stay in the 16
-//! vector registers that engines have; 6 x 8 and 4 x 12 spill. Five rows still fit, so that a
-//! remainder of one row joins the last tile instead of running alone.
+//! A tile is 6 rows x 8 columns: 12 accumulators, two weight vectors and one broadcast are the 15 vector
+//! registers that engines have left of 16. Eight accumulators would do with two multiply-adds a cycle of a
+//! latency of four, but only if none was ever late.
 
 use super::f32x4::F32x4;
 
 /// Rows and results that are in use together: a quarter of a second-level cache of 1 MiB.
 const CACHED_ELEMENTS: usize = 64 * 1024;
 /// Fewest and most rows that pass by a block of weights.
-const MIN_ROWS: usize = 64;
-const MAX_ROWS: usize = 512;
+const MIN_ROWS: usize = 60;
+const MAX_ROWS: usize = 510;
 /// Rows of the largest tile.
-const TILE_ROWS: usize = 5;
+const TILE_ROWS: usize = 6;
 /// Columns of the usual tile.
 const COLUMNS: usize = 8;
 
@@ -88,9 +88,6 @@ pub struct Rows<'a> {
     pub count: usize,
 }
 
-/// Sums of a tile's rows: one or two vectors of columns.
-type Sums = [[F32x4; 2]; TILE_ROWS];
-
 /// Multiplies the rows by the packed matrix and hands each row of a block of columns to
 /// `finish(row, first column, columns left, sums)`; of the eight sums those beyond the columns left
 /// mean nothing.
@@ -99,8 +96,9 @@ type Sums = [[F32x4; 2]; TILE_ROWS];
 /// in the second while blocks do.
 #[inline(always)]
 pub fn product(rows: Rows, packed: &Packed, mut finish: impl FnMut(usize, usize, usize, [F32x4; 2])) {
-    let mut sums: Sums = [[F32x4::splat(0.0); 2]; TILE_ROWS];
-    let at_once = (CACHED_ELEMENTS / (packed.depth + packed.columns)).clamp(MIN_ROWS, MAX_ROWS);
+    let mut sums = [[0.0; 4]; TILE_ROWS * 2];
+    let at_once = CACHED_ELEMENTS / (packed.depth + packed.columns);
+    let at_once = (at_once / TILE_ROWS * TILE_ROWS).clamp(MIN_ROWS, MAX_ROWS);
     for start in (0..rows.count).step_by(at_once) {
         let end = (start + at_once).min(rows.count);
         for first in (0..packed.columns).step_by(COLUMNS) {
@@ -109,9 +107,9 @@ pub fn product(rows: Rows, packed: &Packed, mut finish: impl FnMut(usize, usize,
             while row < end {
                 let count = tile_rows(end - row);
                 let x = &rows.data[row * rows.stride..];
-                multiply_tile(count, x, rows.stride, packed.depth, block, &mut sums);
-                for (m, &sums) in sums[..count].iter().enumerate() {
-                    finish(row + m, first, left, sums);
+                multiply_tile(count, x, rows.stride, packed.depth, block, sums.as_flattened_mut(), COLUMNS);
+                for (m, [low, high]) in sums.as_chunks().0[..count].iter().enumerate() {
+                    finish(row + m, first, left, [F32x4::load(low), F32x4::load(high)]);
                 }
                 row += count;
             }
@@ -119,40 +117,70 @@ pub fn product(rows: Rows, packed: &Packed, mut finish: impl FnMut(usize, usize,
     }
 }
 
-/// Rows of the next tile: five as they are, six as three and three, seven as four and three, so that
-/// no row runs alone, where a multiplication would wait for the last one.
+/// The product of few rows as it is: row `r` goes to `to[r * stride..]`, in whole vectors.
+pub fn product_as_it_is(rows: Rows, packed: &Packed, to: &mut [f32], stride: usize) {
+    for first in (0..packed.columns).step_by(COLUMNS) {
+        let block = packed.block(first);
+        let mut row = 0;
+        while row < rows.count {
+            let count = tile_rows(rows.count - row);
+            let (x, to) = (&rows.data[row * rows.stride..], &mut to[row * stride + first..]);
+            multiply_tile(count, x, rows.stride, packed.depth, block, to, stride);
+            row += count;
+        }
+    }
+}
+
+/// Rows of the next tile: six, but of a remainder of seven to eleven half, because the fewer rows the more
+/// a multiplication waits for the last one.
 #[inline(always)]
 fn tile_rows(left: usize) -> usize {
     match left {
-        1..=3 | 5 => left,
-        6 => 3,
-        _ => 4,
+        1..=6 => left,
+        7..=11 => left / 2,
+        _ => 6,
     }
 }
 
 #[inline(always)]
-fn multiply_tile(rows: usize, x: &[f32], stride: usize, depth: usize, block: &[f32], sums: &mut Sums) {
+fn multiply_tile(
+    rows: usize,
+    x: &[f32],
+    stride: usize,
+    depth: usize,
+    block: &[f32],
+    to: &mut [f32],
+    to_stride: usize,
+) {
     let one_vector = block.len() == depth * 4;
     match (rows, one_vector) {
-        (1, false) => tile::<1, 2>(x, stride, block, sums),
-        (2, false) => tile::<2, 2>(x, stride, block, sums),
-        (3, false) => tile::<3, 2>(x, stride, block, sums),
-        (4, false) => tile::<4, 2>(x, stride, block, sums),
-        (_, false) => tile::<5, 2>(x, stride, block, sums),
-        (1, true) => tile::<1, 1>(x, stride, block, sums),
-        (2, true) => tile::<2, 1>(x, stride, block, sums),
-        (3, true) => tile::<3, 1>(x, stride, block, sums),
-        (4, true) => tile::<4, 1>(x, stride, block, sums),
-        (_, true) => tile::<5, 1>(x, stride, block, sums),
+        (1, false) => tile::<1, 2>(x, stride, block, to, to_stride),
+        (2, false) => tile::<2, 2>(x, stride, block, to, to_stride),
+        (3, false) => tile::<3, 2>(x, stride, block, to, to_stride),
+        (4, false) => tile::<4, 2>(x, stride, block, to, to_stride),
+        (5, false) => tile::<5, 2>(x, stride, block, to, to_stride),
+        (_, false) => tile::<6, 2>(x, stride, block, to, to_stride),
+        (1, true) => tile::<1, 1>(x, stride, block, to, to_stride),
+        (2, true) => tile::<2, 1>(x, stride, block, to, to_stride),
+        (3, true) => tile::<3, 1>(x, stride, block, to, to_stride),
+        (4, true) => tile::<4, 1>(x, stride, block, to, to_stride),
+        (5, true) => tile::<5, 1>(x, stride, block, to, to_stride),
+        (_, true) => tile::<6, 1>(x, stride, block, to, to_stride),
     }
 }
 
-/// `to[m][n] = sum over k of x[m * stride + k] * block[k][n]`
+/// `to[m * to_stride + n] = sum over k of x[m * stride + k] * block[k][n]`
 ///
-/// A function of its own, so that nothing else wants a register in the loop; and one step at a time:
-/// unrolled, the compiler loads a whole stretch of x ahead and spills.
+/// A function of its own, so that nothing else wants a register in the loop, and a row after the other,
+/// so that one broadcast is in use; unrolled, engines load a whole stretch ahead and spill.
 #[inline(never)]
-fn tile<const M: usize, const N: usize>(x: &[f32], stride: usize, block: &[f32], to: &mut Sums) {
+fn tile<const M: usize, const N: usize>(
+    x: &[f32],
+    stride: usize,
+    block: &[f32],
+    to: &mut [f32],
+    to_stride: usize,
+) {
     let (weights, _) = block.as_chunks::<4>().0.as_chunks::<N>();
     let depth = weights.len();
     let x: [&[f32]; M] = std::array::from_fn(|m| &x[m * stride..][..depth]);
@@ -167,6 +195,9 @@ fn tile<const M: usize, const N: usize>(x: &[f32], stride: usize, block: &[f32],
         }
     }
     for m in 0..M {
-        to[m] = [sums[m][0], sums[m][N - 1]];
+        let to = &mut to[m * to_stride..][..4 * N].as_chunks_mut().0;
+        for n in 0..N {
+            sums[m][n].store(&mut to[n]);
+        }
     }
 }

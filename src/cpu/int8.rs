@@ -10,8 +10,8 @@ use crate::weights::Quantized;
 
 /// Columns of a block: two vectors of sums.
 const COLUMNS: usize = 8;
-/// Rows of a tile: with eight sums, two vectors of weights and one of x, 11 of 16 registers.
-const TILE_ROWS: usize = 4;
+/// Rows of a tile: with twelve sums, two vectors of weights and one of x, 15 of 16 registers.
+const TILE_ROWS: usize = 6;
 /// Elements that are quantized at a time, so that they are in the first-level cache when they are read.
 const CACHED_ELEMENTS: usize = 16 * 1024;
 
@@ -140,7 +140,9 @@ impl Int8 {
                     1 => tile::<1>(x, self.depth, block, &mut sums),
                     2 => tile::<2>(x, self.depth, block, &mut sums),
                     3 => tile::<3>(x, self.depth, block, &mut sums),
-                    _ => tile::<4>(x, self.depth, block, &mut sums),
+                    4 => tile::<4>(x, self.depth, block, &mut sums),
+                    5 => tile::<5>(x, self.depth, block, &mut sums),
+                    _ => tile::<6>(x, self.depth, block, &mut sums),
                 }
                 for (m, sums) in sums[..count].iter().enumerate() {
                     let pixels = (pixel + row + m, absolute + row + m);

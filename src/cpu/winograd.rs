@@ -7,7 +7,7 @@
 
 use super::conv::{Epilogue, Operand};
 use super::f32x4::F32x4;
-use super::gemm::{Packed, Rows, product};
+use super::gemm::{Packed, Rows, product_as_it_is};
 
 /// Tiles are transformed so many at a time that both buffers of a group fit in half of the
 /// second-level cache.
@@ -59,7 +59,24 @@ impl Winograd {
 
     /// Elements of scratch memory that [`Winograd::run`] needs for rows of `width` outputs.
     pub fn scratch_elements(&self, width: usize) -> usize {
-        N * N * ((self.tiles_at_once(width) + 1) * (self.padded_in() + self.padded_out()))
+        let (padded_in, padded_out) = (self.padded_in(), self.padded_out());
+        let row = N * N * width.div_ceil(T) * (padded_in + padded_out);
+        // Both buffers, as much again for one tile, and a pixel of zeros.
+        2 * row.max(SCRATCH_ELEMENTS) + padded_in.max(self.groups() * self.channels_in)
+    }
+
+    fn groups(&self) -> usize {
+        self.packed.len() / (N * N)
+    }
+
+    /// Groups that are transformed together, so that the transforms' loops over channels are long: as many as
+    /// the scratch budget allows, if each has whole vectors.
+    fn groups_at_once(&self, tiles: usize) -> usize {
+        let (channels_in, channels_out) = (self.channels_in, self.channels_out);
+        if channels_in % 4 != 0 || channels_out % 4 != 0 {
+            return 1;
+        }
+        (SCRATCH_ELEMENTS / (N * N * tiles * (channels_in + channels_out))).clamp(1, self.groups())
     }
 
     /// Channels of a group in the buffers, where rows are whole vectors.
@@ -91,27 +108,37 @@ impl Winograd {
         let (width, rows) = (x.width, y.len() / (x.width * epilogue.row));
         let across = width.div_ceil(T);
         let block_rows = self.tiles_at_once(width) / across;
-        let (padded_in, padded_out) = (self.padded_in(), self.padded_out());
-        let (temporary, scratch) = scratch.split_at_mut(N * N * (padded_in + padded_out));
         for tile_row in (0..rows.div_ceil(T)).step_by(block_rows) {
             let tiles = block_rows.min(rows.div_ceil(T) - tile_row) * across;
-            let (inputs, outputs) = scratch.split_at_mut(N * N * tiles * padded_in);
-            for (group, packed) in self.packed.chunks_exact(N * N).enumerate() {
+            let at_once = self.groups_at_once(tiles);
+            for (block, packed) in self.packed.chunks(N * N * at_once).enumerate() {
+                // Channels of these groups, as they are and in the buffers.
+                let groups = packed.len() / (N * N);
+                let channels_out = groups * self.channels_out;
+                let row_in = (groups * self.channels_in).next_multiple_of(4);
+                let row_out = channels_out.next_multiple_of(4);
+                let (zeros, scratch) = scratch.split_at_mut(row_in);
+                zeros.fill(0.0);
+                let (temporary, scratch) = scratch.split_at_mut(N * N * row_in.max(row_out));
+                let (inputs, outputs) = scratch.split_at_mut(N * N * tiles * row_in);
                 for t in 0..tiles {
                     let (row, column) = (first_row + (tile_row + t / across) * T, t % across * T);
-                    let first = x.first + group * self.channels_in;
-                    let to = &mut inputs[t * padded_in..];
-                    transform_input(x, first, row, column, temporary, to, padded_in, tiles * padded_in);
+                    let first = x.first + block * at_once * self.channels_in;
+                    let to = &mut inputs[t * row_in..];
+                    transform_input(x, first, row, column, zeros, temporary, to, tiles * row_in);
                 }
-                for (frequency, packed) in packed.iter().enumerate() {
-                    let inputs = &inputs[frequency * tiles * padded_in..];
-                    let outputs = &mut outputs[frequency * tiles * padded_out..][..tiles * padded_out];
-                    multiply(
-                        Rows { data: inputs, stride: padded_in, count: tiles },
-                        packed,
-                        outputs,
-                        padded_out,
-                    );
+                for (group, packed) in packed.chunks_exact(N * N).enumerate() {
+                    let (first_in, first_out) = (group * self.channels_in, group * self.channels_out);
+                    for (frequency, packed) in packed.iter().enumerate() {
+                        let data = &inputs[frequency * tiles * row_in + first_in..];
+                        let outputs = &mut outputs[frequency * tiles * row_out + first_out..];
+                        product_as_it_is(
+                            Rows { data, stride: row_in, count: tiles },
+                            packed,
+                            outputs,
+                            row_out,
+                        );
+                    }
                 }
                 for t in 0..tiles {
                     let (row, column) = ((tile_row + t / across) * T, t % across * T);
@@ -121,11 +148,11 @@ impl Winograd {
                         width,
                         rows: T.min(rows - row),
                         columns: T.min(width - column),
-                        channel: group * self.channels_out,
-                        channels: self.channels_out,
+                        channel: block * at_once * self.channels_out,
+                        channels: channels_out,
                     };
-                    let from = &outputs[t * padded_out..];
-                    transform_output(from, tiles * padded_out, temporary, y, &place, epilogue);
+                    let from = &outputs[t * row_out..];
+                    transform_output(from, tiles * row_out, temporary, y, &place, epilogue);
                 }
             }
         }
@@ -145,41 +172,51 @@ fn transform_filter(taps: &[f32; 9], to: &mut [f32], plane: usize) {
     }
 }
 
-/// `B^T d B` of one tile for a group's channels, `channels` of them with the padding: frequency `f`
-/// goes to `to[f * plane..]`. Rows are transformed into `temporary`, columns from there; the loops run
-/// over channels, so that six vectors are in registers and not 36.
+/// `B^T d B` of one tile for some groups' channels, as many as there are `zeros`, which stand for pixels
+/// outside: frequency `f` goes to `to[f * plane..]`. Rows are transformed into `temporary`, columns from
+/// there; the loops run over channels, so that six vectors are in registers and not 36, and over slices
+/// of one length, so that the length is looked at once.
 #[inline(never)]
 fn transform_input(
     x: &Operand,
     first: usize,
     row: usize,
     column: usize,
+    zeros: &[f32],
     temporary: &mut [f32],
     to: &mut [f32],
-    channels: usize,
     plane: usize,
 ) {
+    let channels = zeros.len();
     let vectors = channels / 4;
-    let zeros = [0.0; 4];
-    for a in 0..N {
+    let (temporary, _) = temporary.as_chunks_mut::<4>().0.as_chunks_mut::<N>();
+    for (a, temporary) in temporary.chunks_exact_mut(vectors).take(N).enumerate() {
         let r = (row + a).wrapping_sub(1);
         let pixels: [&[[f32; 4]]; N] = std::array::from_fn(|b| {
             let c = (column + b).wrapping_sub(1);
             let inside = r < x.height && c < x.width;
             // The slot is padded, so that the last vector of the last pixel is all there.
-            let data =
-                if inside { &x.data[(r * x.width + c) * x.row + first..][..channels] } else { &[][..] };
-            data.as_chunks::<4>().0
+            let data = if inside { &x.data[(r * x.width + c) * x.row + first..][..channels] } else { zeros };
+            &data.as_chunks().0[..vectors]
         });
-        for v in 0..vectors {
-            let d = pixels.map(|pixel| F32x4::load(pixel.get(v).unwrap_or(&zeros)));
-            store_each(input_transform_row(d), temporary, (a * N * vectors + v) * 4, channels);
+        for (v, to) in temporary.iter_mut().enumerate() {
+            store_each(input_transform_row(pixels.map(|pixel| F32x4::load(&pixel[v]))), to);
         }
     }
+    let mut rows = temporary.chunks_exact(vectors);
+    let rows: [&[[[f32; 4]; N]]; N] = std::array::from_fn(|_| rows.next().unwrap_or_default());
     for b in 0..N {
+        let mut planes = to.chunks_mut(plane).skip(b).step_by(N);
+        let planes: [&mut [[f32; 4]]; N] = std::array::from_fn(|_| {
+            let plane = planes.next().unwrap_or_default();
+            &mut plane.as_chunks_mut().0[..vectors]
+        });
         for v in 0..vectors {
-            let d = load_each(temporary, (b * vectors + v) * 4, N * channels);
-            store_each(input_transform_row(d), to, b * plane + v * 4, N * plane);
+            let d = rows.map(|row| F32x4::load(&row[v][b]));
+            let values = input_transform_row(d);
+            for n in 0..N {
+                values[n].store(&mut planes[n][v]);
+            }
         }
     }
 }
@@ -194,12 +231,12 @@ struct Place {
     /// Outputs of the tile that exist.
     rows: usize,
     columns: usize,
-    /// First channel of the group, and how many it has.
+    /// First channel of the groups, and how many they have.
     channel: usize,
     channels: usize,
 }
 
-/// `A^T m A` of one tile for a group's channels, with the epilogue.
+/// `A^T m A` of one tile for some groups' channels, with the epilogue.
 #[inline(never)]
 fn transform_output(
     from: &[f32],
@@ -209,56 +246,68 @@ fn transform_output(
     place: &Place,
     epilogue: &Epilogue,
 ) {
-    let channels = place.channels.next_multiple_of(4);
-    for a in 0..N {
-        for at in (0..channels).step_by(4) {
-            let m = load_each(from, a * N * plane + at, plane);
-            store_each(output_transform_row(m), temporary, a * T * channels + at, channels);
+    let vectors = place.channels.div_ceil(4);
+    let (temporary, _) = temporary.as_chunks_mut::<4>().0.as_chunks_mut::<T>();
+    let mut planes = from.chunks(plane);
+    for temporary in temporary.chunks_exact_mut(vectors).take(N) {
+        let row: [&[[f32; 4]]; N] = std::array::from_fn(|_| {
+            let plane = planes.next().unwrap_or_default();
+            &plane.as_chunks().0[..vectors]
+        });
+        for (v, to) in temporary.iter_mut().enumerate() {
+            store_each(output_transform_row(row.map(|plane| F32x4::load(&plane[v]))), to);
         }
     }
+    let mut rows = temporary.chunks_exact(vectors);
+    let rows: [&[[[f32; 4]; T]]; N] = std::array::from_fn(|_| rows.next().unwrap_or_default());
     for c in 0..place.columns {
-        for at in (0..channels).step_by(4) {
-            let m = load_each(temporary, c * channels + at, T * channels);
-            let left = place.channels - at;
-            for (r, sum) in output_transform_row(m).into_iter().enumerate() {
-                if r < place.rows {
-                    let pixel = r * place.width + c;
-                    let pixels = (place.pixel + pixel, place.absolute + pixel);
-                    epilogue.finish(y, pixels, place.channel + at, left, sum);
-                }
+        let sums = |v: usize| output_transform_row(rows.map(|row| F32x4::load(&row[v][c])));
+        let whole = if epilogue.residual.is_some() { 0 } else { place.channels / 4 };
+        finish_column(y, place, c, whole, epilogue, sums);
+        for v in whole..vectors {
+            let left = place.channels - v * 4;
+            for (r, sum) in sums(v).into_iter().enumerate().take(place.rows) {
+                let pixel = r * place.width + c;
+                let pixels = (place.pixel + pixel, place.absolute + pixel);
+                epilogue.finish(y, pixels, place.channel + v * 4, left, sum);
             }
         }
     }
 }
 
-/// The product of one frequency, written as it is in rows of whole vectors.
-#[inline(never)]
-fn multiply(rows: Rows, packed: &Packed, outputs: &mut [f32], stride: usize) {
-    product(rows, packed, |tile, first, left, [low, high]| {
-        let to = &mut outputs[tile * stride + first..];
-        if left > 4 {
-            store(high, &mut to[4..]);
-        }
-        store(low, to);
+/// The first `vectors` vectors of channels of a column of a tile, all whole and without a residual: the
+/// epilogue without a look at each.
+#[inline(always)]
+fn finish_column(
+    y: &mut [f32],
+    place: &Place,
+    column: usize,
+    vectors: usize,
+    epilogue: &Epilogue,
+    sums: impl Fn(usize) -> [F32x4; T],
+) {
+    let floor = F32x4::splat(epilogue.floor);
+    let bias = &epilogue.bias[place.channel..].as_chunks::<4>().0[..vectors];
+    let at = (place.pixel + column) * epilogue.row + epilogue.first + place.channel;
+    let mut lines = y[at..].chunks_mut(place.width * epilogue.row).take(place.rows);
+    // Lines that the tile has beyond the last one of y are empty.
+    let mut lines: [&mut [[f32; 4]]; T] = std::array::from_fn(|_| {
+        lines.next().map_or(&mut [][..], |line| &mut line.as_chunks_mut().0[..vectors])
     });
+    for v in 0..vectors {
+        let bias = F32x4::load(&bias[v]);
+        for (sum, line) in sums(v).into_iter().zip(&mut lines) {
+            if let Some(to) = line.get_mut(v) {
+                sum.add(bias).max(floor).store(to);
+            }
+        }
+    }
 }
 
 #[inline(always)]
-fn store(value: F32x4, to: &mut [f32]) {
-    value.store(to.first_chunk_mut().expect("buffers are padded to whole vectors"));
-}
-
-#[inline(always)]
-fn load_each(from: &[f32], at: usize, stride: usize) -> [F32x4; N] {
-    let from = &from[at..at + (N - 1) * stride + 4];
-    std::array::from_fn(|n| F32x4::load(from[n * stride..].first_chunk().expect("cut to size above")))
-}
-
-#[inline(always)]
-fn store_each<const M: usize>(values: [F32x4; M], to: &mut [f32], at: usize, stride: usize) {
-    let to = &mut to[at..at + (M - 1) * stride + 4];
-    for (n, value) in values.into_iter().enumerate() {
-        store(value, &mut to[n * stride..]);
+fn store_each<const M: usize>(values: [F32x4; M], to: &mut [[f32; 4]; M]) {
+    for (value, to) in values.into_iter().zip(to) {
+        value.store(to);
     }
 }
 
