@@ -124,7 +124,7 @@ impl Tensor {
     pub fn row_major(&self, place: &[u8]) -> Vec<u8> {
         let size = self.dtype.size();
         let element = |index: usize| &place[index * size..][..size];
-        strided_indices(&self.shape, &self.strides).flat_map(element).copied().collect()
+        strided_indices(&self.shape, &self.strides, 0..self.len()).flat_map(element).copied().collect()
     }
 }
 
@@ -204,6 +204,45 @@ pub struct Folded {
     pub weight: Vec<f32>,
     /// `[channels_out]`
     pub bias: Vec<f32>,
+}
+
+/// A convolution with its batch norm folded in, whose weight is read some filters at a time.
+pub struct Folding<'a> {
+    checkpoint: &'a Checkpoint,
+    tensor: &'a Tensor,
+    /// Of the weight.
+    name: String,
+    norm: Vec<ScaleAndShift>,
+}
+
+impl Folding<'_> {
+    /// `[channels_out]`
+    #[must_use]
+    pub fn bias(&self) -> Vec<f32> {
+        self.norm.iter().map(|&(_, shift)| shift as f32).collect()
+    }
+
+    /// Numbers of a filter, `channels_in / groups * kernel * kernel`.
+    #[must_use]
+    pub fn filter_len(&self) -> usize {
+        self.tensor.len() / self.norm.len()
+    }
+
+    /// The filters of some output channels, one after the other.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`].
+    pub fn filters(&self, channels: Range<usize>) -> Result<Vec<f32>> {
+        let len = self.filter_len();
+        let range = channels.start * len..channels.end * len;
+        let mut filters = self.checkpoint.read_part(&self.name, self.tensor, range)?;
+        for (filter, &(scale, _)) in filters.chunks_exact_mut(len).zip(&self.norm[channels]) {
+            for w in filter {
+                *w = (f64::from(*w) * scale) as f32;
+            }
+        }
+        Ok(filters)
+    }
 }
 
 impl Checkpoint {
@@ -401,21 +440,28 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::NotFinite`] for NaN or infinity, [`Error::WrongKeys`] where there is no such tensor.
     pub fn read(&self, name: &str) -> Result<Vec<f32>> {
-        let Some(tensor) = self.tensors.get(name) else {
-            return Err(Error::WrongKeys {
-                network: "this network".into(),
-                missing: vec![name.into()],
-                unknown: vec![],
-            });
-        };
+        let tensor = self.tensor(name)?;
+        self.read_part(name, tensor, 0..tensor.len())
+    }
+
+    fn tensor(&self, name: &str) -> Result<&Tensor> {
+        self.tensors.get(name).ok_or_else(|| Error::WrongKeys {
+            network: "this network".into(),
+            missing: vec![name.into()],
+            unknown: vec![],
+        })
+    }
+
+    /// Some of a tensor's elements, in row-major order.
+    fn read_part(&self, name: &str, tensor: &Tensor, range: Range<usize>) -> Result<Vec<f32>> {
         let (size, bytes) = (tensor.dtype.size(), &self.bytes[tensor.offset..]);
-        let mut values = Vec::with_capacity(tensor.len());
+        let mut values = Vec::with_capacity(range.len());
         if tensor.is_contiguous() {
-            for part in bytes[..tensor.len() * size].chunks(DECODED_AT_ONCE * size) {
+            for part in bytes[range.start * size..range.end * size].chunks(DECODED_AT_ONCE * size) {
                 decode(tensor.dtype, part, &mut values);
             }
         } else {
-            for index in strided_indices(&tensor.shape, &tensor.strides) {
+            for index in strided_indices(&tensor.shape, &tensor.strides, range.clone()) {
                 decode(tensor.dtype, &bytes[index * size..][..size], &mut values);
             }
         }
@@ -423,7 +469,8 @@ impl Checkpoint {
             return Ok(values);
         }
         let index = values.iter().position(|value| !value.is_finite()).expect("not all are finite");
-        Err(Error::NotFinite { name: name.into(), index, value: values[index].to_string() })
+        let value = values[index].to_string();
+        Err(Error::NotFinite { name: name.into(), index: range.start + index, value })
     }
 
     /// Type of a tensor that exists.
@@ -438,7 +485,8 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::read`].
     pub fn scaled(&self, conv: &Conv, channels_out: usize) -> Result<Scaled> {
-        let (weight, norm) = self.parts(conv, channels_out)?;
+        let norm = self.scales_and_shifts(conv, channels_out)?;
+        let weight = self.read(&format!("{}.weight", conv.weights.conv))?;
         let (scale, shift) = norm.iter().map(|&(scale, shift)| (scale as f32, shift as f32)).unzip();
         let half = self.dtype(&format!("{}.weight", conv.weights.conv)) == Some(Dtype::F16);
         Ok(Scaled { weight, scale, shift, half })
@@ -450,14 +498,18 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::read`].
     pub fn folded(&self, conv: &Conv, channels_out: usize) -> Result<Folded> {
-        let (mut weight, norm) = self.parts(conv, channels_out)?;
-        let per_channel = weight.len() / channels_out;
-        for (filter, &(scale, _)) in weight.chunks_exact_mut(per_channel).zip(&norm) {
-            for w in filter {
-                *w = (f64::from(*w) * scale) as f32;
-            }
-        }
-        Ok(Folded { weight, bias: norm.iter().map(|&(_, shift)| shift as f32).collect() })
+        let folding = self.folding(conv, channels_out)?;
+        Ok(Folded { weight: folding.filters(0..channels_out)?, bias: folding.bias() })
+    }
+
+    /// As [`Checkpoint::folded`], but the weight is read some filters at a time, so that it is never whole.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`].
+    pub fn folding(&self, conv: &Conv, channels_out: usize) -> Result<Folding<'_>> {
+        let norm = self.scales_and_shifts(conv, channels_out)?;
+        let name = format!("{}.weight", conv.weights.conv);
+        Ok(Folding { checkpoint: self, tensor: self.tensor(&name)?, name, norm })
     }
 
     /// Whether a convolution's weights have eight bits.
@@ -523,27 +575,26 @@ impl Checkpoint {
         expected
     }
 
-    /// Weight, and scale and shift of each output channel, in f64: the rounding of numbers that are made
-    /// once would be in every number after.
-    fn parts(&self, conv: &Conv, channels_out: usize) -> Result<(Vec<f32>, Vec<ScaleAndShift>)> {
+    /// Scale and shift of each output channel, in f64: the rounding of numbers that are made once would be in
+    /// every number after.
+    fn scales_and_shifts(&self, conv: &Conv, channels_out: usize) -> Result<Vec<ScaleAndShift>> {
         let key = &conv.weights.conv;
-        let weight = self.read(&format!("{key}.weight"))?;
         if self.is_quantized(key) {
             let (scale, bias) = (self.read(&format!("{key}.scale"))?, self.read(&format!("{key}.bias"))?);
             let widen = |(&scale, &bias): (&f32, &f32)| (f64::from(scale), f64::from(bias));
-            return Ok((weight, scale.iter().zip(&bias).map(widen).collect()));
+            return Ok(scale.iter().zip(&bias).map(widen).collect());
         }
         let bias = match conv.weights.bias {
             true => self.read(&format!("{key}.bias"))?,
             false => vec![0.0; channels_out],
         };
         let Some(norm) = &conv.weights.norm else {
-            return Ok((weight, bias.iter().map(|&bias| (1.0, f64::from(bias))).collect()));
+            return Ok(bias.iter().map(|&bias| (1.0, f64::from(bias))).collect());
         };
         let part = |name: &str| self.read(&format!("{norm}.{name}"));
         let (gamma, beta) = (part("weight")?, part("bias")?);
         let (mean, variance) = (part("running_mean")?, part("running_var")?);
-        let scales = (0..channels_out)
+        (0..channels_out)
             .map(|o| {
                 let scale = f64::from(gamma[o]) / (f64::from(variance[o]) + f64::from(EPSILON)).sqrt();
                 if !scale.is_finite() {
@@ -552,8 +603,7 @@ impl Checkpoint {
                 }
                 Ok((scale, (f64::from(bias[o]) - f64::from(mean[o])) * scale + f64::from(beta[o])))
             })
-            .collect::<Result<_>>()?;
-        Ok((weight, scales))
+            .collect()
     }
 }
 
@@ -694,8 +744,8 @@ pub(crate) fn expected_of_step(step: &Step) -> Vec<(String, Vec<usize>)> {
 }
 
 /// Element offsets of a strided tensor in row-major order.
-fn strided_indices(shape: &[usize], strides: &[usize]) -> impl Iterator<Item = usize> {
-    (0..shape.iter().product()).map(move |mut flat: usize| {
+fn strided_indices(shape: &[usize], strides: &[usize], range: Range<usize>) -> impl Iterator<Item = usize> {
+    range.map(move |mut flat: usize| {
         let mut offset = 0;
         for (&extent, &stride) in shape.iter().zip(strides).rev() {
             offset += flat % extent * stride;

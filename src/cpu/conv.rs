@@ -2,12 +2,13 @@
 
 use super::depthwise::Depthwise;
 use super::f32x4::F32x4;
-use super::gemm::{Packed, Rows, product};
+use super::gemm::{COLUMNS, Packed, Rows, product, product_of_block};
 #[cfg(feature = "int8")]
 use super::int8::Int8;
 use super::winograd::Winograd;
 use crate::arch::Conv;
-use crate::weights::Folded;
+use crate::error::Result;
+use crate::weights::Folding;
 #[cfg(feature = "int8")]
 use crate::weights::Quantized;
 use std::ops::Range;
@@ -118,25 +119,26 @@ enum Kernel {
 }
 
 impl PackedConv {
-    /// Packs folded weights for the kernel that suits their shape.
-    pub fn new(conv: &Conv, channels_in: usize, folded: Folded) -> PackedConv {
-        let Folded { weight, bias } = folded;
+    /// Packs weights for the kernel that suits their shape.
+    ///
+    /// # Errors
+    /// As [`Folding::filters`].
+    pub fn new(conv: &Conv, channels_in: usize, folding: &Folding) -> Result<PackedConv> {
+        let mut bias = folding.bias();
         let (size, groups, channels_out) = (conv.kernel, conv.groups, bias.len());
         let (depth, group_out) = (channels_in / groups, channels_out / groups);
-        let taps = size * size;
         let kernel = if size == 1 && groups == 1 && conv.stride == 1 {
-            Kernel::Pointwise(Packed::new(&weight, channels_out, 1))
+            Kernel::Pointwise(Packed::new(folding, 0, channels_out, 1)?)
         } else if depth == 1 && group_out == 1 && Depthwise::fits(conv.stride) {
+            let weight = folding.filters(0..channels_out)?;
             Kernel::Depthwise(Depthwise::new(&weight, channels_out, size, conv.stride))
         } else if size == 3 && conv.stride == 1 {
-            Kernel::Winograd(Winograd::new(&weight, channels_out, groups))
+            Kernel::Winograd(Winograd::new(folding, channels_out, groups)?)
         } else {
-            let of_group = weight.chunks_exact(group_out * depth * taps);
-            Kernel::Patch(of_group.map(|weight| Packed::new(weight, group_out, taps)).collect())
+            Kernel::Patch(Packed::of_groups(folding, groups, group_out, size * size)?)
         };
-        let mut bias = bias;
         bias.resize(channels_out + 8, 0.0);
-        PackedConv { kernel, bias, channels_out, size, stride: conv.stride }
+        Ok(PackedConv { kernel, bias, channels_out, size, stride: conv.stride })
     }
 
     /// Packs weights of eight bits.
@@ -209,6 +211,26 @@ impl PackedConv {
             Kernel::Int8(_) => UNIT_PIXELS,
             Kernel::Pointwise(_) | Kernel::Patch(_) => UNIT_PIXELS,
             Kernel::Depthwise(_) => width,
+        }
+    }
+
+    /// Whether [`PackedConv::run_pixel`] is there for an output of one pixel.
+    pub fn runs_pixels(&self) -> bool {
+        matches!(self.kernel, Kernel::Pointwise(_))
+    }
+
+    /// Computes the channels `before..` that `y` holds of an output of one pixel; `before` is a multiple of eight.
+    pub fn run_pixel(&self, x: &Operand, y: &mut [f32], before: usize, epilogue: &Epilogue) {
+        let Kernel::Pointwise(packed) = &self.kernel else { return };
+        let epilogue = Epilogue { bias: &epilogue.bias[before..], row: 0, first: 0, ..*epilogue };
+        let rows = Rows { data: x.pixel(0), stride: x.row, count: 1 };
+        let mut sums = [[0.0; 4]; 2];
+        for channel in (0..y.len()).step_by(COLUMNS) {
+            let block = packed.block(before + channel);
+            product_of_block(rows, packed.depth, block, sums.as_flattened_mut(), COLUMNS);
+            for (sums, channel) in sums.iter().zip((channel..y.len()).step_by(4)) {
+                epilogue.finish(y, (0, 0), channel, y.len() - channel, F32x4::load(sums));
+            }
         }
     }
 

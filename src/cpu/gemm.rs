@@ -6,6 +6,8 @@
 //! latency of four, but only if none was ever late.
 
 use super::f32x4::F32x4;
+use crate::error::Result;
+use crate::weights::Folding;
 
 /// Rows and results that are in use together: a quarter of a second-level cache of 1 MiB.
 const CACHED_ELEMENTS: usize = 64 * 1024;
@@ -15,7 +17,7 @@ const MAX_ROWS: usize = 510;
 /// Rows of the largest tile.
 const TILE_ROWS: usize = 6;
 /// Columns of the usual tile.
-const COLUMNS: usize = 8;
+pub const COLUMNS: usize = 8;
 
 /// A weight matrix `[depth, columns]` packed in blocks of eight columns, the last one of four if that
 /// is enough, each block `[depth][columns of the block]`, padded with zeros.
@@ -29,22 +31,35 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Packs `weight`, `[columns, channels, taps]`; the sum goes over `[taps, channels]`.
-    pub fn new(weight: &[f32], columns: usize, taps: usize) -> Packed {
-        let depth = weight.len() / columns;
+    /// Packs the filters `first..first + columns`, each `[channels, taps]`; the sum goes over
+    /// `[taps, channels]`.
+    ///
+    /// # Errors
+    /// As [`Folding::filters`].
+    pub fn new(folding: &Folding, first: usize, columns: usize, taps: usize) -> Result<Packed> {
+        let depth = folding.filter_len();
         let mut data = vec![0.0; depth * padded(columns)];
-        for first in (0..columns).step_by(COLUMNS) {
-            let block = block_columns(columns - first);
-            let to = &mut data[first * depth..][..depth * block];
-            for (lane, filter) in weight[first * depth..].chunks_exact(depth).take(block).enumerate() {
+        for column in (0..columns).step_by(COLUMNS) {
+            let block = block_columns(columns - column);
+            let filters = folding.filters(first + column..first + (column + block).min(columns))?;
+            let to = &mut data[column * depth..][..depth * block];
+            for (lane, filter) in filters.chunks_exact(depth).enumerate() {
                 pack_column(filter, taps, &mut to[lane..], block);
             }
         }
-        Packed { data, depth, columns }
+        Ok(Packed { data, depth, columns })
+    }
+
+    /// One matrix a group of the filters.
+    ///
+    /// # Errors
+    /// As [`Folding::filters`].
+    pub fn of_groups(folding: &Folding, groups: usize, columns: usize, taps: usize) -> Result<Vec<Packed>> {
+        (0..groups).map(|group| Packed::new(folding, group * columns, columns, taps)).collect()
     }
 
     /// The block of columns that starts at `first`, a multiple of eight.
-    fn block(&self, first: usize) -> &[f32] {
+    pub fn block(&self, first: usize) -> &[f32] {
         let start = first * self.depth;
         &self.data[start..start + self.depth * block_columns(self.columns - first)]
     }
@@ -117,17 +132,16 @@ pub fn product(rows: Rows, packed: &Packed, mut finish: impl FnMut(usize, usize,
     }
 }
 
-/// The product of few rows as it is: row `r` goes to `to[r * stride..]`, in whole vectors.
-pub fn product_as_it_is(rows: Rows, packed: &Packed, to: &mut [f32], stride: usize) {
-    for first in (0..packed.columns).step_by(COLUMNS) {
-        let block = packed.block(first);
-        let mut row = 0;
-        while row < rows.count {
-            let count = tile_rows(rows.count - row);
-            let (x, to) = (&rows.data[row * rows.stride..], &mut to[row * stride + first..]);
-            multiply_tile(count, x, rows.stride, packed.depth, block, to, stride);
-            row += count;
-        }
+/// The product of few rows with one block of columns, as it is: row `r` goes to `to[r * stride..]`, in whole
+/// vectors.
+#[inline(never)]
+pub fn product_of_block(rows: Rows, depth: usize, block: &[f32], to: &mut [f32], stride: usize) {
+    let mut row = 0;
+    while row < rows.count {
+        let count = tile_rows(rows.count - row);
+        let (x, to) = (&rows.data[row * rows.stride..], &mut to[row * stride..]);
+        multiply_tile(count, x, rows.stride, depth, block, to, stride);
+        row += count;
     }
 }
 

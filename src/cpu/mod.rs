@@ -22,6 +22,7 @@ use crate::plan::Plan;
 use crate::weights::Checkpoint;
 use conv::{Epilogue, Operand, PackedConv};
 use f32x4::F32x4;
+use gemm::COLUMNS;
 pub use pool::Pool;
 use pool::lock;
 #[cfg(all(target_arch = "wasm32", target_feature = "atomics"))]
@@ -111,7 +112,7 @@ fn pack(checkpoint: &Checkpoint, step: &Step, conv: &Conv) -> Result<PackedConv>
     if let Some(quantized) = checkpoint.quantized(conv)? {
         return Ok(PackedConv::quantized(conv, step.x.channels, &quantized));
     }
-    Ok(PackedConv::new(conv, step.x.channels, checkpoint.folded(conv, step.y.channels)?))
+    PackedConv::new(conv, step.x.channels, &checkpoint.folding(conv, step.y.channels)?)
 }
 
 /// The memory of one plan: nothing is allocated while it runs.
@@ -217,10 +218,16 @@ impl Workspace {
                 }
                 let floor = if conv.activation == Activation::Relu { 0.0 } else { f32::NEG_INFINITY };
                 let epilogue = Epilogue { bias, residual, floor, row, first };
-                pool.split(used, packed.unit(step.y.width) * row, parts, &|thread, from, y| {
-                    let scratch = &mut lock(&self.scratch[thread]);
-                    packed.run(&x, y, from / row, step.y.width, &epilogue, scratch);
-                });
+                // One pixel's channels lie side by side, so that they can be shared out.
+                if step.y.pixels() == 1 && packed.runs_pixels() {
+                    let used = &mut used[first..first + step.y.channels];
+                    pool.split(used, COLUMNS, parts, &|_, from, y| packed.run_pixel(&x, y, from, &epilogue));
+                } else {
+                    pool.split(used, packed.unit(step.y.width) * row, parts, &|thread, from, y| {
+                        let scratch = &mut lock(&self.scratch[thread]);
+                        packed.run(&x, y, from / row, step.y.width, &epilogue, scratch);
+                    });
+                }
                 if conv.activation == Activation::HardSigmoid {
                     for pixel in used.chunks_exact_mut(row) {
                         for value in &mut pixel[first..first + step.y.channels] {

@@ -7,7 +7,9 @@
 
 use super::conv::{Epilogue, Operand};
 use super::f32x4::F32x4;
-use super::gemm::{Packed, Rows, product_as_it_is};
+use super::gemm::{COLUMNS, Packed, Rows, product_of_block};
+use crate::error::Result;
+use crate::weights::Folding;
 
 /// Tiles are transformed so many at a time that both buffers of a group fit in half of the
 /// second-level cache.
@@ -18,33 +20,27 @@ const T: usize = 4;
 /// Inputs, and frequencies, of a tile's side.
 const N: usize = T + 2;
 
-/// Transformed weights of a grouped 3 x 3 convolution.
+/// Weights of a grouped 3 x 3 convolution, as for the direct form.
+///
+/// They are transformed anew in each run, eight columns at a time: that is less work than to read four times as
+/// many numbers from beyond the caches.
 #[derive(Clone, Debug)]
 pub struct Winograd {
-    /// Per group, per frequency.
+    /// Of each group.
     packed: Vec<Packed>,
     channels_in: usize,
     channels_out: usize,
 }
 
 impl Winograd {
-    /// Transforms `weight`, `[channels_out, channels_in / groups, 3, 3]`.
-    pub fn new(weight: &[f32], channels_out: usize, groups: usize) -> Winograd {
-        let channels_in = weight.len() / 9 / channels_out;
+    /// Packs filters, `[channels_out, channels_in / groups, 3, 3]`.
+    ///
+    /// # Errors
+    /// As [`Folding::filters`].
+    pub fn new(folding: &Folding, channels_out: usize, groups: usize) -> Result<Winograd> {
         let channels_out = channels_out / groups;
-        let filters = channels_out * channels_in;
-        let mut transformed = vec![0.0; N * N * filters];
-        let mut packed = Vec::with_capacity(groups * N * N);
-        for group in 0..groups {
-            let (taps, _) = weight[group * filters * 9..][..filters * 9].as_chunks();
-            for (filter, taps) in taps.iter().enumerate() {
-                transform_filter(taps, &mut transformed[filter..], filters);
-            }
-            for plane in transformed.chunks_exact(filters) {
-                packed.push(Packed::new(plane, channels_out, 1));
-            }
-        }
-        Winograd { packed, channels_in, channels_out }
+        let packed = Packed::of_groups(folding, groups, channels_out, 9)?;
+        Ok(Winograd { packed, channels_in: folding.filter_len() / 9, channels_out })
     }
 
     /// Rows of a tile's outputs.
@@ -61,12 +57,14 @@ impl Winograd {
     pub fn scratch_elements(&self, width: usize) -> usize {
         let (padded_in, padded_out) = (self.padded_in(), self.padded_out());
         let row = N * N * width.div_ceil(T) * (padded_in + padded_out);
-        // Both buffers, as much again for one tile, and a pixel of zeros.
-        2 * row.max(SCRATCH_ELEMENTS) + padded_in.max(self.groups() * self.channels_in)
+        let zeros = padded_in.max(self.packed.len() * self.channels_in);
+        // Both buffers, and as much again for one tile.
+        self.filter_elements() + zeros + 2 * row.max(SCRATCH_ELEMENTS)
     }
 
-    fn groups(&self) -> usize {
-        self.packed.len() / (N * N)
+    /// Elements of the transformed filters of a block of columns.
+    fn filter_elements(&self) -> usize {
+        N * N * self.channels_in * COLUMNS
     }
 
     /// Groups that are transformed together, so that the transforms' loops over channels are long: as many as
@@ -76,7 +74,7 @@ impl Winograd {
         if channels_in % 4 != 0 || channels_out % 4 != 0 {
             return 1;
         }
-        (SCRATCH_ELEMENTS / (N * N * tiles * (channels_in + channels_out))).clamp(1, self.groups())
+        (SCRATCH_ELEMENTS / (N * N * tiles * (channels_in + channels_out))).clamp(1, self.packed.len())
     }
 
     /// Channels of a group in the buffers, where rows are whole vectors.
@@ -108,14 +106,14 @@ impl Winograd {
         let (width, rows) = (x.width, y.len() / (x.width * epilogue.row));
         let across = width.div_ceil(T);
         let block_rows = self.tiles_at_once(width) / across;
+        let (filters, scratch) = scratch.split_at_mut(self.filter_elements());
         for tile_row in (0..rows.div_ceil(T)).step_by(block_rows) {
             let tiles = block_rows.min(rows.div_ceil(T) - tile_row) * across;
             let at_once = self.groups_at_once(tiles);
-            for (block, packed) in self.packed.chunks(N * N * at_once).enumerate() {
+            for (block, packed) in self.packed.chunks(at_once).enumerate() {
                 // Channels of these groups, as they are and in the buffers.
-                let groups = packed.len() / (N * N);
-                let channels_out = groups * self.channels_out;
-                let row_in = (groups * self.channels_in).next_multiple_of(4);
+                let channels_out = packed.len() * self.channels_out;
+                let row_in = (packed.len() * self.channels_in).next_multiple_of(4);
                 let row_out = channels_out.next_multiple_of(4);
                 let (zeros, scratch) = scratch.split_at_mut(row_in);
                 zeros.fill(0.0);
@@ -127,17 +125,17 @@ impl Winograd {
                     let to = &mut inputs[t * row_in..];
                     transform_input(x, first, row, column, zeros, temporary, to, tiles * row_in);
                 }
-                for (group, packed) in packed.chunks_exact(N * N).enumerate() {
-                    let (first_in, first_out) = (group * self.channels_in, group * self.channels_out);
-                    for (frequency, packed) in packed.iter().enumerate() {
-                        let data = &inputs[frequency * tiles * row_in + first_in..];
-                        let outputs = &mut outputs[frequency * tiles * row_out + first_out..];
-                        product_as_it_is(
-                            Rows { data, stride: row_in, count: tiles },
-                            packed,
-                            outputs,
-                            row_out,
-                        );
+                for (group, packed) in packed.iter().enumerate() {
+                    for first in (0..self.channels_out).step_by(COLUMNS) {
+                        let (block, depth) = (packed.block(first), self.channels_in);
+                        let filters = &mut filters[..block.len() / 9 * N * N];
+                        transform_filters(block, filters);
+                        for (frequency, block) in filters.chunks_exact(block.len() / 9).enumerate() {
+                            let data = &inputs[frequency * tiles * row_in + group * depth..];
+                            let rows = Rows { data, stride: row_in, count: tiles };
+                            let to = frequency * tiles * row_out + group * self.channels_out + first;
+                            product_of_block(rows, depth, block, &mut outputs[to..], row_out);
+                        }
                     }
                 }
                 for t in 0..tiles {
@@ -159,15 +157,28 @@ impl Winograd {
     }
 }
 
-/// `G g G^T` of one filter, in f64: frequency `f` goes to `to[f * plane]`. A function of its own as
-/// in `gemm`.
+/// `G g G^T` of the filters of a block of columns: frequency `f` is a block of its own, the `f`-th of `to`.
 #[inline(never)]
-fn transform_filter(taps: &[f32; 9], to: &mut [f32], plane: usize) {
-    let columns: [[f64; N]; 3] =
-        std::array::from_fn(|b| transform([0, 1, 2].map(|a| f64::from(taps[a * 3 + b]))));
-    for u in 0..N {
-        for (v, value) in transform([0, 1, 2].map(|b| columns[b][u])).into_iter().enumerate() {
-            to[(u * N + v) * plane] = value as f32;
+fn transform_filters(block: &[f32], to: &mut [f32]) {
+    let taps = block.as_chunks::<4>().0;
+    let vectors = taps.len() / 9;
+    let mut taps = taps.chunks_exact(vectors);
+    let taps: [[&[[f32; 4]]; 3]; 3] =
+        std::array::from_fn(|_| std::array::from_fn(|_| &taps.next().unwrap_or_default()[..vectors]));
+    let mut planes = to.as_chunks_mut().0.chunks_exact_mut(vectors);
+    for row in G {
+        let row = row.map(F32x4::splat);
+        let planes: [&mut [[f32; 4]]; N] =
+            std::array::from_fn(|_| &mut planes.next().unwrap_or_default()[..vectors]);
+        for v in 0..vectors {
+            let column = |b: usize| {
+                let [first, second, third] = [0, 1, 2].map(|a| F32x4::load(&taps[a][b][v]));
+                third.mul_add(row[2], second.mul_add(row[1], first.mul(row[0])))
+            };
+            let values = filter_transform_row([0, 1, 2].map(column));
+            for n in 0..N {
+                values[n].store(&mut planes[n][v]);
+            }
         }
     }
 }
@@ -204,7 +215,7 @@ fn transform_input(
         }
     }
     let mut rows = temporary.chunks_exact(vectors);
-    let rows: [&[[[f32; 4]; N]]; N] = std::array::from_fn(|_| rows.next().unwrap_or_default());
+    let rows: [&[[[f32; 4]; N]]; N] = std::array::from_fn(|_| &rows.next().unwrap_or_default()[..vectors]);
     for b in 0..N {
         let mut planes = to.chunks_mut(plane).skip(b).step_by(N);
         let planes: [&mut [[f32; 4]]; N] = std::array::from_fn(|_| {
@@ -259,7 +270,7 @@ fn transform_output(
         }
     }
     let mut rows = temporary.chunks_exact(vectors);
-    let rows: [&[[[f32; 4]; T]]; N] = std::array::from_fn(|_| rows.next().unwrap_or_default());
+    let rows: [&[[[f32; 4]; T]]; N] = std::array::from_fn(|_| &rows.next().unwrap_or_default()[..vectors]);
     for c in 0..place.columns {
         let sums = |v: usize| output_transform_row(rows.map(|row| F32x4::load(&row[v][c])));
         let whole = if epilogue.residual.is_some() { 0 } else { place.channels / 4 };
@@ -311,13 +322,23 @@ fn store_each<const M: usize>(values: [F32x4; M], to: &mut [[f32; 4]; M]) {
     }
 }
 
-/// One dimension of `G g` of F(4x4, 3x3), points 0, 1, -1, 2, -2, infinity:
-/// `[1/4 0 0], [-1/6 -1/6 -1/6], [-1/6 1/6 -1/6], [1/24 1/12 1/6], [1/24 -1/12 1/6], [0 0 1]`.
+/// `G` of F(4x4, 3x3), points 0, 1, -1, 2, -2, infinity.
+const G: [[f32; 3]; N] = [
+    [1.0 / 4.0, 0.0, 0.0],
+    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
+    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+    [0.0, 0.0, 1.0],
+];
+
+/// One dimension of `G g`.
 #[inline(always)]
-fn transform([a, b, c]: [f64; 3]) -> [f64; N] {
-    let (even, odd) = ((a + c) / -6.0, b / -6.0);
-    let (even2, odd2) = (a / 24.0 + c / 6.0, b / 12.0);
-    [a / 4.0, even + odd, even - odd, even2 + odd2, even2 - odd2, c]
+fn filter_transform_row([a, b, c]: [F32x4; 3]) -> [F32x4; N] {
+    let number = F32x4::splat;
+    let (even, odd) = (a.add(c).mul(number(-1.0 / 6.0)), b.mul(number(-1.0 / 6.0)));
+    let (even2, odd2) = (c.mul_add(number(1.0 / 6.0), a.mul(number(1.0 / 24.0))), b.mul(number(1.0 / 12.0)));
+    [a.mul(number(0.25)), even.add(odd), even.sub(odd), even2.add(odd2), even2.sub(odd2), c]
 }
 
 /// One dimension of `B^T d`.
