@@ -39,9 +39,15 @@ const sections = {
   wasm: {
     title: 'WebAssembly',
     words:
-      'All engines in turn in one Chromium, on the same weights and input, all logits checked against PyTorch’s; `ratio` is the median of the peer’s time over ours in the same round.\n' +
+      'All engines in turn in one Chromium, five runs each, on the same weights and input, all logits checked against PyTorch’s; `ratio` is the median of the peer’s time over ours, run by run.\n' +
       'TensorFlow.js has no grouped convolution: one is made of a convolution for each group, of slices and a concatenation. tract is compiled with SIMD (`benches/tract`).',
     command: ['benches/wasm.mjs', models, '--variants', '002,008,032', '--threads', '1', '--runs', '9', '--peers', 'ort,tensorflow,tract'],
+    format: block,
+  },
+  threads: {
+    title: 'WebAssembly on two threads',
+    words: 'As before; the engines take turns of five runs, so that the threads of one do not look for work while the other computes.',
+    command: ['benches/wasm.mjs', models, '--variants', '002,008,032', '--threads', '1,2', '--runs', '15'],
     format: block,
   },
   webgpu: {
