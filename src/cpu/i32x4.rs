@@ -14,7 +14,7 @@ pub const MAX: f32 = 127.0;
 const ROUNDING: f32 = 8_388_608.0; // 2^23
 const LOWEST_BITS: u32 = 127;
 
-/// `x * scale + zero`, rounded and held to 0..=127.
+/// `x * scale + zero`, rounded and held to 0..=127; 0 for what is no number.
 #[inline(always)]
 pub fn quantize_one(x: f32, scale: f32, zero: f32) -> Element {
     let value = x * scale + zero;
@@ -26,7 +26,7 @@ pub fn quantize_one(x: f32, scale: f32, zero: f32) -> Element {
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod lanes {
     #![allow(unsafe_code, reason = "wasm's vector load and store take raw pointers")]
-    use super::{F32x4, LOWEST_BITS, MAX, ROUNDING};
+    use super::{F32x4, MAX, ROUNDING};
     use core::arch::wasm32::*;
 
     #[cfg(target_feature = "relaxed-simd")]
@@ -68,9 +68,11 @@ mod lanes {
             let four = |at: usize| {
                 let value = F32x4::load(from[at..].first_chunk().expect("a quarter of the lanes"));
                 let value = value.mul(scale).add(zero).0;
-                let value = f32x4_pmax(value, f32x4_splat(0.0));
+                let value = f32x4_pmax(f32x4_splat(0.0), value);
                 let value = f32x4_add(f32x4_pmin(value, f32x4_splat(MAX)), f32x4_splat(ROUNDING));
-                v128_and(value, u32x4_splat(LOWEST_BITS))
+                // A difference, because a mask tells the compiler that narrowing cannot saturate, and it then
+                // moves lane by lane.
+                u32x4_sub(value, f32x4_splat(ROUNDING))
             };
             #[cfg(target_feature = "relaxed-simd")]
             return Elements(i8x16_narrow_i16x8(

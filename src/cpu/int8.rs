@@ -12,6 +12,8 @@ use crate::weights::Quantized;
 const COLUMNS: usize = 8;
 /// Rows of a tile: with twelve sums, two vectors of weights and one of x, 15 of 16 registers.
 const TILE_ROWS: usize = 6;
+/// Half of the longest vector.
+const HALF: usize = 8;
 /// Elements that are quantized at a time, so that they are in the first-level cache when they are read.
 const CACHED_ELEMENTS: usize = 16 * 1024;
 
@@ -101,6 +103,15 @@ impl Int8 {
         let (to_vectors, to_rest) = to[..from.len()].as_chunks_mut();
         for (from, to) in from_vectors.iter().zip(to_vectors) {
             Elements::quantize(from, scale, zero).store(to);
+        }
+        // Groups of eight channels are common, and one after the other they take as long as the convolution.
+        let (from_halves, from_rest) = from_rest.as_chunks::<HALF>();
+        let (to_halves, to_rest) = to_rest.as_chunks_mut::<HALF>();
+        for (from, to) in from_halves.iter().zip(to_halves) {
+            let (mut whole, mut quantized) = ([0.0; LANES], [0; LANES]);
+            whole[..HALF].copy_from_slice(from);
+            Elements::quantize(&whole, scale, zero).store(&mut quantized);
+            to.copy_from_slice(&quantized[..HALF]);
         }
         for (&from, to) in from_rest.iter().zip(to_rest) {
             *to = quantize_one(from, scale, zero);
