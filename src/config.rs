@@ -70,14 +70,20 @@ impl Config {
     /// Parses the metadata's JSON.
     ///
     /// # Errors
-    /// [`Error::BadModel`] with the parser's words.
+    /// [`Error::BadModel`] with the parser's words, or for a golden logit beyond 32 bits: as an infinity it could
+    /// neither be compared with nor be written again.
     pub fn from_json(json: &str) -> Result<Config> {
-        serde_json::from_str(json).map_err(|error| {
+        let invalid = |words: &str| {
+            let words = shortened(words);
             Error::BadModel(format!(
-                "the model's config (metadata key `{METADATA_KEY}`) is not valid: {}",
-                shortened(&error.to_string())
+                "the model's config (metadata key `{METADATA_KEY}`) is not valid: {words}"
             ))
-        })
+        };
+        let config: Config = serde_json::from_str(json).map_err(|error| invalid(&error.to_string()))?;
+        if config.golden.iter().flatten().any(|logit| !logit.is_finite()) {
+            return Err(invalid("a golden logit is beyond the numbers of 32 bits"));
+        }
+        Ok(config)
     }
 
     /// The config of an architecture: its name where it is published, else its numbers.

@@ -87,6 +87,19 @@ fn rules_that_make_infinities_are_refused() {
     Preprocess { mean: [-3.0, 0.0, 200.0], std: [1e-3, 1e3, 1.0], ..Preprocess::default() }.check().unwrap();
 }
 
+/// A number that JSON can hold and f32 cannot is an infinity, which JSON cannot hold.
+#[test]
+fn golden_logits_beyond_their_type_are_refused() {
+    let of = |logit: &str| Config::from_json(&format!(r#"{{"golden": [0.5, {logit}]}}"#));
+    for logit in ["1e39", "-1e39", &format!("5{}", "9".repeat(64))] {
+        let error = of(logit).unwrap_err();
+        assert_eq!(error.code(), "bad-model", "{logit}");
+        assert!(error.to_string().contains("golden"), "{logit}: {error}");
+    }
+    let config = of("3.4e38").unwrap();
+    assert_eq!(Config::from_json(&config.to_json()).unwrap(), config);
+}
+
 /// Sizes whose product has more than 32 bits, which an address of WebAssembly has: refused everywhere.
 #[test]
 fn maps_beyond_the_cap_are_refused() {
