@@ -197,6 +197,17 @@ pub struct Quantized {
 /// What a batch norm does to a channel, the convolution's bias included.
 type ScaleAndShift = (f64, f64);
 
+/// `G` of Winograd's F(4x4, 3x3), points 0, 1, -1, 2, -2, infinity: both engines transform filters by it.
+#[cfg(any(feature = "cpu", feature = "gpu"))]
+pub(crate) const WINOGRAD_G: [[f64; 3]; 6] = [
+    [1.0 / 4.0, 0.0, 0.0],
+    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
+    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+    [0.0, 0.0, 1.0],
+];
+
 /// A convolution's weight and bias with the batch norm folded in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Folded {

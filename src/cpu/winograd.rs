@@ -9,7 +9,7 @@ use super::conv::{Epilogue, Operand};
 use super::f32x4::F32x4;
 use super::gemm::{COLUMNS, Packed, Rows, product_of_block};
 use crate::error::Result;
-use crate::weights::Folding;
+use crate::weights::{Folding, WINOGRAD_G};
 
 /// Tiles are transformed so many at a time that both buffers of some groups fit in half of the
 /// second-level cache.
@@ -166,8 +166,8 @@ fn transform_filters(block: &[f32], to: &mut [f32]) {
     let taps: [[&[[f32; 4]]; 3]; 3] =
         std::array::from_fn(|_| std::array::from_fn(|_| &taps.next().unwrap_or_default()[..vectors]));
     let mut planes = to.as_chunks_mut().0.chunks_exact_mut(vectors);
-    for row in G {
-        let row = row.map(F32x4::splat);
+    for row in WINOGRAD_G {
+        let row = row.map(|factor| F32x4::splat(factor as f32));
         let planes: [&mut [[f32; 4]]; N] =
             std::array::from_fn(|_| &mut planes.next().unwrap_or_default()[..vectors]);
         for v in 0..vectors {
@@ -321,16 +321,6 @@ fn store_each<const M: usize>(values: [F32x4; M], to: &mut [[f32; 4]; M]) {
         value.store(to);
     }
 }
-
-/// `G` of F(4x4, 3x3), points 0, 1, -1, 2, -2, infinity.
-const G: [[f32; 3]; N] = [
-    [1.0 / 4.0, 0.0, 0.0],
-    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
-    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
-    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
-    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
-    [0.0, 0.0, 1.0],
-];
 
 /// One dimension of `G g`.
 #[inline(always)]

@@ -9,7 +9,7 @@ use super::Gpu;
 use super::kernels::{Float, Target, Winograd};
 use crate::arch::{Conv, Network, Op, Step};
 use crate::error::{Error, Result};
-use crate::weights::Scaled;
+use crate::weights::{Scaled, WINOGRAD_G};
 use std::collections::HashMap;
 
 /// Which kernels a convolution's weights are packed for.
@@ -166,14 +166,6 @@ pub fn pack(weight: &[f32], channels_out: usize, groups: usize, taps: usize) -> 
 /// G g G^T of F(4x4, 3x3) of every filter, then [`pack`]ed with each frequency's groups as groups.
 #[must_use]
 pub fn winograd(weight: &[f32], channels_out: usize, groups: usize) -> Vec<f32> {
-    const G: [[f64; 3]; 6] = [
-        [1.0 / 4.0, 0.0, 0.0],
-        [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
-        [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
-        [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
-        [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
-        [0.0, 0.0, 1.0],
-    ];
     let filters = weight.len() / 9;
     let mut frequencies = vec![0.0; 36 * filters];
     for (f, g) in weight.as_chunks::<9>().0.iter().enumerate() {
@@ -182,7 +174,7 @@ pub fn winograd(weight: &[f32], channels_out: usize, groups: usize) -> Vec<f32> 
                 let mut sum = 0.0;
                 for a in 0..3 {
                     for b in 0..3 {
-                        sum += G[u][a] * f64::from(g[3 * a + b]) * G[v][b];
+                        sum += WINOGRAD_G[u][a] * f64::from(g[3 * a + b]) * WINOGRAD_G[v][b];
                     }
                 }
                 frequencies[(6 * u + v) * filters + f] = sum as f32;
