@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from evaluate import logits, top, wilson
 from export import config_of, export, labels_of, self_test_input
+from gpu import make_dense
 from network import VARIANTS, blocks, build, start_from
 from pictures import DEVIATION, MEAN, at_side, augment, jitter, load, mix, sharpen
 from PIL import Image
@@ -116,6 +117,19 @@ class Regularise(unittest.TestCase):
         dropped = hook(last, None, torch.ones(4000, 1, 1, 1))
         self.assertEqual(sorted(dropped.unique().tolist()), [0.0, 2.0])
         self.assertLess((dropped.mean() - 1).abs(), 5 / 4000 ** 0.5)  # five standard errors
+
+
+class Gpu(unittest.TestCase):
+    def test_grouped_convolutions_computed_as_dense_ones(self):
+        torch.manual_seed(0)
+        grouped, dense = (recipe.fill(build("g_ghost_regnetx_002", 5)).double() for _ in range(2))
+        make_dense(dense)
+        x = torch.randn(2, 3, 64, 64, dtype=torch.float64)
+        for net in (grouped, dense):
+            F.cross_entropy(net(x), torch.arange(2)).backward()
+        for (name, p), q in zip(grouped.named_parameters(), dense.parameters()):
+            self.assertLess((p.grad - q.grad).abs().max(), 1e-10 * (1 + p.grad.abs().max()), name)
+        self.assertEqual(grouped.state_dict().keys(), dense.state_dict().keys())
 
 
 class Pictures(unittest.TestCase):
@@ -228,7 +242,7 @@ class Train(unittest.TestCase):
         with self.assertRaisesRegex(SystemExit, "c.state is of another network"):
             small_training(self.root, self.root / "c", "--cheap-ratio", "0.75")
         torch.nn.init.constant_(training.net.fc.weight, float("inf"))
-        with self.assertRaisesRegex(SystemExit, "not finite at step 0"):
+        with self.assertRaisesRegex(SystemExit, "not finite at step 2 or before"):
             training.run()
 
     def test_a_teacher_that_agrees_costs_nothing(self):

@@ -2,7 +2,7 @@
 
 usage: train.py DATA OUT [--variant g_ghost_regnetx_006] [--from FILE] [--epochs N | --minutes N] ...
 
-DATA holds train/<class>/<pictures> and val/<class>/<pictures>. Writes OUT.state (all that is needed to go on, every
+DATA holds train/<class>/<pictures> and val/<class>/<pictures>; without val nothing is validated. Writes OUT.state (all that is needed to go on, every
 epoch and every few minutes; the same command goes on from it), OUT.pth (the averaged weights) and OUT.jsonl (the log).
 A run that was stopped and goes on gives the same weights as one that was not: randomness follows from seed and step.
 With --minutes the schedule follows the time trained, for a machine whose speed is not known.
@@ -13,9 +13,11 @@ import json
 import math
 import os
 import time
+from functools import partial
 from pathlib import Path
 import torch
 from evaluate import logits, top
+from gpu import Recorded, make_dense
 from network import add_form_arguments, build, form_of, start_from
 from pictures import augment, load, mix
 from regularise import add_dropout, add_stochastic_depth
@@ -46,9 +48,12 @@ def arguments_of(argv=None):
     add("--depth-drop", type=float, default=0.0, help="stochastic depth: the last block's rate")
     add("--average", type=float, default=0.998, help="decay of the moving average a step")
     add("--validate-every", type=int, default=5, help="epochs; the last is always validated")
+    add("--save-every", type=int, default=1, help="epochs; a longer way than --save-minutes is saved on it")
     add("--save-minutes", type=float, default=3)
     add("--seed", type=int, default=0)
     add("--f32", action="store_true", help="no bfloat16")
+    add("--grouped", action="store_true", help="on a GPU: compute grouped convolutions as such, not as dense ones")
+    add("--eager", action="store_true", help="on a GPU: launch kernel by kernel, not a CUDA graph a step")
     add("--threads", type=int)
     add_form_arguments(parser)
     arguments = parser.parse_args(argv)
@@ -72,16 +77,21 @@ def optimiser_of(net, decay):
     matrices = [p for p in net.parameters() if p.dim() > 1]
     vectors = [p for p in net.parameters() if p.dim() <= 1]
     return torch.optim.SGD([dict(params=matrices, weight_decay=decay), dict(params=vectors, weight_decay=0)],
-                           lr=0.1, momentum=0.9, nesterov=True)
+                           lr=0.1, momentum=0.9, nesterov=True, fused=matrices[0].is_cuda)
 
 
-@torch.no_grad()
-def update_average(average, net, decay):
-    for kept, new in zip(average.state_dict().values(), net.state_dict().values()):
-        if kept.is_floating_point():
-            kept.lerp_(new, 1 - decay)
-        else:
-            kept.copy_(new)
+class Average:
+    """The exponential moving average of a network's weights and statistics: `net`."""
+    def __init__(self, net):
+        self.net = copy.deepcopy(net)
+        pairs = list(zip(self.net.state_dict().values(), net.state_dict().values()))
+        self.numbers, self.counts = (list(zip(*(pair for pair in pairs if pair[0].is_floating_point() == wanted)))
+                                     for wanted in (True, False))
+
+    @torch.no_grad()
+    def update(self, decay):
+        torch._foreach_lerp_(*self.numbers, 1 - decay)
+        torch._foreach_copy_(*self.counts)
 
 
 def save(path, value):
@@ -95,9 +105,11 @@ class Training:
         self.arguments = arguments
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.pixels, self.labels, folders = load(arguments.data / "train", arguments.stored)
-        self.held_back, self.held_back_labels, held_back_folders = load(arguments.data / "val", arguments.stored)
-        if folders != held_back_folders:
-            raise SystemExit(f"{arguments.data}/train and val have different classes")
+        self.held_back = None
+        if (arguments.data / "val").exists():
+            *self.held_back, held_back_folders = load(arguments.data / "val", arguments.stored)
+            if folders != held_back_folders:
+                raise SystemExit(f"{arguments.data}/train and val have different classes")
         self.pixels, self.labels = self.pixels.to(self.device), self.labels.to(self.device)
         self.classes = len(folders)
         torch.manual_seed(arguments.seed)
@@ -105,19 +117,24 @@ class Training:
         if arguments.start:
             start_from(self.net, arguments.start)
         self.net.to(self.device, memory_format=torch.channels_last)
-        self.average = copy.deepcopy(self.net)
+        self.average = Average(self.net)
         add_stochastic_depth(self.net, arguments.depth_drop)
         add_dropout(self.net, arguments.dropout)
         self.teacher = self.teacher_of(arguments) if arguments.teacher else None
         self.optimiser = optimiser_of(self.net, arguments.decay)
         self.step, self.seconds, self.ended = 0, 0.0, False
+        self.recorded, self.order = (None, None), (None, None)
+        if self.device.type == "cuda":
+            torch.backends.cudnn.benchmark = True
+            if not arguments.grouped:
+                make_dense(self.net)
         self.steps_an_epoch = len(self.pixels) // arguments.batch
         if self.steps_an_epoch == 0:
             raise SystemExit(f"{len(self.pixels)} pictures are less than a batch of {arguments.batch}")
         if Path(f"{arguments.out}.state").exists():
             self.resume()
         self.log("start", arguments={k: str(v) for k, v in vars(arguments).items()}, pictures=len(self.pixels),
-                 held_back=len(self.held_back), classes=folders, device=str(self.device), torch=torch.__version__,
+                 held_back=len(self.held_back[1]) if self.held_back else 0, classes=folders, device=str(self.device), torch=torch.__version__,
                  threads=torch.get_num_threads(), parameters=sum(p.numel() for p in self.net.parameters()))
 
     def teacher_of(self, arguments):
@@ -134,15 +151,15 @@ class Training:
 
     def save(self):
         save(f"{self.arguments.out}.state", dict(
-            net=self.net.state_dict(), average=self.average.state_dict(), optimiser=self.optimiser.state_dict(),
+            net=self.net.state_dict(), average=self.average.net.state_dict(), optimiser=self.optimiser.state_dict(),
             step=self.step, seconds=self.seconds, ended=self.ended))
-        save(f"{self.arguments.out}.pth", {k: v.cpu() for k, v in self.average.state_dict().items()})
+        save(f"{self.arguments.out}.pth", {k: v.cpu() for k, v in self.average.net.state_dict().items()})
 
     def resume(self):
         state = torch.load(f"{self.arguments.out}.state", map_location=self.device, weights_only=True)
         try:
             self.net.load_state_dict(state["net"])
-            self.average.load_state_dict(state["average"])
+            self.average.net.load_state_dict(state["average"])
         except RuntimeError as error:
             raise SystemExit(f"{self.arguments.out}.state is of another network or set: choose another OUT ({error})")
         self.optimiser.load_state_dict(state["optimiser"])
@@ -157,9 +174,11 @@ class Training:
     def batch(self):
         """Pixels and target probabilities of this step; they follow from seed and step."""
         epoch, at = divmod(self.step, self.steps_an_epoch)
-        order = torch.randperm(len(self.pixels), generator=torch.Generator().manual_seed(self.arguments.seed + epoch))
+        if self.order[0] != epoch:
+            generator = torch.Generator().manual_seed(self.arguments.seed + epoch)
+            self.order = epoch, torch.randperm(len(self.pixels), generator=generator).to(self.device)
         size = self.arguments.batch
-        chosen = order[at * size:(at + 1) * size].to(self.device)
+        chosen = self.order[1][at * size:(at + 1) * size]
         torch.manual_seed((self.arguments.seed << 32) + self.step)
         pixels = augment(self.pixels[chosen], side_at(self.arguments.sizes, self.done()))
         targets = F.one_hot(self.labels[chosen], self.classes).float()
@@ -167,57 +186,81 @@ class Training:
         return pixels, targets
 
     def loss(self, pixels, targets):
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=not self.arguments.f32):
+        lower = partial(torch.autocast, self.device.type, torch.bfloat16, enabled=not self.arguments.f32,
+                        cache_enabled=False)  # what is kept from one pass would be stale in a recorded one
+        with lower():
             answers = self.net(pixels)
         loss = F.cross_entropy(answers.float(), targets, label_smoothing=self.arguments.smoothing)
         if self.teacher is None:
             return loss
-        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=not self.arguments.f32):
+        with torch.no_grad(), lower():
             wanted = self.teacher(pixels)
         heat, share = self.arguments.temperature, self.arguments.teacher_share
         apart = F.kl_div(F.log_softmax(answers.float() / heat, 1), F.log_softmax(wanted.float() / heat, 1),
                          log_target=True, reduction="batchmean") * heat * heat
         return loss * (1 - share) + apart * share
 
+    def gradients(self, pixels, targets):
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = self.loss(pixels, targets)
+        loss.backward()
+        return loss.detach()
+
+    def recorded_gradients(self, pixels, targets):
+        if self.recorded[0] != pixels.shape:
+            self.recorded = None, None  # what the former needs on the device goes first
+            self.recorded = pixels.shape, Recorded(self.net, self.gradients, pixels, targets)
+        return self.recorded[1].run(pixels, targets)
+
     def train_step(self):
+        """-> the loss, on the device: reading it waits for the step's end"""
         rate = rate_at(self.arguments.rate, self.arguments.warm_up, self.done())
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.net.train()
-        loss = self.loss(*self.batch())
-        if not loss.isfinite():
-            raise SystemExit(f"the loss is not finite at step {self.step}: lower --rate; {self.arguments.out}.state is of before")
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        gradients = self.recorded_gradients if self.device.type == "cuda" and not self.arguments.eager else self.gradients
+        loss = gradients(*self.batch())
         self.optimiser.step()
-        update_average(self.average, self.net, min(self.arguments.average, (1 + self.step) / (10 + self.step)))
+        self.average.update(min(self.arguments.average, (1 + self.step) / (10 + self.step)))
         self.step += 1
-        return loss.item()
+        return loss
+
+    def hold_finite(self, total):
+        if not math.isfinite(total):
+            raise SystemExit(f"the loss is not finite at step {self.step - 1} or before: lower --rate; "
+                             f"{self.arguments.out}.state is of before")
 
     def validate(self, side):
-        scores, n = logits(self.average, self.held_back, side, self.device), len(self.held_back_labels)
-        self.log("validation", side=side, n=n, top1=top(scores, self.held_back_labels, 1) / n,
-                 top5=top(scores, self.held_back_labels, 5) / n)
+        if not self.held_back:
+            return
+        pixels, labels = self.held_back
+        scores, n = logits(self.average.net, pixels, side, self.device), len(labels)
+        self.log("validation", side=side, n=n, top1=top(scores, labels, 1) / n, top5=top(scores, labels, 5) / n)
 
     def run(self):
         saved, total, count, began = time.monotonic(), 0.0, 0, self.seconds
         while self.done() < 1:
             start = time.monotonic()
             total, count = total + self.train_step(), count + 1
-            self.seconds += time.monotonic() - start
             epoch, at = divmod(self.step, self.steps_an_epoch)
+            due = (at == 0 and epoch % self.arguments.save_every == 0
+                   or time.monotonic() - saved > 60 * self.arguments.save_minutes)
+            if due or at == 0:
+                self.hold_finite(total)
+            self.seconds += time.monotonic() - start
             if at == 0:
                 size, spent = self.arguments.batch, self.seconds - began
-                self.log("epoch", side=side_at(self.arguments.sizes, self.done()), loss=round(total / count, 4),
+                self.log("epoch", side=side_at(self.arguments.sizes, self.done()), loss=round(total.item() / count, 4),
                          rate=self.optimiser.param_groups[0]["lr"], pictures_a_second=round(count * size / spent, 1),
                          done=round(self.done(), 4))
                 total, count, began = 0.0, 0, self.seconds
-            if at == 0 or time.monotonic() - saved > 60 * self.arguments.save_minutes:
+            if due:
                 self.save()
                 saved = time.monotonic()
             if at == 0 and epoch % self.arguments.validate_every == 0 and self.done() < 1:
                 self.validate(side_at(self.arguments.sizes, self.done()))
         if not self.ended:
+            self.hold_finite(total)
             self.validate(self.arguments.sizes[-1][0])
             self.ended = True
             self.save()
