@@ -1,7 +1,9 @@
 """Writes a trained checkpoint as one self-describing model file: safetensors with the config in its metadata.
 
-usage: export.py CHECKPOINT(.state|.pth|.safetensors) OUT.safetensors --labels train/labels/SET.tsv [--side 192] ...
+usage: export.py CHECKPOINT(.state|.pth|.safetensors)... OUT.safetensors --labels train/labels/SET.tsv [--side 192] ...
 
+Of several checkpoints, of which one was tuned from the other, it is the mean of their weights. Of a checkpoint that
+knows more classes than the labels' (the log beside it names them) it is that of the labels' classes alone.
 Tensors keep the order of the network's definition. num_batches_tracked is left out: inference has no use for it.
 """
 import argparse
@@ -16,12 +18,13 @@ from pictures import DEVIATION, MEAN
 DTYPES = {"f16": torch.float16, "f32": torch.float32}
 
 
-def labels_of(path):
-    """Labels in class order, which is that of the folders' names, from a table with the columns `folder`, `label`."""
+def classes_of(path):
+    """-> folders, labels in class order, which is that of the folders' names, from a table with these two columns"""
     head, *rows = (line.split("\t") for line in Path(path).read_text(encoding="utf-8").splitlines())
     if not {"folder", "label"} <= set(head):
         raise SystemExit(f"{path} has the columns {', '.join(head)}: expected folder and label")
-    return [row[head.index("label")] for row in sorted(rows, key=lambda row: row[head.index("folder")])]
+    folders, labels = zip(*sorted((row[head.index("folder")], row[head.index("label")]) for row in rows))
+    return list(folders), list(labels)
 
 
 def self_test_input(side):
@@ -65,12 +68,14 @@ def write_safetensors(path, state, config, dtype):
     Path(path).write_bytes(struct.pack("<Q", len(text)) + text + b"".join(parts))
 
 
-def export(checkpoint, out, variant, form, labels, side, dtype="f16"):
-    classes = len(read_weights(checkpoint)["fc.bias"])
-    if len(labels) != classes:
-        raise SystemExit(f"there are {len(labels)} labels, and {checkpoint} knows {classes} classes")
-    net = build(variant, classes, **form)
-    start_from(net, checkpoint)
+def export(checkpoints, out, variant, form, folders, labels, side, dtype="f16"):
+    net, states = build(variant, len(labels), **form), []
+    for checkpoint in checkpoints:
+        if not start_from(net, checkpoint, folders):
+            raise SystemExit(f"there are {len(labels)} labels, and {checkpoint} knows "
+                             f"{len(read_weights(checkpoint)['fc.bias'])} classes")
+        states.append(copy.deepcopy(net.state_dict()))
+    net.load_state_dict({key: sum(state[key] for state in states) / len(states) for key in states[0]})
     state = {key: value for key, value in net.state_dict().items() if not key.endswith("num_batches_tracked")}
     golden = golden_of(net, side, dtype)
     write_safetensors(out, state, config_of(variant, form, labels, side, golden), dtype)
@@ -78,14 +83,14 @@ def export(checkpoint, out, variant, form, labels, side, dtype="f16"):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("checkpoint", type=Path, nargs="+")
     parser.add_argument("out", type=Path)
     parser.add_argument("--labels", type=Path, required=True, help="table of class folders and words")
     parser.add_argument("--side", type=int, default=192, help="the input side that the model file asks for")
     parser.add_argument("--dtype", choices=DTYPES, default="f16")
     add_form_arguments(parser)
     arguments = parser.parse_args()
-    export(arguments.checkpoint, arguments.out, arguments.variant, form_of(arguments), labels_of(arguments.labels),
+    export(arguments.checkpoint, arguments.out, arguments.variant, form_of(arguments), *classes_of(arguments.labels),
            arguments.side, arguments.dtype)
     print(arguments.out, arguments.out.stat().st_size, "bytes")
 

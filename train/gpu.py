@@ -48,10 +48,13 @@ class Recorded:
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph, stream=stream):
             self.loss = gradients(self.pixels, self.targets)
+        self.gradients = [(parameter, parameter.grad) for parameter in net.parameters()]
         net.load_state_dict(kept)
 
     def run(self, pixels, targets):
-        """-> the loss; the gradients are where they were when this was recorded."""
+        """-> the loss; the parameters' gradients are this recording's."""
+        for parameter, gradient in self.gradients:
+            parameter.grad = gradient
         self.pixels.copy_(pixels)
         self.targets.copy_(targets)
         self.graph.replay()

@@ -2,6 +2,7 @@
 
 A network is named as in a model file's config: `g_ghost_regnetx_006`, or `regnetx_006` for its plain twin.
 """
+import json
 import sys
 from pathlib import Path
 import torch
@@ -48,8 +49,12 @@ def blocks(net):
     return [module for module in net.modules() if isinstance(module, Bottleneck)]
 
 
-def read_weights(path):
-    """-> state dict in float32 of a model file (.safetensors), a checkpoint (.pth) or a training state (.state)"""
+def read_weights(path, folders=None):
+    """-> state dict in float32 of a model file (.safetensors), a checkpoint (.pth) or a training state (.state)
+
+    Where the log beside a checkpoint says that it knows all class folders named and others too, the head has the rows
+    of those named, in their order.
+    """
     path = Path(path)
     if path.suffix == ".safetensors":
         with safe_open(path, "pt") as file:
@@ -57,12 +62,24 @@ def read_weights(path):
     else:
         state = torch.load(path, map_location="cpu", weights_only=True)
         state = state.get("average", state)
-    return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+    state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+    known = known_folders(path)
+    if folders and known and known != folders and set(folders) <= set(known):
+        rows = [known.index(folder) for folder in folders]
+        state |= {key: state[key][rows] for key in ("fc.weight", "fc.bias")}
+    return state
 
 
-def start_from(net, path):
-    """Loads weights; a head for another number of classes stays random. -> whether the head was loaded"""
-    state = read_weights(path)
+def known_folders(path):
+    """-> the class folders of a checkpoint by the first line of the log that `train.py` writes beside it, or None"""
+    log = path.with_suffix(".jsonl")
+    return json.loads(log.open(encoding="utf-8").readline())["classes"] if log.exists() else None
+
+
+def start_from(net, path, folders=None):
+    """Loads weights, of those classes if `folders` are named; a head for another number of classes stays random.
+    -> whether the head was loaded"""
+    state = read_weights(path, folders)
     same_head = state["fc.weight"].shape == net.fc.weight.shape
     if not same_head:
         state = {key: value for key, value in state.items() if not key.startswith("fc.")}

@@ -10,14 +10,15 @@ import unittest
 from pathlib import Path
 import torch
 from evaluate import logits, top, wilson
-from export import config_of, export, labels_of, self_test_input
+from export import classes_of, config_of, export, self_test_input
 from gpu import make_dense
+from join import join
 from network import VARIANTS, blocks, build, start_from
 from pictures import DEVIATION, MEAN, at_side, augment, jitter, load, mix, sharpen
 from PIL import Image
 from regularise import add_dropout, add_stochastic_depth
 from torch.nn import functional as F
-from train import Training, arguments_of, rate_at, side_at
+from train import Training, arguments_of, rate_at, sides_at
 
 HERE = Path(__file__).resolve().parent
 GOLDEN = HERE.parent / "tests/golden"
@@ -187,13 +188,36 @@ class Pictures(unittest.TestCase):
         self.assertLess((at_side(x, 64) - expected).abs().max(), 2 / 255 / 0.224)
 
 
+class Join(unittest.TestCase):
+    def test_what_any_set_holds_back_is_left_out(self):
+        with tempfile.TemporaryDirectory() as folder:
+            first, second, out = (Path(folder) / name for name in ("first", "second", "out"))
+            random = torch.Generator().manual_seed(1)
+            for root, names in ((first, "abc"), (second, "cde")):
+                for part in ("train", "val"):
+                    for name in names:
+                        (root / part / name).mkdir(parents=True)
+                        coarse = torch.randint(256, (4, 4, 3), generator=random).to(torch.uint8)
+                        Image.fromarray(coarse.numpy()).resize((48, 48), Image.BICUBIC).save(
+                            root / part / name / f"{root.name}.png")
+            Image.open(second / "val/d/second.png").resize((30, 30), Image.BICUBIC).save(first / "train/a/again.png")
+            linked, left_out = join(out, (first, second))
+            self.assertEqual(left_out, [first / "train/a/again.png"])
+            self.assertEqual(sorted(str(file.relative_to(out)) for file in linked),
+                             ["train/a/first.png", "train/b/first.png", "train/c/first.png", "train/c/second.png",
+                              "train/d/second.png", "train/e/second.png"])
+            with self.assertRaisesRegex(SystemExit, "is there already"):
+                join(out, (first, second))
+
+
 class Schedule(unittest.TestCase):
     def test_rate_and_side(self):
         self.assertLess(rate_at(0.2, 0.1, 0.0), 0.001)
         self.assertAlmostEqual(rate_at(0.2, 0.1, 0.1), 0.2)
         self.assertAlmostEqual(rate_at(0.2, 0.1, 0.55), 0.1)
         self.assertAlmostEqual(rate_at(0.2, 0.1, 1.0), 0.0)
-        self.assertEqual([side_at([(64, 0.5), (96, 1)], done) for done in (0, 0.49, 0.5, 1.0)], [64, 64, 96, 96])
+        self.assertEqual([sides_at([([64], 0.5), ([80, 96], 1)], done) for done in (0, 0.49, 0.5, 1.0)],
+                         [[64], [64], [80, 96], [80, 96]])
 
 
 class Train(unittest.TestCase):
@@ -217,7 +241,8 @@ class Train(unittest.TestCase):
         self.assertEqual(top(logits(net, pixels, 40), labels, 1) / len(labels), final["top1"])
 
     def test_a_stopped_run_goes_on_to_the_same_weights(self):
-        more = ("--epochs", "3", "--f32", "--mix", "0.5", "--depth-drop", "0.1", "--threads", "1")
+        more = ("--epochs", "3", "--sizes", "32:0.5,32+40:1", "--f32", "--mix", "0.5", "--depth-drop", "0.1",
+                "--threads", "1")
         small_training(self.root, self.root / "whole", *more).run()
         stopped = small_training(self.root, self.root / "parts", *more)
         step = stopped.train_step
@@ -264,7 +289,7 @@ class Export(unittest.TestCase):
             torch.manual_seed(0)
             net = recipe.fill(build("g_ghost_regnetx_002", 3))
             torch.save(net.state_dict(), path)
-            export(path, out, "g_ghost_regnetx_002", FORMS[0], ["a", "b", "ç d"], 64)
+            export([path], out, "g_ghost_regnetx_002", FORMS[0], ["a", "b", "ç_d"], ["a", "b", "ç d"], 64)
             read, config = model.load(out)
             with torch.no_grad():
                 logits_of_file = copy.deepcopy(read).double()(self_test_input(64).double())[0].float().tolist()
@@ -276,12 +301,26 @@ class Export(unittest.TestCase):
                 if not key.endswith("num_batches_tracked"):
                     self.assertTrue(torch.equal(read.state_dict()[key], value.half().float()), key)
             with self.assertRaisesRegex(SystemExit, "2 labels"):
-                export(path, out, "g_ghost_regnetx_002", FORMS[0], ["a", "b"], 64)
+                export([path], out, "g_ghost_regnetx_002", FORMS[0], ["a", "b"], ["a", "b"], 64)
             state = net.state_dict()
             state["fc.bias"] = torch.tensor((1.0, 1e6, 0.0))
             torch.save(state, path)
             with self.assertRaisesRegex(SystemExit, "fc.bias is not finite as f16"):
-                export(path, out, "g_ghost_regnetx_002", FORMS[0], ["a", "b", "c"], 64)
+                export([path], out, "g_ghost_regnetx_002", FORMS[0], ["a", "b", "c"], ["a", "b", "c"], 64)
+
+    def test_means_of_checkpoints_and_some_of_their_classes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            both, tuned, out = (Path(folder) / name for name in ("both.pth", "tuned.pth", "a.safetensors"))
+            first, second = build("g_ghost_regnetx_002", 4), build("g_ghost_regnetx_002", 2)
+            torch.save(first.state_dict(), both)
+            torch.save(second.state_dict(), tuned)
+            both.with_suffix(".jsonl").write_text('{"classes": ["ant", "bee", "cow", "dog"]}\n')
+            export([both, tuned], out, "g_ghost_regnetx_002", FORMS[0], ["bee", "dog"], ["Bee", "Dog"], 64, "f32")
+            read = model.load(out)[0].state_dict()
+            self.assertTrue(torch.equal(read["fc.weight"], (first.fc.weight[[1, 3]] + second.fc.weight) / 2))
+            self.assertTrue(torch.equal(read["conv1.weight"], (first.conv1.weight + second.conv1.weight) / 2))
+            with self.assertRaisesRegex(SystemExit, "there are 2 labels, and .*both.pth knows 4 classes"):
+                export([both], out, "g_ghost_regnetx_002", FORMS[0], ["bee", "elk"], ["Bee", "Elk"], 64)
 
     def test_a_form_of_its_own_is_named_in_the_config(self):
         config = config_of("g_ghost_regnetx_006", FORMS[4], ["a"], 64, [0.5])
@@ -290,7 +329,8 @@ class Export(unittest.TestCase):
 
     def test_labels(self):
         for name, count, last in (("imagenette", 10, "tench"), ("mini-imagenet", 100, "yawl"), ("everyday", 53, "courgette")):
-            labels = labels_of(HERE / f"labels/{name}.tsv")
+            folders, labels = classes_of(HERE / f"labels/{name}.tsv")
+            self.assertEqual(folders, sorted(folders))
             self.assertEqual((len(labels), len(set(labels)), labels[-1]), (count, count, last))
 
 

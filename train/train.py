@@ -2,8 +2,9 @@
 
 usage: train.py DATA OUT [--variant g_ghost_regnetx_006] [--from FILE] [--epochs N | --minutes N] ...
 
-DATA holds train/<class>/<pictures> and val/<class>/<pictures>; without val nothing is validated. Writes OUT.state (all that is needed to go on, every
-epoch and every few minutes; the same command goes on from it), OUT.pth (the averaged weights) and OUT.jsonl (the log).
+DATA holds train/<class>/<pictures> and val/<class>/<pictures>; without val nothing is validated. Writes OUT.state (all
+that is needed to go on, every epoch and every few minutes; the same command goes on from it), OUT.pth (the averaged
+weights) and OUT.jsonl (the log).
 A run that was stopped and goes on gives the same weights as one that was not: randomness follows from seed and step.
 With --minutes the schedule follows the time trained, for a machine whose speed is not known.
 """
@@ -29,14 +30,16 @@ def arguments_of(argv=None):
     add = parser.add_argument
     add("data", type=Path)
     add("out", type=Path)
-    add("--from", dest="start", type=Path, help="weights to start from; a head of other classes starts random")
+    add("--from", dest="start", type=Path,
+        help="weights to start from; a head that does not know the classes starts random")
     add("--teacher", type=Path, help="a checkpoint of --teacher-variant to distil from")
     add("--teacher-variant", default="g_ghost_regnetx_006")
     add("--teacher-share", type=float, default=0.5, help="share of the loss that is the teacher's")
     add("--temperature", type=float, default=2.0)
     add("--epochs", type=float, default=60)
     add("--minutes", type=float, help="train for this time instead of --epochs")
-    add("--sizes", default="112:0.5,128:0.8,160:1", help="SIDE:UNTIL,..., UNTIL a share of the training")
+    add("--sizes", default="112:0.5,128:0.8,160:1",
+        help="SIDE:UNTIL,..., UNTIL a share of the training; of SIDE+SIDE+... each batch has one by chance")
     add("--stored", type=int, default=160, help="side of the pictures in memory")
     add("--batch", type=int, default=64)
     add("--rate", type=float, default=0.25, help="highest learning rate")
@@ -57,13 +60,13 @@ def arguments_of(argv=None):
     add("--threads", type=int)
     add_form_arguments(parser)
     arguments = parser.parse_args(argv)
-    arguments.sizes = [(int(side), float(until)) for side, until in
+    arguments.sizes = [([int(side) for side in sides.split("+")], float(until)) for sides, until in
                        (part.split(":") for part in arguments.sizes.split(","))]
     return arguments
 
 
-def side_at(sizes, done):
-    return next((side for side, until in sizes if done < until), sizes[-1][0])
+def sides_at(sizes, done):
+    return next((sides for sides, until in sizes if done < until), sizes[-1][0])
 
 
 def rate_at(highest, warm_up, done):
@@ -115,7 +118,7 @@ class Training:
         torch.manual_seed(arguments.seed)
         self.net = build(arguments.variant, self.classes, **form_of(arguments))
         if arguments.start:
-            start_from(self.net, arguments.start)
+            start_from(self.net, arguments.start, folders)
         self.net.to(self.device, memory_format=torch.channels_last)
         self.average = Average(self.net)
         add_stochastic_depth(self.net, arguments.depth_drop)
@@ -123,7 +126,7 @@ class Training:
         self.teacher = self.teacher_of(arguments) if arguments.teacher else None
         self.optimiser = optimiser_of(self.net, arguments.decay)
         self.step, self.seconds, self.ended = 0, 0.0, False
-        self.recorded, self.order = (None, None), (None, None)
+        self.recorded, self.order = {}, (None, None)  # by side; epoch and its order of the pictures
         if self.device.type == "cuda":
             torch.backends.cudnn.benchmark = True
             if not arguments.grouped:
@@ -134,7 +137,8 @@ class Training:
         if Path(f"{arguments.out}.state").exists():
             self.resume()
         self.log("start", arguments={k: str(v) for k, v in vars(arguments).items()}, pictures=len(self.pixels),
-                 held_back=len(self.held_back[1]) if self.held_back else 0, classes=folders, device=str(self.device), torch=torch.__version__,
+                 held_back=len(self.held_back[1]) if self.held_back else 0, classes=folders,
+                 device=str(self.device), torch=torch.__version__,
                  threads=torch.get_num_threads(), parameters=sum(p.numel() for p in self.net.parameters()))
 
     def teacher_of(self, arguments):
@@ -180,7 +184,8 @@ class Training:
         size = self.arguments.batch
         chosen = self.order[1][at * size:(at + 1) * size]
         torch.manual_seed((self.arguments.seed << 32) + self.step)
-        pixels = augment(self.pixels[chosen], side_at(self.arguments.sizes, self.done()))
+        sides = sides_at(self.arguments.sizes, self.done())
+        pixels = augment(self.pixels[chosen], sides[int(torch.randint(len(sides), ()))])
         targets = F.one_hot(self.labels[chosen], self.classes).float()
         pixels, targets = mix(pixels, targets, self.arguments.mix)
         return pixels, targets
@@ -207,10 +212,10 @@ class Training:
         return loss.detach()
 
     def recorded_gradients(self, pixels, targets):
-        if self.recorded[0] != pixels.shape:
-            self.recorded = None, None  # what the former needs on the device goes first
-            self.recorded = pixels.shape, Recorded(self.net, self.gradients, pixels, targets)
-        return self.recorded[1].run(pixels, targets)
+        side = pixels.shape[-1]
+        if side not in self.recorded:
+            self.recorded[side] = Recorded(self.net, self.gradients, pixels, targets)
+        return self.recorded[side].run(pixels, targets)
 
     def train_step(self):
         """-> the loss, on the device: reading it waits for the step's end"""
@@ -218,7 +223,8 @@ class Training:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.net.train()
-        gradients = self.recorded_gradients if self.device.type == "cuda" and not self.arguments.eager else self.gradients
+        recorded = self.device.type == "cuda" and not self.arguments.eager
+        gradients = self.recorded_gradients if recorded else self.gradients
         loss = gradients(*self.batch())
         self.optimiser.step()
         self.average.update(min(self.arguments.average, (1 + self.step) / (10 + self.step)))
@@ -250,7 +256,8 @@ class Training:
             self.seconds += time.monotonic() - start
             if at == 0:
                 size, spent = self.arguments.batch, self.seconds - began
-                self.log("epoch", side=side_at(self.arguments.sizes, self.done()), loss=round(total.item() / count, 4),
+                self.log("epoch", sides=sides_at(self.arguments.sizes, self.done()),
+                         loss=round(total.item() / count, 4),
                          rate=self.optimiser.param_groups[0]["lr"], pictures_a_second=round(count * size / spent, 1),
                          done=round(self.done(), 4))
                 total, count, began = 0.0, 0, self.seconds
@@ -258,10 +265,10 @@ class Training:
                 self.save()
                 saved = time.monotonic()
             if at == 0 and epoch % self.arguments.validate_every == 0 and self.done() < 1:
-                self.validate(side_at(self.arguments.sizes, self.done()))
+                self.validate(max(sides_at(self.arguments.sizes, self.done())))
         if not self.ended:
             self.hold_finite(total)
-            self.validate(self.arguments.sizes[-1][0])
+            self.validate(max(self.arguments.sizes[-1][0]))
             self.ended = True
             self.save()
         self.log("end")
