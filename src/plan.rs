@@ -74,12 +74,6 @@ impl Plan {
     pub fn row(&self, view: View) -> usize {
         self.values[view.value].channels
     }
-
-    /// Elements of all slots, for one image.
-    #[must_use]
-    pub fn elements(&self) -> usize {
-        self.slots.iter().sum()
-    }
 }
 
 fn new_value(values: &mut Vec<Value>, name: &str, like: View) -> View {
