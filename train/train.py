@@ -251,7 +251,7 @@ class Training:
             epoch, at = divmod(self.step, self.steps_an_epoch)
             due = (at == 0 and epoch % self.arguments.save_every == 0
                    or time.monotonic() - saved > 60 * self.arguments.save_minutes)
-            if due or at == 0:
+            if due or at == 0 or self.device.type == "cpu":  # a GPU would have to be waited for
                 self.hold_finite(total)
             self.seconds += time.monotonic() - start
             if at == 0:

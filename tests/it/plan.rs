@@ -58,20 +58,21 @@ fn slots_are_reused() {
 
 /// The most elements that values need at once, at any step: no plan can do with less.
 fn peak(plan: &Plan) -> usize {
-    let uses = |value: usize| {
-        let at =
-            plan.steps.iter().enumerate().filter(move |(_, step)| {
-                step.y.value == value || step.reads().any(|view| view.value == value)
-            });
-        at.map(|(index, _)| index)
+    let mut lives = vec![None; plan.values.len()];
+    let mut need = |value: usize, step: usize| {
+        let (first, last) = lives[value].unwrap_or((step, step));
+        lives[value] = Some((step.min(first), step.max(last)));
     };
-    let lives = |value: usize, index: usize| {
-        let first = if value == plan.image.value { Some(0) } else { uses(value).min() };
-        let last = if value == plan.logits.value { Some(plan.steps.len()) } else { uses(value).max() };
-        first.is_some_and(|first| first <= index) && last.is_some_and(|last| index <= last)
+    need(plan.image.value, 0);
+    for (index, step) in plan.steps.iter().enumerate() {
+        step.reads().chain([step.y]).for_each(|view| need(view.value, index));
+    }
+    need(plan.logits.value, plan.steps.len());
+    let needed = |step| {
+        let lives = plan.values.iter().zip(&lives);
+        let lives = lives.filter(|(_, life)| life.is_some_and(|(first, last)| first <= step && step <= last));
+        lives.map(|(value, _)| value.len()).sum()
     };
-    let needed =
-        |index| (0..plan.values.len()).filter(|&v| lives(v, index)).map(|v| plan.values[v].len()).sum();
     (0..plan.steps.len()).map(needed).max().unwrap_or(0)
 }
 
