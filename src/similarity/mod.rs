@@ -60,18 +60,6 @@ impl<'a> Maps<'a> {
         Ok(Maps { data, channels, positions })
     }
 
-    /// Number of maps.
-    #[must_use]
-    pub fn channels(&self) -> usize {
-        self.channels
-    }
-
-    /// Rows times columns.
-    #[must_use]
-    pub fn positions(&self) -> usize {
-        self.positions
-    }
-
     fn rows(&self) -> impl Iterator<Item = &'a [f32]> + use<'a> {
         self.data.chunks_exact(self.positions)
     }

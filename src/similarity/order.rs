@@ -75,19 +75,16 @@ fn beside(matrix: &[f32], columns: usize, rows: &[u32]) -> Vec<u32> {
 /// The leaves of the cluster tree: where two clusters join, they are turned so that their likest ends meet.
 fn leaves(similarity: &[f32], count: usize) -> Vec<usize> {
     let at = |i: usize, j: usize| similarity[i * count + j];
-    // Similarity of clusters, each at the index of one of its leaves; the mean over pairs of leaves.
+    // Similarity of clusters, each at the index of its first leaf; the mean over pairs of leaves.
     let mut mean = similarity.to_vec();
     let mut members: Vec<Vec<usize>> = (0..count).map(|i| vec![i]).collect();
     let mut chain: Vec<usize> = Vec::new();
-    let mut first = 0;
     for _ in 1..count {
         // Nearest neighbours are followed until two are each other's; what is left of the chain stays valid.
         let (a, b) = loop {
             if chain.is_empty() {
-                while members[first].is_empty() {
-                    first += 1;
-                }
-                chain.push(first);
+                // The cluster of leaf 0 has index 0 to the end.
+                chain.push(0);
             }
             let (end, before) = (chain[chain.len() - 1], chain.len().checked_sub(2).map(|i| chain[i]));
             // Equals go to the one before, or the chain would never end; else to the first.

@@ -43,9 +43,8 @@ pub(super) fn solve(moments: &Moments, ridge: f64) -> Result<Solution> {
     let mut gram = vec![0.0; cx * cx];
     for i in 0..cx {
         for j in i..cx {
-            let value = moments.xx[i * cx + j] - moments.x[i] * moments.x[j] / n;
-            gram[i * cx + j] = value;
-            gram[j * cx + i] = value;
+            // The lower triangle, which is all that is read of it.
+            gram[j * cx + i] = moments.xx[i * cx + j] - moments.x[i] * moments.x[j] / n;
         }
     }
     let trace: f64 = (0..cx).map(|i| gram[i * cx + i]).sum();

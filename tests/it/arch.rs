@@ -2,9 +2,10 @@
 //! checkpoints', and each recognised from its shapes alone.
 
 use crate::support::reference::{architecture, library_key, recipe_checkpoint};
+use g_ghostnet::arch::ghostnet::GhostNet;
 use g_ghostnet::arch::regnet::{Form, Ghost, RegNet, VARIANTS};
 use g_ghostnet::arch::resnet::ResNet;
-use g_ghostnet::arch::{Architecture, Network, StageKind};
+use g_ghostnet::arch::{Architecture, Network, StageKind, Value};
 use g_ghostnet::config::Config;
 use g_ghostnet::weights::expected_tensors;
 use g_ghostnet::{Error, recognise};
@@ -253,4 +254,112 @@ fn numbers_that_no_network_has_are_refused_before_anything_is_built() {
         assert_eq!(error.code(), "wrong-shape");
     }
     assert!(Network::new(&architecture("resnet18"), 0, 64, 64).is_err());
+    for width in [0.05, 8.1, f64::NAN] {
+        let error = Network::new(&Architecture::GhostNet(GhostNet { width }), 10, 64, 64).unwrap_err();
+        assert!(error.to_string().contains("the width multiplier"), "{error}");
+    }
+}
+
+/// The largest of everything is a network; one more is none.
+#[test]
+fn limits_are_what_they_say() {
+    let regnet = |depth: usize, width: usize| {
+        let widths = [8, 8, 8, width];
+        Architecture::RegNet(RegNet { depths: [1, 1, 1, depth], widths, group_width: 8, ghost: None })
+    };
+    let resnet = |width: usize| Architecture::ResNet(ResNet { depths: [1; 4], width });
+    let ghostnet = |width: f64| Architecture::GhostNet(GhostNet { width });
+    for (architecture, classes, side) in [
+        (regnet(64, 8), 1, 32),
+        (regnet(1, 1 << 14), 1, 32),
+        (resnet(1 << 11), 1, 32),
+        (ghostnet(0.1), 1, 32),
+        (ghostnet(8.0), 1, 32),
+        (regnet(1, 8), 1 << 20, 32),
+        // The stem's maps have 64 x 2048 x 2048 numbers, 2^28.
+        (resnet(64), 1, 4096),
+    ] {
+        Network::new(&architecture, classes, side, side).unwrap();
+    }
+    for (architecture, classes, side, code) in [
+        (regnet(65, 8), 1, 32, "bad-model"),
+        (regnet(1, (1 << 14) + 8), 1, 32, "bad-model"),
+        (resnet((1 << 11) + 1), 1, 32, "bad-model"),
+        (regnet(1, 8), (1 << 20) + 1, 32, "bad-model"),
+        (resnet(65), 1, 4096, "out-of-memory"),
+    ] {
+        assert_eq!(
+            Network::new(&architecture, classes, side, side).unwrap_err().code(),
+            code,
+            "{architecture:?}"
+        );
+    }
+}
+
+#[test]
+fn a_stage_is_plain_where_nothing_can_be_taken_from_it() {
+    let kinds = |cheap_ratio: [f64; 4]| {
+        let ghost = Some(Ghost { cheap_ratio, ..Ghost::default() });
+        let regnet = RegNet { depths: [3, 2, 3, 3], widths: [16, 24, 48, 48], group_width: 8, ghost };
+        let network = Network::new(&Architecture::RegNet(regnet), 10, 64, 64).unwrap();
+        network.stages.iter().map(|stage| (stage.kind, stage.raw, stage.cheap)).collect::<Vec<_>>()
+    };
+    let plain = |width: usize| (StageKind::Plain, width, 0);
+    // Stage 1 never is a ghost stage, nor is one of two blocks.
+    assert_eq!(
+        kinds([0.5; 4]),
+        [plain(16), plain(24), (StageKind::Ghost, 24, 24), (StageKind::Ghost, 24, 24)]
+    );
+    // A ratio below the precision of 1 takes no channel away.
+    assert_eq!(kinds([0.5, 0.5, 1e-17, 0.0]), [plain(16), plain(24), plain(48), plain(48)]);
+}
+
+#[test]
+fn other_sizes_have_no_published_name() {
+    let resnet = |depths: [usize; 4], width: usize| ResNet { depths, width }.name();
+    assert_eq!(resnet([2, 2, 2, 2], 64), "resnet18");
+    assert_eq!(resnet([2, 2, 2, 2], 32), "resnet_custom");
+    assert_eq!(resnet([3, 4, 6, 3], 32), "resnet_custom");
+    let regnet = RegNet::variant("002").unwrap();
+    for other in [
+        RegNet { depths: [1, 1, 4, 6], ..regnet.clone() },
+        RegNet { widths: [24, 56, 152, 376], ..regnet.clone() },
+        RegNet { group_width: 4, ..regnet.clone() },
+        RegNet { ghost: Some(Ghost { aggregation: false, ..Ghost::default() }), ..regnet.clone() },
+    ] {
+        assert_eq!(other.name(), "g_ghost_regnetx_custom");
+    }
+}
+
+/// Never below nine tenths of what was asked for.
+#[test]
+fn channels_are_rounded_as_in_the_authors_code() {
+    for (channels, rounded) in
+        [(1.6, 4), (4.4, 4), (4.48, 8), (5.9, 8), (6.1, 8), (9.9, 12), (16.0, 16), (20.8, 20)]
+    {
+        assert_eq!(GhostNet { width: channels / 16.0 }.stem_channels(), rounded, "{channels}");
+    }
+}
+
+#[test]
+fn views_and_values_count_their_numbers() {
+    let network = network("resnet18");
+    let stem = network.view(1);
+    assert_eq!((stem.pixels(), stem.len(), stem.is_empty()), (112 * 112, 64 * 112 * 112, false));
+    assert_eq!((stem.range(3, 0).len(), stem.range(3, 0).is_empty()), (0, true));
+    assert_eq!((network.values[1].len(), network.values[1].is_empty()), (64 * 112 * 112, false));
+    assert!(Value { channels: 0, ..network.values[1].clone() }.is_empty());
+    // The classifier is no convolution of maps.
+    let few = Network::new(&architecture("resnet18"), 1, 224, 224).unwrap();
+    assert_eq!(network.activations(), few.activations());
+}
+
+#[test]
+fn an_unknown_tap_is_told_what_there_is() {
+    let Err(Error::UnknownTap { name, known }) = network("resnet18").tap("layer9").cloned() else { panic!() };
+    assert_eq!(name, "layer9");
+    assert!(
+        known.starts_with("conv1, maxpool, layer1.0.conv1, ") && known.ends_with("avgpool, fc, logits"),
+        "{known}"
+    );
 }

@@ -3,7 +3,9 @@
 
 use crate::support::reference::{Reference, unit};
 use g_ghostnet::session::CpuSession;
-use g_ghostnet::similarity::{Accumulator, Best, Correlation, Maps, Metric, correlate, order, quantile};
+use g_ghostnet::similarity::{
+    Accumulator, Best, Correlation, Few, Maps, Metric, Summary, correlate, order, quantile,
+};
 use serde::Deserialize;
 
 /// Limit of a difference from NumPy in float64: the maps are f32, and a network's are off by a few 1e-6.
@@ -195,7 +197,7 @@ fn identical_maps_are_alike_in_every_measure() {
     assert!(summary.pearson.score.iter().all(|score| (score - 1.0).abs() < 1e-6));
     assert!((summary.cka - 1.0).abs() < 1e-9, "{}", summary.cka);
     assert!(summary.r2.unwrap().per_channel.iter().all(|score| (score - 1.0).abs() < 1e-6));
-    assert_eq!(summary.few, g_ghostnet::similarity::Few::default());
+    assert_eq!(summary.few, Few::default());
 }
 
 #[test]
@@ -359,6 +361,47 @@ fn shuffling_keeps_each_map_and_breaks_the_likeness() {
 }
 
 #[test]
+fn shuffling_finds_every_order_equally_often() {
+    let maps = Owned::new([1, 1, 3], |at| at as f32);
+    let mut counts = std::collections::BTreeMap::new();
+    for seed in 0..600 {
+        let order: Vec<u32> = maps.maps().shuffled(seed).iter().map(|&value| value as u32).collect();
+        *counts.entry(order).or_insert(0) += 1;
+    }
+    // 100 expected of each of six, 5 sigma are 46.
+    assert!(counts.len() == 6 && counts.values().all(|count| (54..=146).contains(count)), "{counts:?}");
+}
+
+#[test]
+fn of_equal_matches_the_first_is_taken() {
+    let one = unit("twice", 20);
+    let twice = Owned::new([3, 4, 5], |at| [one[at % 20], -one[at % 20], 0.0][at / 20]);
+    let single = Owned::new([1, 4, 5], |at| one[at]);
+    let found = correlate(twice.maps(), single.maps(), Metric::Cosine).unwrap();
+    assert_eq!(found.best_of_b.channel, [0]);
+    let mut sums = Accumulator::default();
+    sums.add(twice.maps(), single.maps(), false).unwrap();
+    assert_eq!(sums.summary(None).unwrap().cosine.channel, [0]);
+}
+
+#[test]
+fn a_matrix_of_too_many_pairs_is_refused() {
+    let maps = |channels: usize| Owned::new([channels, 1, 1], |_| 0.0);
+    let (largest, other, more) = (maps(1 << 12), maps(1 << 13), maps((1 << 13) + 1));
+    let found = correlate(largest.maps(), other.maps(), Metric::Cosine).unwrap();
+    assert_eq!(found.dead_b.len(), 1 << 13);
+    for (a, b) in [(&largest, &more), (&more, &largest)] {
+        assert_eq!(correlate(a.maps(), b.maps(), Metric::Cosine).unwrap_err().code(), "out-of-memory");
+    }
+    let mut sums = Accumulator::default();
+    let one = maps(1);
+    for (x, y) in [(&other, &one), (&one, &other)] {
+        assert_eq!(sums.add(x.maps(), y.maps(), false).unwrap_err().code(), "out-of-memory");
+    }
+    assert_eq!(order(&vec![0.0; 1 << 13], [1 << 13, 1]).unwrap_err().code(), "out-of-memory");
+}
+
+#[test]
 fn what_does_not_fit_is_refused_and_the_sums_stay() {
     let maps = |dims: [usize; 3]| Owned::named("fits", dims);
     let (a, b) = (maps([3, 4, 4]), maps([3, 4, 5]));
@@ -385,8 +428,10 @@ fn what_does_not_fit_is_refused_and_the_sums_stay() {
     let wide = maps([5, 4, 4]);
     assert_eq!(sums.add(wide.maps(), a.maps(), false).unwrap_err().code(), "wrong-shape");
     assert_eq!(sums.summary(Some(1e-3)).unwrap(), before);
-    for ridge in [-1.0, f64::NAN] {
-        assert_eq!(sums.summary(Some(ridge)).unwrap_err().code(), "unsupported");
+    for ridge in [-1.0, f64::NAN, f64::INFINITY] {
+        let error = sums.summary(Some(ridge)).unwrap_err();
+        assert_eq!(error.code(), "unsupported");
+        assert_eq!(error.to_string(), format!("the ridge is {ridge}, expected a number from 0"));
     }
     // One channel is another's double: without a ridge there is no one fit.
     let double = Owned::new([2, 4, 4], |at| if at < 16 { a.data[at] } else { 2.0 * a.data[at - 16] });
@@ -428,6 +473,171 @@ fn the_order_puts_what_is_alike_together() {
     assert_eq!(order(&[0.5], [1, 1]).unwrap().columns, [0]);
     assert_eq!(order(&[0.5; 5], [2, 3]).unwrap_err().code(), "wrong-shape");
     assert_eq!(order(&[f32::NAN; 6], [2, 3]).unwrap_err().code(), "wrong-shape");
+}
+
+/// Rows and columns by the definition of [`order`], in f64: of all pairs of clusters the likest are joined, a cluster's
+/// likeness being the mean over pairs of rows.
+fn order_by_definition(matrix: &[f32], columns: usize) -> [Vec<u32>; 2] {
+    let rows: Vec<Vec<f64>> =
+        matrix.chunks(columns).map(|row| row.iter().map(|&v| f64::from(v.abs())).collect()).collect();
+    let product = |i: usize, j: usize| rows[i].iter().zip(&rows[j]).map(|(a, b)| a * b).sum::<f64>();
+    let likeness = |i: usize, j: usize| product(i, j) / (product(i, i) * product(j, j)).sqrt();
+    let (alive, empty): (Vec<usize>, Vec<usize>) = (0..rows.len()).partition(|&i| product(i, i) > 0.0);
+    // In the order of their smallest rows.
+    let mut clusters: Vec<Vec<usize>> = alive.into_iter().map(|i| vec![i]).collect();
+    while clusters.len() > 1 {
+        let mut likest = (f64::MIN, 0, 0);
+        for a in 0..clusters.len() {
+            for b in a + 1..clusters.len() {
+                let pairs = clusters[a].iter().flat_map(|&i| clusters[b].iter().map(move |&j| (i, j)));
+                let sum: f64 = pairs.map(|(i, j)| likeness(i, j)).sum();
+                let mean = sum / (clusters[a].len() * clusters[b].len()) as f64;
+                if mean > likest.0 {
+                    likest = (mean, a, b);
+                }
+            }
+        }
+        let right = clusters.remove(likest.2);
+        let left = &mut clusters[likest.1];
+        let turned = |leaves: &[usize], turn: bool| {
+            let mut leaves = leaves.to_vec();
+            if turn {
+                leaves.reverse();
+            }
+            leaves
+        };
+        let joined = [[false, false], [false, true], [true, false], [true, true]]
+            .map(|[a, b]| (turned(left, a), turned(&right, b)))
+            .into_iter()
+            .max_by(|a, b| {
+                let meeting =
+                    |(left, right): &(Vec<usize>, Vec<usize>)| likeness(left[left.len() - 1], right[0]);
+                meeting(a).total_cmp(&meeting(b))
+            })
+            .unwrap();
+        *left = [joined.0, joined.1].concat();
+    }
+    let order = [clusters.concat(), empty].concat();
+    let mut places: Vec<(usize, f64, u32)> = (0..columns)
+        .map(|column| {
+            let value = |place: usize| rows[order[place]][column];
+            let likest = (0..order.len()).reduce(|a, b| if value(b) > value(a) { b } else { a }).unwrap();
+            (likest, -value(likest), column as u32)
+        })
+        .collect();
+    places.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    [order.into_iter().map(|i| i as u32).collect(), places.into_iter().map(|place| place.2).collect()]
+}
+
+#[test]
+fn the_order_is_that_of_its_definition() {
+    for i in 0..60 {
+        let (rows, columns) = (2 + i % 19, 3 + i % 8);
+        let noise = unit(&format!("order {i}"), rows * columns);
+        // Rows of other lengths, some of them empty; never all.
+        let scale = |row: usize| if row > 1 && row % 6 == i % 6 { 0.0 } else { (row + 1) as f32 };
+        let matrix: Vec<f32> = (0..rows * columns).map(|at| scale(at / columns) * noise[at]).collect();
+        let found = order(&matrix, [rows, columns]).unwrap();
+        assert_eq!([found.rows, found.columns], order_by_definition(&matrix, columns), "{rows} x {columns}");
+    }
+}
+
+#[test]
+fn among_equals_the_order_stays() {
+    assert_eq!(order(&[0.5; 15], [5, 3]).unwrap().rows, [0, 1, 2, 3, 4]);
+    // The first row is as like the second as the third, and is joined with the second.
+    assert_eq!(order(&[1.0, 1.0, 1.0, 0.0, 0.0, 1.0], [3, 2]).unwrap().rows, [1, 0, 2]);
+    // The second column is as like the first row as the second.
+    assert_eq!(order(&[0.0, 1.0, 0.7, 0.9, 1.0, 0.0], [2, 3]).unwrap().columns, [1, 2, 0]);
+}
+
+/// What a set of so many positions, `[x, y]` channels, says; `held` more are held out.
+fn summary_of(name: &str, channels: [usize; 2], positions: usize, held: usize) -> Summary {
+    let mut sums = Accumulator::default();
+    for (positions, held_out) in [(positions, false), (held, true)].into_iter().filter(|set| set.0 > 0) {
+        let [x, y] = [0, 1]
+            .map(|side| Owned::named(&format!("{name} {side} {held_out}"), [channels[side], positions, 1]));
+        sums.add(x.maps(), y.maps(), held_out).unwrap();
+    }
+    sums.summary(Some(1e-3)).unwrap()
+}
+
+#[test]
+fn what_is_worth_little_is_told_up_to_the_number_that_suffices() {
+    let few = |positions: usize| summary_of("few", [2, 3], positions, 9).few;
+    let sentence =
+        "The fit of 2 channels rests on 19 positions, expected at least 10 for each channel: add pictures.";
+    assert_eq!(few(19).r2.unwrap(), sentence);
+    assert_eq!(few(20), Few::default());
+    assert_eq!(summary_of("few", [2, 3], 20, 0).few.r2.unwrap(), "Nothing was held out to score the fit on.");
+
+    // sqrt(2 ln 8 / 46) is 0.3007, of 47 positions 0.2975.
+    let few = |positions: usize| summary_of("chance", [8, 3], 40, positions - 40).few.matches;
+    let sentence = "With 46 positions of 2 pictures against 8 channels, chance alone finds matches of 0.30 and more: \
+                    add pictures.";
+    assert_eq!(few(46).unwrap(), sentence);
+    assert_eq!(few(47), None);
+
+    let few = |positions: usize| summary_of("kernel", [8, 8], positions, 0).few.cka;
+    let sentence = "CKA rests on 7 positions of one picture, fewer than its 8 channels: add pictures.";
+    assert_eq!(few(7).unwrap(), sentence);
+    assert_eq!(few(8), None);
+}
+
+#[test]
+fn the_fewest_positions_that_can_be_compared() {
+    let sums = |positions: usize, held: usize| {
+        let mut sums = Accumulator::default();
+        let maps = |positions: usize| Owned::new([2, positions, 1], |at| (at * at % 7) as f32);
+        sums.add(maps(positions).maps(), maps(positions).maps(), false).unwrap();
+        if held > 0 {
+            sums.add(maps(held).maps(), maps(held).maps(), true).unwrap();
+        }
+        sums
+    };
+    assert_eq!(sums(1, 0).summary(None).unwrap_err().code(), "wrong-shape");
+    assert_eq!(sums(1, 8).summary(Some(1e-3)).unwrap_err().code(), "wrong-shape");
+    assert!(sums(2, 0).summary(None).is_ok());
+    let two = sums(2, 1).summary(Some(1e-3)).unwrap();
+    assert_eq!(two.r2, None, "one position has no variance");
+    assert!(sums(2, 2).summary(Some(1e-3)).unwrap().r2.is_some());
+    // The unbiased HSIC divides by n - 3.
+    let three = sums(3, 0).summary(None).unwrap();
+    assert_eq!((three.cka, three.few.cka.is_some()), (0.0, true));
+    let four = sums(4, 0).summary(None).unwrap();
+    assert!((four.cka - 1.0).abs() < 1e-9, "{}", four.cka);
+    assert_eq!(four.few.cka, None);
+}
+
+/// Rounding is relative to the mean, which on the held-out pictures is not that of the first picture.
+#[test]
+fn what_is_dead_on_held_out_maps_follows_from_their_own_mean() {
+    let noise = unit("rounding", 64);
+    let dead = |fitted: f32, held: f32, deviation: f32| {
+        let x = Owned::named("x", [1, 8, 8]);
+        let mut sums = Accumulator::default();
+        for (mean, deviation, held_out) in [(fitted, 1.0, false), (held, deviation, true)] {
+            let y = Owned::new([1, 8, 8], |at| mean + deviation * noise[at]);
+            sums.add(x.maps(), y.maps(), held_out).unwrap();
+        }
+        sums.summary(Some(1e-3)).unwrap().r2.unwrap().dead == [0]
+    };
+    assert!(dead(0.0, 1e4, 1e-3));
+    assert!(!dead(0.0, 1e4, 1.0));
+    assert!(!dead(0.0, 100.0, 1e-3));
+    assert!(!dead(1e4, 0.0, 1e-3));
+    assert!(dead(1e4, 2e4, 1e-2));
+}
+
+#[test]
+fn one_dead_side_leaves_no_cka() {
+    let (dead, alive) = (Owned::new([2, 4, 4], |_| 0.0), Owned::named("alive", [2, 4, 4]));
+    for (x, y) in [(&dead, &alive), (&alive, &dead)] {
+        let mut sums = Accumulator::default();
+        sums.add(x.maps(), y.maps(), false).unwrap();
+        let summary = sums.summary(None).unwrap();
+        assert_eq!((summary.cka, summary.few.cka.is_some()), (0.0, true));
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use g_ghostnet::arch::regnet::{Ghost, RegNet};
 use g_ghostnet::arch::{Architecture, Network, Op};
 use g_ghostnet::config::{Config, METADATA_KEY};
 use g_ghostnet::model::{Model, Options};
-use g_ghostnet::weights::{self, Checkpoint, contiguous_strides, expected_tensors};
+use g_ghostnet::weights::{self, Checkpoint, Scaled, contiguous_strides, expected_tensors};
 use g_ghostnet::{Error, recognise};
 use half::f16;
 use safetensors::Dtype;
@@ -145,6 +145,137 @@ fn every_half_is_read_as_it_is() {
     for half in others {
         assert!(matches!(read(&[half]), Err(Error::NotFinite { index: 0, .. })), "{half}");
     }
+}
+
+/// A checkpoint of one tensor, row-major.
+fn one(dtype: weights::Dtype, shape: &[usize], bytes: Vec<u8>) -> Result<Checkpoint, Error> {
+    let tensor =
+        weights::Tensor { dtype, shape: shape.to_vec(), strides: contiguous_strides(shape), offset: 0 };
+    Checkpoint::new(bytes, [("one".to_owned(), tensor)].into(), Config::default())
+}
+
+#[test]
+fn every_type_is_read() {
+    use weights::Dtype;
+    fn stored<const N: usize>(numbers: [[u8; N]; 3]) -> (usize, Vec<u8>) {
+        (N, numbers.concat())
+    }
+    let numbers = [-3.0f32, 0.5, 100.0];
+    let whole = [-3.0, 0.0, 100.0];
+    for (dtype, (size, bytes), expected) in [
+        (Dtype::F16, stored(numbers.map(|v| f16::from_f32(v).to_le_bytes())), numbers),
+        (Dtype::Bf16, stored(numbers.map(|v| half::bf16::from_f32(v).to_le_bytes())), numbers),
+        (Dtype::F32, stored(numbers.map(f32::to_le_bytes)), numbers),
+        (Dtype::F64, stored(numbers.map(|v| f64::from(v).to_le_bytes())), numbers),
+        (Dtype::I64, stored(whole.map(|v: f32| (v as i64).to_le_bytes())), whole),
+        (Dtype::I8, stored(whole.map(|v: f32| (v as i8).to_le_bytes())), whole),
+    ] {
+        assert_eq!(dtype.size(), size);
+        assert_eq!(one(dtype, &[3], bytes.clone()).unwrap().read("one").unwrap(), expected, "{dtype:?}");
+        assert_eq!(
+            one(dtype, &[4], bytes).unwrap_err().code(),
+            "bad-model",
+            "{dtype:?}: one element too many"
+        );
+    }
+}
+
+#[test]
+fn a_tensor_says_where_it_lies() {
+    let tensor = |shape: &[usize], strides: &[usize]| weights::Tensor {
+        dtype: weights::Dtype::F16,
+        shape: shape.to_vec(),
+        strides: strides.to_vec(),
+        offset: 10,
+    };
+    for (shape, strides, len, place, contiguous) in [
+        (&[2, 3][..], &[3, 1][..], 6, 10..22, true),
+        (&[2, 3], &[1, 2], 6, 10..22, false),
+        (&[2, 3], &[0, 5], 6, 10..32, false),
+        (&[], &[], 1, 10..12, true),
+        (&[2, 0], &[0, 1], 0, 10..10, true),
+    ] {
+        let tensor = tensor(shape, strides);
+        let found = (tensor.len(), tensor.is_empty(), tensor.place().unwrap(), tensor.is_contiguous());
+        assert_eq!(found, (len, len == 0, place, contiguous), "{tensor:?}");
+    }
+    for strides in [[usize::MAX, 1], [usize::MAX / 2, usize::MAX / 2]] {
+        assert_eq!(tensor(&[3, 3], &strides).place(), None);
+    }
+    let bytes: Vec<u8> = (0..12).collect();
+    assert_eq!(tensor(&[2, 3], &[1, 2]).row_major(&bytes), [0, 1, 4, 5, 8, 9, 2, 3, 6, 7, 10, 11]);
+}
+
+#[test]
+fn bytes_may_be_shared_four_times() {
+    let shared = |elements: usize| {
+        let tensor = weights::Tensor {
+            dtype: weights::Dtype::F32,
+            shape: vec![elements],
+            strides: vec![0],
+            offset: 0,
+        };
+        let tensors = ["a", "b"].map(|name| (name.to_owned(), tensor.clone())).into();
+        Checkpoint::new(vec![0; 16], tensors, Config::default()).map(|_| ())
+    };
+    shared(8).unwrap();
+    bad_model(
+        shared(9),
+        "tensors have 72 bytes if each is stored for itself, expected at most 4 times the file's 16",
+    );
+}
+
+#[test]
+fn a_header_may_have_a_mebibyte() {
+    let header = |length: usize| {
+        let json = "{}".to_owned() + &" ".repeat(length - 2);
+        [&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat()
+    };
+    refused(header(1 << 20), "no network this library knows");
+    refused(header((1 << 20) + 1), "expected at most 1048576");
+}
+
+#[test]
+fn weights_pass_from_module_to_module_as_numbers() {
+    let model = load(file(&tensors(), None)).unwrap();
+    let network = model.network(32, 32).unwrap();
+    let Op::Conv(conv) = &network.steps[0].op else { panic!("the first step is the stem") };
+    let scaled = model.checkpoint.scaled(conv, 32).unwrap();
+    assert_eq!(
+        (scaled.weight.len(), scaled.scale.len(), scaled.shift.len(), scaled.half),
+        (864, 32, 32, false)
+    );
+    assert!(scaled.scale != scaled.shift);
+    for half in [false, true] {
+        let scaled = Scaled { half, ..scaled.clone() };
+        assert_eq!(Scaled::from_numbers(scaled.clone().into_numbers(), 32).unwrap(), scaled);
+    }
+    assert_eq!(Scaled::from_numbers(vec![], 1), None);
+    assert_eq!(Scaled::from_numbers(vec![1.0; 4], 2), None);
+    let none = Scaled { weight: vec![], scale: vec![1.0; 2], shift: vec![1.0; 2], half: true };
+    assert_eq!(Scaled::from_numbers(vec![1.0; 5], 2), Some(none));
+}
+
+#[test]
+fn some_filters_are_those_of_the_whole() {
+    let model = load(file(&tensors(), None)).unwrap();
+    let network = model.network(32, 32).unwrap();
+    let Op::Conv(conv) = &network.steps[0].op else { panic!("the first step is the stem") };
+    let (folded, folding) =
+        (model.checkpoint.folded(conv, 32).unwrap(), model.checkpoint.folding(conv, 32).unwrap());
+    assert_eq!(folding.filter_len(), 27);
+    assert_eq!(folding.bias(), folded.bias);
+    for range in [0..32, 0..1, 5..9, 31..32, 7..7] {
+        let filters = folding.filters(range.clone()).unwrap();
+        assert_eq!(filters, folded.weight[27 * range.start..27 * range.end], "{range:?}");
+    }
+    // What is wrong in a part is named by its place in the whole.
+    let nan =
+        changed("conv1.weight", |tensor| tensor.data[400..404].copy_from_slice(&f32::NAN.to_le_bytes()));
+    let model = load(file(&nan, None)).unwrap();
+    let folding = model.checkpoint.folding(conv, 32).unwrap();
+    folding.filters(0..3).unwrap();
+    bad_model(folding.filters(3..4).map(|_| ()), "`conv1.weight` holds NaN at index 100");
 }
 
 #[test]
