@@ -46,6 +46,8 @@ usage: ./build.sh VERB
   docs                          make the reference of the JavaScript API alone: dist/docs/
   site                          assemble page, documents and reference as a folder for any static host: dist/site/
   fuzz [SECONDS [TARGET...]]    run the fuzzers, each for so many seconds (default: 60)
+  mutants [OPTION...]           change the code in a thousand places, one by one, and see that a test fails (hours;
+                                "-f src/plan.rs" for one file, "-j N" for N at a time)
   audit [--strict]              licences, bans, sources and advisories of everything the project is built from
   soak [N]                      classify N times on both engines with lost devices (default: 10000)
   help                          this text
@@ -283,6 +285,10 @@ case $verb in
     need_node
     need_cargo_tool cargo-fuzz 0.13.2
     CARGO_FUZZ=$cargo_tool exec node tools/fuzz.mjs "$@"
+    ;;
+  mutants)
+    need_cargo_tool cargo-mutants 27.1.0
+    exec "$cargo_tool" mutants --no-shuffle --output target/mutants "$@"
     ;;
   audit)
     need_node

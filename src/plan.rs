@@ -114,12 +114,9 @@ fn assign_slots(values: &[Value], steps: &[Step], kept: &[ValueId]) -> (Vec<Slot
             return;
         }
         let size = values[value].len();
-        // Fitting slots come before smaller ones, the smallest of the former, the largest of the latter.
-        let best = (0..free.len()).min_by_key(|&i| {
-            let slot = slots[free[i]];
-            if slot >= size { (0, slot - size) } else { (1, size - slot) }
-        });
-        slot_of[value] = match best {
+        let slot = |i: &usize| slots[free[*i]];
+        let fitting = (0..free.len()).filter(|i| slot(i) >= size).min_by_key(slot);
+        slot_of[value] = match fitting.or_else(|| (0..free.len()).max_by_key(slot)) {
             Some(i) => free.swap_remove(i),
             None => {
                 slots.push(0);

@@ -373,12 +373,7 @@ impl Checkpoint {
     #[cfg(feature = "cpu")]
     pub(crate) fn end_of(&self, step: &Step) -> usize {
         let tensors = self.expected_of(step).into_iter().filter_map(|(name, _)| self.tensors.get(&name));
-        let end = |tensor: &Tensor| {
-            let extents = tensor.shape.iter().zip(&tensor.strides);
-            let last: usize = extents.map(|(&extent, &stride)| extent.saturating_sub(1) * stride).sum();
-            tensor.offset + (last + 1) * tensor.dtype.size()
-        };
-        tensors.map(end).max().unwrap_or(0)
+        tensors.filter_map(Tensor::place).map(|place| place.end).max().unwrap_or(0)
     }
 
     /// Drops what comes after `end`: no tensor that is still read may end there.

@@ -100,7 +100,8 @@ fn leaves(similarity: &[f32], count: usize) -> Vec<usize> {
                 None => return members.concat(),
             }
         };
-        chain.truncate(chain.len() - 2);
+        chain.pop();
+        chain.pop();
         let (size_a, size_b) = (members[a].len() as f32, members[b].len() as f32);
         for other in 0..count {
             let joined =

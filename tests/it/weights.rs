@@ -6,7 +6,7 @@ use g_ghostnet::arch::{Architecture, Network, Op};
 use g_ghostnet::config::{Config, METADATA_KEY};
 use g_ghostnet::model::{Model, Options};
 use g_ghostnet::weights::{self, Checkpoint, Scaled, contiguous_strides, expected_tensors};
-use g_ghostnet::{Error, recognise};
+use g_ghostnet::{Error, cpu, recognise};
 use half::f16;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -276,6 +276,27 @@ fn some_filters_are_those_of_the_whole() {
     let folding = model.checkpoint.folding(conv, 32).unwrap();
     folding.filters(0..3).unwrap();
     bad_model(folding.filters(3..4).map(|_| ()), "`conv1.weight` holds NaN at index 100");
+}
+
+/// From its end to its beginning: what lies behind a number that is none has left it by then.
+#[test]
+fn weights_that_are_taken_leave_the_file() {
+    let nan = changed("layer3.base.conv1.weight", |tensor| {
+        tensor.data[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    });
+    let mut model = load(file(&nan, None)).unwrap();
+    let network = model.network(32, 32).unwrap();
+    let is_of_step =
+        |name: &str| name.starts_with("layer3.base.conv1.") || name.starts_with("layer3.base.bn1.");
+    let ends = |wanted: bool| {
+        (model.checkpoint.tensors().iter()).filter_map(move |(name, tensor)| {
+            (is_of_step(name) == wanted).then(|| tensor.place().unwrap().end)
+        })
+    };
+    let end = ends(true).max().unwrap();
+    assert!(ends(false).any(|other| other > end) && ends(false).any(|other| other < end));
+    assert!(cpu::Weights::take(&network, &mut model.checkpoint).is_err());
+    assert_eq!(model.checkpoint.size_bytes(), end);
 }
 
 #[test]
