@@ -9,10 +9,12 @@ use g_ghostnet::model::{Model, Options};
 use g_ghostnet::quantize::Calibration;
 use g_ghostnet::session::CpuSession;
 use g_ghostnet::twin::{Twin, random_twin};
-use g_ghostnet::weights::safetensors_layout;
+use g_ghostnet::weights::{Checkpoint, Dtype, Tensor, contiguous_strides, safetensors_layout};
 #[cfg(feature = "gpu")]
 use g_ghostnet::{gpu::Gpu, gpu::kernels::Target, session::GpuSession};
+use half::f16;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 #[derive(Deserialize)]
@@ -225,6 +227,31 @@ fn twins_follow_from_their_seed() {
     let outputs = see(&reloaded(&first));
     assert_eq!(outputs, see(&again));
     assert_ne!(outputs.logits, see(&other).logits);
+}
+
+#[test]
+fn a_twin_is_as_wide_as_its_model() {
+    let wide = model("g_ghost_regnetx_002", 4);
+    let (mut bytes, mut tensors) = (Vec::new(), BTreeMap::new());
+    for (name, tensor) in wide.checkpoint.tensors() {
+        let (offset, values) = (bytes.len(), wide.checkpoint.read(name).unwrap());
+        bytes.extend(values.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()));
+        let strides = contiguous_strides(&tensor.shape);
+        tensors
+            .insert(name.clone(), Tensor { dtype: Dtype::F16, shape: tensor.shape.clone(), strides, offset });
+    }
+    let checkpoint = Checkpoint::new(bytes, tensors, Config::default()).unwrap();
+    let half = Model::from_checkpoint(checkpoint, &Options::default()).unwrap();
+    let [wide, half] =
+        [wide, half].map(|model| reloaded(&random_twin(&model, Twin::Same, 1).unwrap()).checkpoint);
+    for (name, tensor) in half.tensors() {
+        let is_filter = tensor.shape.len() == 4;
+        assert_eq!(tensor.dtype, if is_filter { Dtype::F16 } else { Dtype::F32 }, "{name}");
+        assert_eq!(wide.dtype(name), Some(Dtype::F32), "{name}");
+        let stored = |value: f32| if is_filter { f16::from_f32(value).to_f32() } else { value };
+        let expected: Vec<f32> = wide.read(name).unwrap().into_iter().map(stored).collect();
+        assert_eq!(half.read(name).unwrap(), expected, "{name}");
+    }
 }
 
 #[test]

@@ -289,9 +289,8 @@ fn weights_that_are_taken_leave_the_file() {
     let is_of_step =
         |name: &str| name.starts_with("layer3.base.conv1.") || name.starts_with("layer3.base.bn1.");
     let ends = |wanted: bool| {
-        (model.checkpoint.tensors().iter()).filter_map(move |(name, tensor)| {
-            (is_of_step(name) == wanted).then(|| tensor.place().unwrap().end)
-        })
+        let tensors = model.checkpoint.tensors().iter().filter(move |(name, _)| is_of_step(name) == wanted);
+        tensors.map(|(_, tensor)| tensor.place().unwrap().end)
     };
     let end = ends(true).max().unwrap();
     assert!(ends(false).any(|other| other > end) && ends(false).any(|other| other < end));
