@@ -46,8 +46,8 @@ usage: ./build.sh VERB
   docs                          make the reference of the JavaScript API alone: dist/docs/
   site                          assemble page, documents and reference as a folder for any static host: dist/site/
   fuzz [SECONDS [TARGET...]]    run the fuzzers, each for so many seconds (default: 60)
-  mutants [OPTION...]           change the code in a thousand places, one by one, and see that a test fails (hours;
-                                "-f src/plan.rs" for one file, "-j N" for N at a time)
+  mutants [FILE...]             change the code in one place after the other and see that a test fails, two at a time
+                                (default: src/arch/*.rs src/plan.rs src/weights.rs src/similarity/*.rs, hours)
   audit [--strict]              licences, bans, sources and advisories of everything the project is built from
   soak [N]                      classify N times on both engines with lost devices (default: 10000)
   help                          this text
@@ -288,7 +288,8 @@ case $verb in
     ;;
   mutants)
     need_cargo_tool cargo-mutants 27.1.0
-    exec "$cargo_tool" mutants --no-shuffle --output target/mutants "$@"
+    [ $# != 0 ] || set -- src/arch/*.rs src/plan.rs src/weights.rs src/similarity/*.rs
+    exec "$cargo_tool" mutants --no-shuffle --jobs 2 --output target/mutants "${@/#/--file=}"
     ;;
   audit)
     need_node
