@@ -221,8 +221,9 @@ impl RegNet {
         let cat = builder.value(&at("cat"), width, base.height, base.width);
         // Every aggregated mean is written to its range of one vector.
         let first = if released { width } else { 0 };
-        let means = (ghost.aggregation && first + raw * inner_blocks > 0)
-            .then(|| builder.value(&at("means"), first + raw * inner_blocks, 1, 1));
+        let aggregated = first + raw * inner_blocks;
+        let means =
+            (ghost.aggregation && aggregated > 0).then(|| builder.value(&at("means"), aggregated, 1, 1));
         if let (Some(means), true) = (means, released) {
             builder.mean(at("base.mean"), base, Some(means.range(0, width)));
         }

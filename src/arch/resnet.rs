@@ -57,7 +57,8 @@ impl ResNet {
 /// Two 3 x 3 convolutions around a shortcut.
 fn block(builder: &mut Builder, x: View, path: &str, channels: usize, stride: usize) -> View {
     let at = |name: &str| format!("{path}.{name}");
-    let shortcut = if stride != 1 || x.channels != channels {
+    // The channels change where the stride is 2, and there alone.
+    let shortcut = if stride != 1 {
         let projection = NewConv::pointwise(at("downsample.0"), at("downsample.1"), channels).stride(stride);
         builder.conv(x, projection)
     } else {

@@ -73,7 +73,9 @@ fn reloaded(model: &Model) -> Model {
     for tensor in tensors {
         file.extend_from_slice(model.checkpoint.bytes(tensor.place().unwrap()));
     }
-    Model::from_bytes(file, &Options::default()).unwrap()
+    let reloaded = Model::from_bytes(file, &Options::default()).unwrap();
+    assert_eq!(reloaded.checkpoint.config, model.checkpoint.config);
+    reloaded
 }
 
 fn hold(file: &std::path::Path, reference: &Reference, outputs: g_ghostnet::session::Outputs) {
