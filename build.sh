@@ -123,12 +123,18 @@ wasm_cargo() {
 # build_module MODULE: dist/wasm/MODULE/{g_ghostnet.js,g_ghostnet_bg.wasm}
 # Modules of one target folder overwrite each other there, so each is kept beside it.
 build_module() {
-  local module=$1 out=dist/wasm/$1 kept=target/$1.wasm built=target/single features=
-  wasm_cargo "$module" build --lib --no-default-features --features "$(part_of "$module")"
+  local module=$1 out=dist/wasm/$1 kept=target/$1.wasm stamp=target/$1.stamp built=target/single features=
   case $module in *-threads) built=target/threads features+=" --enable-threads" ;; esac
   case $module in relaxed*) features+=" --enable-relaxed-simd" ;; esac
   built+=/$target/release/g_ghostnet.wasm
-  cmp -s "$built" "$kept" || cp "$built" "$kept"
+  # Cargo has one place for them all and compiles each anew, so it is asked only where something changed.
+  if [ ! -e "$kept" ] || ! "$rust/rustc" -vV | cmp -s - "$stamp" ||
+    [ -n "$(find src shaders Cargo.toml Cargo.lock build.sh -newer "$stamp" -print -quit)" ]; then
+    "$rust/rustc" -vV >"$stamp.new" # what changes from here on is newer
+    wasm_cargo "$module" build --lib --no-default-features --features "$(part_of "$module")"
+    cmp -s "$built" "$kept" || cp "$built" "$kept"
+    mv "$stamp.new" "$stamp"
+  fi
   if [ "$out/g_ghostnet_bg.wasm" -nt "$kept" ] && [ "$out/g_ghostnet_bg.wasm" -nt build.sh ] &&
     [ "$out/g_ghostnet_bg.wasm" -nt package-lock.json ]; then
     return 0
