@@ -37,7 +37,8 @@ fn the_corpus_has_models_that_are_read() {
     }
 }
 
-fn safetensors(header: &str, data: usize) -> Vec<u8> {
+/// A file of this header and so many bytes of zeros.
+pub fn safetensors(header: &str, data: usize) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![0; data]].concat()
 }
 

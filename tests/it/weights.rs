@@ -1,8 +1,9 @@
 //! The loader: one test for each thing that can be wrong with a model file.
 
+use crate::hostile;
 use crate::support::reference::{architecture, recipe_checkpoint};
 use g_ghostnet::arch::regnet::{Ghost, RegNet};
-use g_ghostnet::arch::{Architecture, Network, Op};
+use g_ghostnet::arch::{Architecture, Conv, Network, Op};
 use g_ghostnet::config::{Config, METADATA_KEY};
 use g_ghostnet::model::{Model, Options};
 use g_ghostnet::weights::{self, Checkpoint, Scaled, contiguous_strides, expected_tensors};
@@ -71,6 +72,21 @@ fn load_and_fold(bytes: Vec<u8>) -> Result<(), Error> {
     Ok(())
 }
 
+/// A checkpoint of one tensor, row-major.
+fn one(dtype: weights::Dtype, shape: &[usize], bytes: Vec<u8>) -> Result<Checkpoint, Error> {
+    let tensor =
+        weights::Tensor { dtype, shape: shape.to_vec(), strides: contiguous_strides(shape), offset: 0 };
+    Checkpoint::new(bytes, [("one".to_owned(), tensor)].into(), Config::default())
+}
+
+/// A model of these tensors, and the convolution of its stem.
+fn stem_of(tensors: &[Tensor]) -> (Model, Conv) {
+    let model = load(file(tensors, None)).unwrap();
+    let network = model.network(32, 32).unwrap();
+    let Op::Conv(conv) = network.steps[0].op.clone() else { panic!("the first step is the stem") };
+    (model, conv)
+}
+
 #[track_caller]
 fn bad_model(result: Result<(), Error>, words: &str) {
     let error = result.unwrap_err();
@@ -93,10 +109,8 @@ fn a_whole_file_loads() {
 
 #[test]
 fn batch_norms_are_folded() {
-    let model = load(file(&tensors(), None)).unwrap();
-    let network = model.network(32, 32).unwrap();
-    let Op::Conv(conv) = &network.steps[0].op else { panic!("the first step is the stem") };
-    let folded = model.checkpoint.folded(conv, 32).unwrap();
+    let (model, conv) = stem_of(&tensors());
+    let folded = model.checkpoint.folded(&conv, 32).unwrap();
     let read = |key: &str| model.checkpoint.read(key).unwrap();
     let (weight, gamma, beta) = (read("conv1.weight"), read("bn1.weight"), read("bn1.bias"));
     let (mean, variance) = (read("bn1.running_mean"), read("bn1.running_var"));
@@ -133,11 +147,7 @@ fn every_half_is_read_as_it_is() {
     let halves: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).collect();
     let read = |halves: &[f16]| {
         let bytes = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
-        let shape = vec![halves.len()];
-        let strides = contiguous_strides(&shape);
-        let tensor = weights::Tensor { dtype: weights::Dtype::F16, shape, strides, offset: 0 };
-        let tensors = [("halves".to_owned(), tensor)].into_iter().collect();
-        Checkpoint::new(bytes, tensors, Config::default()).unwrap().read("halves")
+        one(weights::Dtype::F16, &[halves.len()], bytes).unwrap().read("one")
     };
     let (finite, others): (Vec<f16>, Vec<f16>) = halves.into_iter().partition(|half| half.is_finite());
     let same = |(half, read): (&f16, &f32)| half.to_f32().to_bits() == read.to_bits();
@@ -145,13 +155,6 @@ fn every_half_is_read_as_it_is() {
     for half in others {
         assert!(matches!(read(&[half]), Err(Error::NotFinite { index: 0, .. })), "{half}");
     }
-}
-
-/// A checkpoint of one tensor, row-major.
-fn one(dtype: weights::Dtype, shape: &[usize], bytes: Vec<u8>) -> Result<Checkpoint, Error> {
-    let tensor =
-        weights::Tensor { dtype, shape: shape.to_vec(), strides: contiguous_strides(shape), offset: 0 };
-    Checkpoint::new(bytes, [("one".to_owned(), tensor)].into(), Config::default())
 }
 
 #[test]
@@ -227,20 +230,15 @@ fn bytes_may_be_shared_four_times() {
 
 #[test]
 fn a_header_may_have_a_mebibyte() {
-    let header = |length: usize| {
-        let json = "{}".to_owned() + &" ".repeat(length - 2);
-        [&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat()
-    };
+    let header = |length: usize| hostile::safetensors(&("{}".to_owned() + &" ".repeat(length - 2)), 0);
     refused(header(1 << 20), "no network this library knows");
     refused(header((1 << 20) + 1), "expected at most 1048576");
 }
 
 #[test]
 fn weights_pass_from_module_to_module_as_numbers() {
-    let model = load(file(&tensors(), None)).unwrap();
-    let network = model.network(32, 32).unwrap();
-    let Op::Conv(conv) = &network.steps[0].op else { panic!("the first step is the stem") };
-    let scaled = model.checkpoint.scaled(conv, 32).unwrap();
+    let (model, conv) = stem_of(&tensors());
+    let scaled = model.checkpoint.scaled(&conv, 32).unwrap();
     assert_eq!(
         (scaled.weight.len(), scaled.scale.len(), scaled.shift.len(), scaled.half),
         (864, 32, 32, false)
@@ -258,11 +256,9 @@ fn weights_pass_from_module_to_module_as_numbers() {
 
 #[test]
 fn some_filters_are_those_of_the_whole() {
-    let model = load(file(&tensors(), None)).unwrap();
-    let network = model.network(32, 32).unwrap();
-    let Op::Conv(conv) = &network.steps[0].op else { panic!("the first step is the stem") };
+    let (model, conv) = stem_of(&tensors());
     let (folded, folding) =
-        (model.checkpoint.folded(conv, 32).unwrap(), model.checkpoint.folding(conv, 32).unwrap());
+        (model.checkpoint.folded(&conv, 32).unwrap(), model.checkpoint.folding(&conv, 32).unwrap());
     assert_eq!(folding.filter_len(), 27);
     assert_eq!(folding.bias(), folded.bias);
     for range in [0..32, 0..1, 5..9, 31..32, 7..7] {
@@ -272,8 +268,8 @@ fn some_filters_are_those_of_the_whole() {
     // What is wrong in a part is named by its place in the whole.
     let nan =
         changed("conv1.weight", |tensor| tensor.data[400..404].copy_from_slice(&f32::NAN.to_le_bytes()));
-    let model = load(file(&nan, None)).unwrap();
-    let folding = model.checkpoint.folding(conv, 32).unwrap();
+    let (model, conv) = stem_of(&nan);
+    let folding = model.checkpoint.folding(&conv, 32).unwrap();
     folding.filters(0..3).unwrap();
     bad_model(folding.filters(3..4).map(|_| ()), "`conv1.weight` holds NaN at index 100");
 }
@@ -397,8 +393,7 @@ fn headers_that_lie_are_refused() {
         r#"{"w":"#,
         "not json",
     ] {
-        let length = header.len() as u64;
-        refused([&length.to_le_bytes()[..], header.as_bytes(), &[0; 16]].concat(), "safetensors");
+        refused(hostile::safetensors(header, 16), "safetensors");
     }
 }
 
