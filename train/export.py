@@ -18,13 +18,13 @@ from pictures import DEVIATION, MEAN
 DTYPES = {"f16": torch.float16, "f32": torch.float32}
 
 
-def classes_of(path):
-    """-> folders, labels in class order, which is that of the folders' names, from a table with these two columns"""
+def columns_of(path, *names):
+    """-> those columns of a table of classes, as lists in class order, which is that of the folders' names"""
     head, *rows = (line.split("\t") for line in Path(path).read_text(encoding="utf-8").splitlines())
-    if not {"folder", "label"} <= set(head):
-        raise SystemExit(f"{path} has the columns {', '.join(head)}: expected folder and label")
-    folders, labels = zip(*sorted((row[head.index("folder")], row[head.index("label")]) for row in rows))
-    return list(folders), list(labels)
+    if not {"folder", *names} <= set(head):
+        raise SystemExit(f"{path} has the columns {', '.join(head)}: expected {', '.join(dict.fromkeys(['folder', *names]))}")
+    rows.sort(key=lambda row: row[head.index("folder")])
+    return [[row[head.index(name)] for row in rows] for name in names]
 
 
 def self_test_input(side):
@@ -90,8 +90,8 @@ def main():
     parser.add_argument("--dtype", choices=DTYPES, default="f16")
     add_form_arguments(parser)
     arguments = parser.parse_args()
-    export(arguments.checkpoint, arguments.out, arguments.variant, form_of(arguments), *classes_of(arguments.labels),
-           arguments.side, arguments.dtype)
+    export(arguments.checkpoint, arguments.out, arguments.variant, form_of(arguments),
+           *columns_of(arguments.labels, "folder", "label"), arguments.side, arguments.dtype)
     print(arguments.out, arguments.out.stat().st_size, "bytes")
 
 

@@ -8,9 +8,11 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+import openvino
 import torch
+from cpu import Compiled, make_pointwise
 from evaluate import logits, top, wilson
-from export import classes_of, config_of, export, self_test_input
+from export import columns_of, config_of, export, self_test_input
 from gpu import make_dense
 from join import join
 from network import VARIANTS, blocks, build, start_from
@@ -131,6 +133,40 @@ class Gpu(unittest.TestCase):
         for (name, p), q in zip(grouped.named_parameters(), dense.parameters()):
             self.assertLess((p.grad - q.grad).abs().max(), 1e-10 * (1 + p.grad.abs().max()), name)
         self.assertEqual(grouped.state_dict().keys(), dense.state_dict().keys())
+
+
+    def test_convolutions_of_one_pixel_computed_as_products_of_matrices(self):
+        torch.manual_seed(0)
+        nets = [recipe.fill(build("g_ghost_regnetx_002", 5)).double() for _ in range(2)]
+        make_pointwise(nets[1])
+        x = torch.randn(2, 3, 64, 64, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+        for net in nets:
+            F.cross_entropy(net(x), torch.arange(2)).backward()
+        for (name, p), q in zip(nets[0].named_parameters(), nets[1].parameters()):
+            self.assertLess((p.grad - q.grad).abs().max(), 1e-10 * (1 + p.grad.abs().max()), name)
+        self.assertEqual(nets[0].state_dict().keys(), nets[1].state_dict().keys())
+
+
+class OpenVino(unittest.TestCase):
+    def test_a_teacher_gives_what_its_network_gives(self):
+        torch.manual_seed(0)
+        net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, 2), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1),
+                                  torch.nn.Flatten(), torch.nn.Linear(8, 5)).eval()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "net.xml"
+            openvino.save_model(openvino.convert_model(net, example_input=torch.zeros(1, 3, 32, 32),
+                                                       input=[(-1, 3, -1, -1)]), path)
+            teacher = Compiled(path, 5)
+            for shape in ((4, 3, 32, 32), (2, 3, 48, 48), (4, 3, 32, 32)):
+                x = torch.randn(shape)
+                with torch.no_grad():
+                    expected = net(x)
+                # eight bits of mantissa, three roundings
+                self.assertLess((teacher(x) - expected).abs().max(), 3 * 2**-8 * expected.abs().max())
+            with self.assertRaisesRegex(SystemExit, "net.xml knows 5 classes, the set has 10"):
+                Compiled(path, 10)
+            with self.assertRaisesRegex(SystemExit, "there is no .*none.xml"):
+                Compiled(path.with_name("none.xml"), 5)
 
 
 class Pictures(unittest.TestCase):
@@ -329,7 +365,7 @@ class Export(unittest.TestCase):
 
     def test_labels(self):
         for name, count, last in (("imagenette", 10, "tench"), ("mini-imagenet", 100, "yawl"), ("everyday", 53, "courgette")):
-            folders, labels = classes_of(HERE / f"labels/{name}.tsv")
+            folders, labels = columns_of(HERE / f"labels/{name}.tsv", "folder", "label")
             self.assertEqual(folders, sorted(folders))
             self.assertEqual((len(labels), len(set(labels)), labels[-1]), (count, count, last))
 

@@ -17,6 +17,7 @@ import time
 from functools import partial
 from pathlib import Path
 import torch
+from cpu import Compiled, make_pointwise
 from evaluate import logits, top
 from gpu import Recorded, make_dense
 from network import add_form_arguments, build, form_of, start_from
@@ -32,7 +33,8 @@ def arguments_of(argv=None):
     add("out", type=Path)
     add("--from", dest="start", type=Path,
         help="weights to start from; a head that does not know the classes starts random")
-    add("--teacher", type=Path, help="a checkpoint of --teacher-variant to distil from")
+    add("--teacher", type=Path,
+        help="to distil from: a checkpoint of --teacher-variant, or any network in OpenVINO's form (.xml, see teacher.py)")
     add("--teacher-variant", default="g_ghost_regnetx_006")
     add("--teacher-share", type=float, default=0.5, help="share of the loss that is the teacher's")
     add("--temperature", type=float, default=2.0)
@@ -131,6 +133,8 @@ class Training:
             torch.backends.cudnn.benchmark = True
             if not arguments.grouped:
                 make_dense(self.net)
+        else:
+            make_pointwise(self.net)
         self.steps_an_epoch = len(self.pixels) // arguments.batch
         if self.steps_an_epoch == 0:
             raise SystemExit(f"{len(self.pixels)} pictures are less than a batch of {arguments.batch}")
@@ -142,6 +146,9 @@ class Training:
                  threads=torch.get_num_threads(), parameters=sum(p.numel() for p in self.net.parameters()))
 
     def teacher_of(self, arguments):
+        """-> a function of normalised pixels to logits"""
+        if arguments.teacher.suffix == ".xml":
+            return Compiled(arguments.teacher, self.classes)
         teacher = build(arguments.teacher_variant, self.classes)
         if not start_from(teacher, arguments.teacher):
             raise SystemExit(f"{arguments.teacher} does not know {self.classes} classes")
