@@ -22,7 +22,8 @@ def columns_of(path, *names):
     """-> those columns of a table of classes, as lists in class order, which is that of the folders' names"""
     head, *rows = (line.split("\t") for line in Path(path).read_text(encoding="utf-8").splitlines())
     if not {"folder", *names} <= set(head):
-        raise SystemExit(f"{path} has the columns {', '.join(head)}: expected {', '.join(dict.fromkeys(['folder', *names]))}")
+        wanted = dict.fromkeys(["folder", *names])
+        raise SystemExit(f"{path} has the columns {', '.join(head)}: expected {', '.join(wanted)}")
     rows.sort(key=lambda row: row[head.index("folder")])
     return [[row[head.index(name)] for row in rows] for name in names]
 

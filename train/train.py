@@ -148,6 +148,9 @@ class Training:
     def teacher_of(self, arguments):
         """-> a function of normalised pixels to logits"""
         if arguments.teacher.suffix == ".xml":
+            if self.device.type != "cpu":
+                raise SystemExit(f"{arguments.teacher}: a teacher in OpenVINO's form answers on the CPU, far slower than "
+                                 "a GPU asks: train on the CPU (CUDA_VISIBLE_DEVICES=), or name a checkpoint")
             return Compiled(arguments.teacher, self.classes)
         teacher = build(arguments.teacher_variant, self.classes)
         if not start_from(teacher, arguments.teacher):
