@@ -10,15 +10,14 @@ from torch.nn import functional as F
 
 def pointwise_forward(conv, x):
     """A 1x1 convolution of channels-last maps: a product of two matrices, and so are both of its gradients."""
-    return F.linear(x.permute(0, 2, 3, 1), conv.weight.flatten(1)).permute(0, 3, 1, 2)
+    return F.linear(x.permute(0, 2, 3, 1), conv.weight.flatten(1), conv.bias).permute(0, 3, 1, 2)
 
 
 def make_pointwise(net):
     """1x1 convolutions are computed as products of matrices, whose gradients oneDNN computes two to three times as
     fast as those of a convolution. One with a stride stays: the gradient of what it reads is slow to spread."""
     for module in net.modules():
-        if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.stride == (1, 1) \
-                and module.groups == 1 and module.bias is None:
+        if isinstance(module, nn.Conv2d) and module.kernel_size == module.stride == (1, 1) and module.groups == 1:
             module.forward = partial(pointwise_forward, module)
 
 
@@ -39,11 +38,12 @@ def serve(path, pipe):
         pipe.send(programs[pixels.shape](pixels.astype(np.float32))[0])
 
 
-class Compiled:
+class Compiled(nn.Module):
     """A network in OpenVINO's form (.xml), normalised pixels [n, 3, side, side] -> logits [n, classes], on the CPU. It
     runs in a process of its own, because OpenVINO ends with an error beside the allocator that training is faster with.
     """
     def __init__(self, path, classes):
+        super().__init__()
         if not path.exists():
             raise SystemExit(f"there is no {path}")
         preload = os.environ.pop("LD_PRELOAD", None)
@@ -57,6 +57,6 @@ class Compiled:
         if known != classes:
             raise SystemExit(f"{path} knows {known} classes, the set has {classes}")
 
-    def __call__(self, pixels):
-        self.pipe.send(pixels.contiguous().half().numpy())
+    def forward(self, pixels):
+        self.pipe.send(pixels.half().contiguous().numpy())
         return torch.from_numpy(self.pipe.recv())

@@ -13,9 +13,9 @@ from pathlib import Path
 import openvino
 import torch
 from cpu import Compiled
-from evaluate import top
+from evaluate import logits, stored_side, top
 from export import columns_of
-from pictures import DEVIATION, MEAN, at_side, augment, load, mix
+from pictures import DEVIATION, MEAN, augment, load, mix
 from torch import nn
 from torch.nn import functional as F
 from train import Average, optimiser_of, rate_at
@@ -49,7 +49,7 @@ class Teacher(nn.Module):
         for block in self.net._blocks[self.frozen:]:
             x = block(x)
         x = F.relu6(self.net._bn1(self.net._conv_head(x))).mean((2, 3))
-        return self.net._fc(F.dropout(x, 0.2, self.training))
+        return self.net._fc(F.dropout(x, 0.2, self.tuned.training))
 
     def forward(self, x):
         return self.back(self.front(x))
@@ -76,7 +76,7 @@ def pretrained(lite, side, wordnet, frozen):
 
 def tune(teacher, data, minutes, rate, batch):
     """SGD for so many minutes on the CPU. -> the averaged network"""
-    pixels, labels, folders = load(data / "train", 84)
+    pixels, labels, folders = load(data / "train", stored_side(data / "train", teacher.side))
     sides = sorted({84, 112, teacher.side})
     for block in teacher.net._blocks[teacher.frozen:]:
         if max(block._depthwise_conv.stride) > 1:
@@ -86,6 +86,8 @@ def tune(teacher, data, minutes, rate, batch):
             module.momentum = 0.02
     average = Average(teacher.tuned)
     optimiser = optimiser_of(teacher.tuned, 2e-5)
+    teacher.eval()
+    teacher.tuned.train()
     began, step, total = time.monotonic(), 0, 0.0
     while (done := (time.monotonic() - began) / (60 * minutes)) < 1:
         for group in optimiser.param_groups:
@@ -95,9 +97,7 @@ def tune(teacher, data, minutes, rate, batch):
         inputs, targets = mix(inputs, F.one_hot(labels[chosen], len(folders)).float(), 0.3)
         with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
             with torch.no_grad():
-                teacher.eval()
                 maps = teacher.front(inputs)
-            teacher.train()
             answers = teacher.back(maps)
         loss = F.cross_entropy(answers.float(), targets, label_smoothing=0.1)
         optimiser.zero_grad(set_to_none=True)
@@ -135,10 +135,8 @@ def main():
     model = openvino.convert_model(teacher, example_input=torch.zeros(1, 3, side, side), input=[(-1, 3, -1, -1)])
     openvino.save_model(model, arguments.out)
     if (arguments.data / "val").exists():
-        pixels, labels, folders = load(arguments.data / "val", 84)
-        compiled = Compiled(arguments.out, len(folders))
-        right = sum(top(compiled(at_side(pixels[i:i + 100], 112)), labels[i:i + 100], 1)
-                    for i in range(0, len(pixels), 100))
+        pixels, labels, folders = load(arguments.data / "val", stored_side(arguments.data / "val", side))
+        right = top(logits(Compiled(arguments.out, len(folders)), pixels, 112), labels, 1)
         print(f"{right} of {len(labels)} held back")
 
 

@@ -34,7 +34,7 @@ def arguments_of(argv=None):
     add("--from", dest="start", type=Path,
         help="weights to start from; a head that does not know the classes starts random")
     add("--teacher", type=Path,
-        help="to distil from: a checkpoint of --teacher-variant, or any network in OpenVINO's form (.xml, see teacher.py)")
+        help="to distil from: a checkpoint of --teacher-variant, or any network in OpenVINO's form (.xml)")
     add("--teacher-variant", default="g_ghost_regnetx_006")
     add("--teacher-share", type=float, default=0.5, help="share of the loss that is the teacher's")
     add("--temperature", type=float, default=2.0)
@@ -149,8 +149,8 @@ class Training:
         """-> a function of normalised pixels to logits"""
         if arguments.teacher.suffix == ".xml":
             if self.device.type != "cpu":
-                raise SystemExit(f"{arguments.teacher}: a teacher in OpenVINO's form answers on the CPU, far slower than "
-                                 "a GPU asks: train on the CPU (CUDA_VISIBLE_DEVICES=), or name a checkpoint")
+                raise SystemExit(f"{arguments.teacher}: a teacher in OpenVINO's form answers on the CPU, far slower "
+                                 "than a GPU asks: train on the CPU (CUDA_VISIBLE_DEVICES=), or name a checkpoint")
             return Compiled(arguments.teacher, self.classes)
         teacher = build(arguments.teacher_variant, self.classes)
         if not start_from(teacher, arguments.teacher):
