@@ -22,11 +22,11 @@ def make_pointwise(net):
 
 
 def serve(path, pipe):
-    """Answers float16 pixels [n, 3, side, side] with float32 logits [n, classes], one compiled program a shape."""
+    """Answers float16 pixels [n, 3, side, side] with all outputs in float32, one compiled program a shape."""
     import openvino  # only a teacher of this kind needs it
     core, programs = openvino.Core(), {}
     model = core.read_model(path)
-    pipe.send(model.output(0).partial_shape[1].get_length())
+    pipe.send([output.partial_shape[1].get_length() for output in model.outputs])
     while True:
         try:
             pixels = pipe.recv()
@@ -35,13 +35,13 @@ def serve(path, pipe):
         if pixels.shape not in programs:
             model.reshape(pixels.shape)
             programs[pixels.shape] = core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
-        pipe.send(programs[pixels.shape](pixels.astype(np.float32))[0])
+        pipe.send(list(programs[pixels.shape](pixels.astype(np.float32)).values()))
 
 
 class Compiled(nn.Module):
-    """A network in OpenVINO's form (.xml), normalised pixels [n, 3, side, side] -> logits [n, classes], on the CPU. It
-    runs in a process of its own, because OpenVINO ends with an error beside the allocator that training is faster with.
-    """
+    """A network in OpenVINO's form (.xml), normalised pixels [n, 3, side, side] -> logits [n, classes], on the CPU; if
+    it has a second output, that is what its classifier reads, [n, `width`]. It runs in a process of its own, because
+    OpenVINO ends with an error beside the allocator that training is faster with."""
     def __init__(self, path, classes):
         super().__init__()
         if not path.exists():
@@ -53,10 +53,16 @@ class Compiled(nn.Module):
         other.close()  # so that the end of the process ends the waiting for it
         if preload is not None:
             os.environ["LD_PRELOAD"] = preload
-        known = self.pipe.recv()
+        known, *width = self.pipe.recv()
+        self.width = width[0] if width else None
         if known != classes:
             raise SystemExit(f"{path} knows {known} classes, the set has {classes}")
 
-    def forward(self, pixels):
+    def with_features(self, pixels):
+        """-> logits and, if it has a second output, the features, else None"""
         self.pipe.send(pixels.half().contiguous().numpy())
-        return torch.from_numpy(self.pipe.recv())
+        answers, *features = map(torch.from_numpy, self.pipe.recv())
+        return answers, features[0] if features else None
+
+    def forward(self, pixels):
+        return self.with_features(pixels)[0]

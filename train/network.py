@@ -73,7 +73,10 @@ def read_weights(path, folders=None):
 def known_folders(path):
     """-> the class folders of a checkpoint by the first line of the log that `train.py` writes beside it, or None"""
     log = path.with_suffix(".jsonl")
-    return json.loads(log.open(encoding="utf-8").readline())["classes"] if log.exists() else None
+    if not log.exists():
+        return None
+    with log.open(encoding="utf-8") as file:
+        return json.loads(file.readline())["classes"]
 
 
 def start_from(net, path, folders=None):

@@ -22,7 +22,7 @@ from train import Average, optimiser_of, rate_at
 
 
 class Teacher(nn.Module):
-    """Normalised pixels of any side, brought to `side` -> logits; the stem and the first `frozen` blocks are not tuned.
+    """Normalised pixels of any side, brought to `side` -> logits and the features [n, 1280] that they are from; the stem and the first `frozen` blocks are not tuned.
 
     `rows`: the set's classes among ImageNet's, which the classifier starts from."""
     def __init__(self, net, side, rows, frozen):
@@ -48,8 +48,8 @@ class Teacher(nn.Module):
     def back(self, x):
         for block in self.net._blocks[self.frozen:]:
             x = block(x)
-        x = F.relu6(self.net._bn1(self.net._conv_head(x))).mean((2, 3))
-        return self.net._fc(F.dropout(x, 0.2, self.tuned.training))
+        features = F.relu6(self.net._bn1(self.net._conv_head(x))).mean((2, 3))
+        return self.net._fc(F.dropout(features, 0.2, self.tuned.training)), features
 
     def forward(self, x):
         return self.back(self.front(x))
@@ -98,7 +98,7 @@ def tune(teacher, data, minutes, rate, batch):
         with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
             with torch.no_grad():
                 maps = teacher.front(inputs)
-            answers = teacher.back(maps)
+            answers, _ = teacher.back(maps)
         loss = F.cross_entropy(answers.float(), targets, label_smoothing=0.1)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -11,6 +11,7 @@ from pathlib import Path
 import openvino
 import torch
 from cpu import Compiled, make_pointwise
+from distil import Projector
 from evaluate import logits, top, wilson
 from export import columns_of, config_of, export, self_test_input
 from gpu import make_dense
@@ -153,10 +154,33 @@ class OpenVino(unittest.TestCase):
                     expected = net(x)
                 # eight bits of mantissa, three roundings
                 self.assertLess((teacher(x) - expected).abs().max(), 3 * 2**-8 * expected.abs().max())
+            self.assertIsNone(teacher.with_features(x)[1])
             with self.assertRaisesRegex(SystemExit, "net.xml knows 5 classes, the set has 10"):
                 Compiled(path, 10)
             with self.assertRaisesRegex(SystemExit, "there is no .*none.xml"):
                 Compiled(path.with_name("none.xml"), 5)
+
+    def test_a_second_output_is_what_the_classifier_reads(self):
+        class Both(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.conv, self.fc = torch.nn.Conv2d(3, 8, 3, 2), torch.nn.Linear(8, 5)
+
+            def forward(self, x):
+                features = self.conv(x).relu().mean((2, 3))
+                return self.fc(features), features
+        net = Both().eval()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "net.xml"
+            openvino.save_model(openvino.convert_model(net, example_input=torch.zeros(1, 3, 32, 32),
+                                                       input=[(-1, 3, -1, -1)]), path)
+            teacher = Compiled(path, 5)
+            self.assertEqual(teacher.width, 8)
+            x = torch.randn(4, 3, 32, 32)
+            with torch.no_grad():
+                expected = net(x)
+            for ours, theirs in zip(teacher.with_features(x), expected):
+                self.assertLess((ours - theirs).abs().max(), 3 * 2**-8 * theirs.abs().max())
 
 
 class Pictures(unittest.TestCase):
@@ -296,16 +320,49 @@ class Train(unittest.TestCase):
         with self.assertRaisesRegex(SystemExit, "not finite at step 0"):
             training.run()
 
-    def test_a_teacher_that_agrees_costs_nothing(self):
+    def teacher(self, *more):
         torch.save(build("g_ghost_regnetx_002", 2).state_dict(), self.root / "teacher.pth")
-        training = small_training(self.root, self.root / "b", "--teacher", str(self.root / "teacher.pth"),
-                                  "--teacher-variant", "g_ghost_regnetx_002", "--teacher-share", "1", "--f32",
+        return ("--teacher", str(self.root / "teacher.pth"), "--teacher-variant", "g_ghost_regnetx_002", "--f32", *more)
+
+    def test_a_teacher_that_agrees_costs_nothing(self):
+        training = small_training(self.root, self.root / "b", *self.teacher("--teacher-share", "1"),
                                   "--from", str(self.root / "teacher.pth"))
         pixels, targets = training.batch()
         training.net.eval()
         self.assertLess(training.loss(pixels, targets).abs(), 1e-5)
         torch.nn.init.normal_(training.net.fc.weight)
         self.assertGreater(training.loss(pixels, targets), 1e-2)
+
+    def test_features_cost_what_of_them_is_unexplained(self):
+        training = small_training(self.root, self.root / "d", *self.teacher(
+            "--teacher-share", "1", "--teacher-features", "2"), "--dropout", "0", "--from",
+            str(self.root / "teacher.pth"))
+        pixels, targets = training.batch()
+        training.net.eval()  # as the teacher is; the projector is not
+        self.assertLess((training.loss(pixels, targets) - 2).abs(), 1e-5)  # without a projection nothing is explained
+        variance = training.distillation.pooled.features.var(0, unbiased=False)
+        linear = training.distillation.projector.linear
+        with torch.no_grad():  # they are its own features, standardised by the projector, which this takes back
+            linear.weight.copy_(torch.diag((variance + 1e-5).sqrt() / variance.mean().sqrt() / Projector.FACTOR))
+        self.assertLess(training.loss(pixels, targets), 1e-4)
+
+    def test_features_train_the_network_and_go_on_as_they_were(self):
+        teacher = self.teacher("--teacher-share", "0", "--teacher-features", "1")
+        more = (*teacher, "--epochs", "2", "--threads", "1")
+        small_training(self.root, self.root / "whole", *more).run()
+        parts = small_training(self.root, self.root / "parts", *more)
+        for _ in range(parts.steps_an_epoch):
+            parts.train_step()
+        parts.save()
+        small_training(self.root, self.root / "parts", *more).run()
+        whole, parts = (torch.load(self.root / f"{name}.state", weights_only=True) for name in ("whole", "parts"))
+        self.assertIn("projector.linear.weight", whole["distillation"])
+        self.assertGreater(whole["distillation"]["projector.linear.weight"].abs().max(), 0)
+        for kind in ("net", "average", "distillation"):
+            for key, value in whole[kind].items():
+                self.assertTrue(torch.equal(value, parts[kind][key]), f"{kind} {key}")
+        self.assertEqual(torch.load(self.root / "whole.pth", weights_only=True).keys(),
+                         build("g_ghost_regnetx_002", 2).state_dict().keys())
 
 
 class Export(unittest.TestCase):

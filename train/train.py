@@ -17,12 +17,14 @@ import time
 from functools import partial
 from pathlib import Path
 import torch
-from cpu import Compiled, make_pointwise
+from cpu import make_pointwise
+from distil import Distillation, teacher_of
 from evaluate import logits, top
 from gpu import Recorded, make_dense
 from network import add_form_arguments, build, form_of, start_from
 from pictures import augment, load, mix
 from regularise import add_dropout, add_stochastic_depth
+from torch import nn
 from torch.nn import functional as F
 
 
@@ -38,6 +40,8 @@ def arguments_of(argv=None):
     add("--teacher-variant", default="g_ghost_regnetx_006")
     add("--teacher-share", type=float, default=0.5, help="share of the loss that is the teacher's")
     add("--temperature", type=float, default=2.0)
+    add("--teacher-features", type=float, default=0.0, metavar="WEIGHT",
+        help="weight of the share of the teacher's features that the network's leave unexplained; 0: of no account")
     add("--epochs", type=float, default=60)
     add("--minutes", type=float, help="train for this time instead of --epochs")
     add("--sizes", default="112:0.5,128:0.8,160:1",
@@ -123,10 +127,15 @@ class Training:
             start_from(self.net, arguments.start, folders)
         self.net.to(self.device, memory_format=torch.channels_last)
         self.average = Average(self.net)
+        self.trained, self.distillation = self.net, None
+        if arguments.teacher:
+            teacher = teacher_of(arguments.teacher, arguments.teacher_variant, self.classes, self.device)
+            self.distillation = Distillation(self.net, teacher, arguments.teacher_share, arguments.temperature,
+                                             arguments.teacher_features).to(self.device)
+            self.trained = nn.ModuleList([self.net, self.distillation])
         add_stochastic_depth(self.net, arguments.depth_drop)
         add_dropout(self.net, arguments.dropout)
-        self.teacher = self.teacher_of(arguments) if arguments.teacher else None
-        self.optimiser = optimiser_of(self.net, arguments.decay)
+        self.optimiser = optimiser_of(self.trained, arguments.decay)
         self.step, self.seconds, self.ended = 0, 0.0, False
         self.recorded, self.order = {}, (None, None)  # by side; epoch and its order of the pictures
         if self.device.type == "cuda":
@@ -145,18 +154,6 @@ class Training:
                  device=str(self.device), torch=torch.__version__,
                  threads=torch.get_num_threads(), parameters=sum(p.numel() for p in self.net.parameters()))
 
-    def teacher_of(self, arguments):
-        """-> a function of normalised pixels to logits"""
-        if arguments.teacher.suffix == ".xml":
-            if self.device.type != "cpu":
-                raise SystemExit(f"{arguments.teacher}: a teacher in OpenVINO's form answers on the CPU, far slower "
-                                 "than a GPU asks: train on the CPU (CUDA_VISIBLE_DEVICES=), or name a checkpoint")
-            return Compiled(arguments.teacher, self.classes)
-        teacher = build(arguments.teacher_variant, self.classes)
-        if not start_from(teacher, arguments.teacher):
-            raise SystemExit(f"{arguments.teacher} does not know {self.classes} classes")
-        return teacher.to(self.device, memory_format=torch.channels_last).eval()
-
     def log(self, event, **values):
         record = dict(event=event, time=time.strftime("%Y-%m-%dT%H:%M:%S"), step=self.step,
                       epoch=round(self.step / self.steps_an_epoch, 3), seconds=round(self.seconds, 1)) | values
@@ -165,7 +162,8 @@ class Training:
 
     def save(self):
         save(f"{self.arguments.out}.state", dict(
-            net=self.net.state_dict(), average=self.average.net.state_dict(), optimiser=self.optimiser.state_dict(),
+            net=self.net.state_dict(), distillation=self.distillation.state_dict() if self.distillation else {},
+            average=self.average.net.state_dict(), optimiser=self.optimiser.state_dict(),
             step=self.step, seconds=self.seconds, ended=self.ended))
         save(f"{self.arguments.out}.pth", {k: v.cpu() for k, v in self.average.net.state_dict().items()})
 
@@ -174,6 +172,8 @@ class Training:
         try:
             self.net.load_state_dict(state["net"])
             self.average.net.load_state_dict(state["average"])
+            if self.distillation:
+                self.distillation.load_state_dict(state["distillation"])
         except RuntimeError as error:
             raise SystemExit(f"{self.arguments.out}.state is of another network or set: choose another OUT ({error})")
         self.optimiser.load_state_dict(state["optimiser"])
@@ -206,14 +206,10 @@ class Training:
         with lower():
             answers = self.net(pixels)
         loss = F.cross_entropy(answers.float(), targets, label_smoothing=self.arguments.smoothing)
-        if self.teacher is None:
-            return loss
-        with torch.no_grad(), lower():
-            wanted = self.teacher(pixels)
-        heat, share = self.arguments.temperature, self.arguments.teacher_share
-        apart = F.kl_div(F.log_softmax(answers.float() / heat, 1), F.log_softmax(wanted.float() / heat, 1),
-                         log_target=True, reduction="batchmean") * heat * heat
-        return loss * (1 - share) + apart * share
+        if self.distillation:
+            with lower():
+                loss = self.distillation(pixels, answers, loss)
+        return loss
 
     def gradients(self, pixels, targets):
         self.optimiser.zero_grad(set_to_none=True)
@@ -224,7 +220,7 @@ class Training:
     def recorded_gradients(self, pixels, targets):
         side = pixels.shape[-1]
         if side not in self.recorded:
-            self.recorded[side] = Recorded(self.net, self.gradients, pixels, targets)
+            self.recorded[side] = Recorded(self.trained, self.gradients, pixels, targets)
         return self.recorded[side].run(pixels, targets)
 
     def train_step(self):
@@ -232,7 +228,7 @@ class Training:
         rate = rate_at(self.arguments.rate, self.arguments.warm_up, self.done())
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        self.net.train()
+        self.trained.train()
         recorded = self.device.type == "cuda" and not self.arguments.eager
         gradients = self.recorded_gradients if recorded else self.gradients
         loss = gradients(*self.batch())
