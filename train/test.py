@@ -138,15 +138,20 @@ class Speed(unittest.TestCase):
                 self.assertEqual(before.state_dict().keys(), after.state_dict().keys())
 
 
+def in_openvinos_form(net, folder):
+    path = Path(folder) / "net.xml"
+    openvino.save_model(openvino.convert_model(net, example_input=torch.zeros(1, 3, 32, 32),
+                                               input=[(-1, 3, -1, -1)]), path)
+    return path
+
+
 class OpenVino(unittest.TestCase):
     def test_a_teacher_gives_what_its_network_gives(self):
         torch.manual_seed(0)
         net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, 2), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1),
                                   torch.nn.Flatten(), torch.nn.Linear(8, 5)).eval()
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "net.xml"
-            openvino.save_model(openvino.convert_model(net, example_input=torch.zeros(1, 3, 32, 32),
-                                                       input=[(-1, 3, -1, -1)]), path)
+            path = in_openvinos_form(net, folder)
             teacher = Compiled(path, 5)
             for shape in ((4, 3, 32, 32), (2, 3, 48, 48), (4, 3, 32, 32)):
                 x = torch.randn(shape)
@@ -171,9 +176,7 @@ class OpenVino(unittest.TestCase):
                 return self.fc(features), features
         net = Both().eval()
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "net.xml"
-            openvino.save_model(openvino.convert_model(net, example_input=torch.zeros(1, 3, 32, 32),
-                                                       input=[(-1, 3, -1, -1)]), path)
+            path = in_openvinos_form(net, folder)
             teacher = Compiled(path, 5)
             self.assertEqual(teacher.width, 8)
             x = torch.randn(4, 3, 32, 32)
@@ -279,6 +282,15 @@ class Train(unittest.TestCase):
     def tearDown(self):
         self.folder.cleanup()
 
+    def same_states(self, *kinds):
+        """-> the state of a run in one piece, `whole`, which that of one in two, `parts`, must be the same as"""
+        whole, parts = (torch.load(self.root / f"{name}.state", weights_only=True) for name in ("whole", "parts"))
+        self.assertEqual(whole["step"], parts["step"])
+        for kind in kinds:
+            for key, value in whole[kind].items():
+                self.assertTrue(torch.equal(value, parts[kind][key]), f"{kind} {key}")
+        return whole
+
     def test_it_learns_and_writes_what_it_says(self):
         small_training(self.root, self.root / "a", "--epochs", "12", "--mix", "0.2").run()
         log = [json.loads(line) for line in (self.root / "a.jsonl").read_text().splitlines()]
@@ -305,11 +317,7 @@ class Train(unittest.TestCase):
         with self.assertRaises(KeyboardInterrupt):
             stopped.run()
         small_training(self.root, self.root / "parts", *more).run()
-        whole, parts = (torch.load(self.root / f"{name}.state", weights_only=True) for name in ("whole", "parts"))
-        self.assertEqual(whole["step"], parts["step"])
-        for kind in ("net", "average"):
-            for key, value in whole[kind].items():
-                self.assertTrue(torch.equal(value, parts[kind][key]), f"{kind} {key}")
+        self.same_states("net", "average")
 
     def test_a_state_of_another_network_and_a_diverged_run_are_refused(self):
         training = small_training(self.root, self.root / "c", "--epochs", "1", "--f32")
@@ -355,12 +363,9 @@ class Train(unittest.TestCase):
             parts.train_step()
         parts.save()
         small_training(self.root, self.root / "parts", *more).run()
-        whole, parts = (torch.load(self.root / f"{name}.state", weights_only=True) for name in ("whole", "parts"))
+        whole = self.same_states("net", "average", "distillation")
         self.assertIn("projector.linear.weight", whole["distillation"])
         self.assertGreater(whole["distillation"]["projector.linear.weight"].abs().max(), 0)
-        for kind in ("net", "average", "distillation"):
-            for key, value in whole[kind].items():
-                self.assertTrue(torch.equal(value, parts[kind][key]), f"{kind} {key}")
         self.assertEqual(torch.load(self.root / "whole.pth", weights_only=True).keys(),
                          build("g_ghost_regnetx_002", 2).state_dict().keys())
 

@@ -173,7 +173,7 @@ class Training:
             self.net.load_state_dict(state["net"])
             self.average.net.load_state_dict(state["average"])
             if self.distillation:
-                self.distillation.load_state_dict(state["distillation"])
+                self.distillation.load_state_dict(state.get("distillation", {}))  # states of before have none
         except RuntimeError as error:
             raise SystemExit(f"{self.arguments.out}.state is of another network or set: choose another OUT ({error})")
         self.optimiser.load_state_dict(state["optimiser"])
