@@ -49,7 +49,7 @@ class Projector(nn.Module):
 
     def __init__(self, inner, outer):
         super().__init__()
-        self.standardise = nn.BatchNorm1d(inner, affine=False)
+        self.standardise = nn.BatchNorm1d(inner, affine=False, track_running_stats=False)
         self.linear = nn.Linear(inner, outer)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
