@@ -32,6 +32,8 @@ const escape = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').r
 const anchor = (text) => text.toLowerCase().replace(/<[^>]+>|[^\p{L}\p{N} -]/gu, '').trim().replaceAll(' ', '-');
 
 const broken = [];
+/** Pictures that the pages show, by their paths in the repository; beside the pages they have their file names. */
+const pictures = new Set();
 
 /** Where a link of a source leads on the site: to another page, to a file of the site, or nowhere. */
 async function resolve(href, source) {
@@ -55,7 +57,8 @@ async function render(source) {
   const marked = new Marked({
     async: true,
     walkTokens: async (token) => {
-      if (token.type === 'link' || token.type === 'image') targets.set(token.href, await resolve(token.href, source));
+      if (token.type === 'link') targets.set(token.href, await resolve(token.href, source));
+      if (token.type === 'image' && !/^https?:/.test(token.href)) pictures.add(path.join(path.dirname(source), token.href));
     },
     renderer: {
       heading({ tokens, depth }) {
@@ -69,7 +72,7 @@ async function render(source) {
       },
       image({ href, text: words }) {
         if (/^https?:/.test(href)) broken.push(`${source}: a picture of another host, ${href}`);
-        return `<img src="${escape(href)}" alt="${escape(words)}" />`;
+        return `<span class="wide" tabindex="0"><img src="${escape(path.basename(href))}" alt="${escape(words)}" /></span>`;
       },
     },
   });
@@ -97,6 +100,9 @@ for (const [name, html] of made) {
   await writeFile(path.join(target, name), html);
 }
 await cp(path.join(repository, 'docs/docs.css'), path.join(target, 'docs.css'));
+for (const picture of pictures) {
+  await cp(path.join(repository, picture), path.join(target, path.basename(picture))).catch(() => broken.push(`a picture that is not there: ${picture}`));
+}
 if (broken.length > 0) {
   console.error(`docs: these links lead nowhere:\n${broken.join('\n')}`);
   process.exit(1);

@@ -11,6 +11,7 @@ from pathlib import Path
 import openvino
 import torch
 from cpu import Compiled, make_pointwise
+from curve import draw, read
 from distil import Projector
 from evaluate import logits, top, wilson
 from export import columns_of, config_of, export, self_test_input
@@ -427,6 +428,23 @@ class Evaluate(unittest.TestCase):
         low, high = wilson(2822, 3145)  # 89.73%; the interval that R's prop.test(correct = FALSE) gives
         self.assertAlmostEqual(low, 0.8862, 4)
         self.assertAlmostEqual(high, 0.9074, 4)
+
+
+class Curve(unittest.TestCase):
+    def test_a_resumed_training_is_one_curve(self):
+        with tempfile.TemporaryDirectory() as folder:
+            log = Path(folder) / "a.jsonl"
+            events = [dict(event="start")]
+            events += [dict(event="epoch", epoch=epoch, loss=loss) for epoch, loss in ((1, 4.0), (2, 3.5), (2, 3.25))]
+            events += [dict(event="validation", epoch=2.5, side=112, top1=0.625), dict(event="end")]
+            log.write_text("".join(json.dumps(event) + "\n" for event in events))
+            self.assertEqual(read(log), ({1: 4.0, 2: 3.25}, {2.5: (0.625, 112)}))
+            loss, held_back = draw([("one", *read(log))]).axes
+            self.assertEqual(loss.lines[0].get_xydata().tolist(), [[1, 4.0], [2, 3.25]])
+            self.assertEqual(held_back.lines[0].get_xydata().tolist(), [[2.5, 62.5]])
+            log.write_text(json.dumps(events[0]) + "\n")
+            with self.assertRaisesRegex(SystemExit, "a.jsonl has no epoch"):
+                read(log)
 
 
 if __name__ == "__main__":
