@@ -57,8 +57,7 @@ async function render(source) {
   const marked = new Marked({
     async: true,
     walkTokens: async (token) => {
-      if (token.type === 'link') targets.set(token.href, await resolve(token.href, source));
-      if (token.type === 'image' && !/^https?:/.test(token.href)) pictures.add(path.join(path.dirname(source), token.href));
+      if (token.type === 'link' || token.type === 'image') targets.set(token.href, await resolve(token.href, source));
     },
     renderer: {
       heading({ tokens, depth }) {
@@ -72,6 +71,7 @@ async function render(source) {
       },
       image({ href, text: words }) {
         if (/^https?:/.test(href)) broken.push(`${source}: a picture of another host, ${href}`);
+        else pictures.add(path.join(path.dirname(source), href));
         return `<span class="wide" tabindex="0"><img src="${escape(path.basename(href))}" alt="${escape(words)}" /></span>`;
       },
     },
@@ -100,11 +100,9 @@ for (const [name, html] of made) {
   await writeFile(path.join(target, name), html);
 }
 await cp(path.join(repository, 'docs/docs.css'), path.join(target, 'docs.css'));
-for (const picture of pictures) {
-  await cp(path.join(repository, picture), path.join(target, path.basename(picture))).catch(() => broken.push(`a picture that is not there: ${picture}`));
-}
 if (broken.length > 0) {
   console.error(`docs: these links lead nowhere:\n${broken.join('\n')}`);
   process.exit(1);
 }
+for (const picture of pictures) await cp(path.join(repository, picture), path.join(target, path.basename(picture)));
 console.log(`dist/site/docs/ has ${pages.length} pages.`);

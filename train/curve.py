@@ -37,38 +37,35 @@ def read(path):
 
 def draw(trainings):
     """[(title, losses, looks)] -> a figure"""
-    rows = 2 if any(looks for _, _, looks in trainings) else 1
+    seen = [look for _, _, looks in trainings for look in looks.values()]
+    rows = 2 if seen else 1
+    colours = {side: f"C{index + 1}" for index, side in enumerate(sorted({side for _, side in seen}))}
     figure = Figure(figsize=(min(2.6 * len(trainings), PAGE), 0.4 + 1.5 * rows), layout="constrained")
     axes = figure.subplots(rows, len(trainings), squeeze=False, sharex="col")
     for column, (title, losses, looks) in enumerate(trainings):
         top, bottom = axes[0][column], axes[-1][column]
         top.set_title(title)
-        top.plot(losses.keys(), losses.values(), color="#2a7fd4", linewidth=1.5)
+        top.plot(losses.keys(), losses.values(), color="C0", linewidth=1.5)
         bottom.set_xlabel("epoch")
         bottom.set_xlim(0, 1.05 * max([*losses, *looks]))
         bottom.xaxis.set_major_locator(MaxNLocator(3, integer=True))
-        if rows == 1:
+        if not seen:
             continue
-        bottom.set_ylim(*limits(trainings))
+        # one scale for all, in whole percents
+        bottom.set_ylim(int(100 * min(seen)[0]) - 1, int(100 * max(seen)[0]) + 2)
         bottom.tick_params(labelleft=column == 0)
         for side in sorted({side for _, side in looks.values()}):
             epochs = [epoch for epoch, look in looks.items() if look[1] == side]
             bottom.plot(epochs, [100 * looks[epoch][0] for epoch in epochs], "o-", markersize=3.5, linewidth=1,
-                        color={112: "#0b8a5f", 128: "#c4500a", 144: "#8a5fc4"}.get(side, "#767676"), label=f"{side} px")
+                        color=colours[side], label=f"{side} px")
         if looks:
             bottom.legend(frameon=False, loc="lower right", handlelength=1, borderpad=0)
         else:
             bottom.text(0.5, 0.5, "not measured", ha="center", transform=bottom.transAxes)
     axes[0][0].set_ylabel("loss")
-    if rows == 2:
+    if seen:
         axes[1][0].set_ylabel("held back, top-1 %")
     return figure
-
-
-def limits(trainings):
-    """One scale of the held-back figure for all trainings, in whole percents."""
-    seen = [100 * top1 for _, _, looks in trainings for top1, _ in looks.values()]
-    return int(min(seen)) - 1, int(max(seen)) + 2
 
 
 def main():

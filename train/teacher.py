@@ -22,7 +22,8 @@ from train import Average, optimiser_of, rate_at
 
 
 class Teacher(nn.Module):
-    """Normalised pixels of any side, brought to `side` -> logits and the features [n, 1280] that they are from; the stem and the first `frozen` blocks are not tuned.
+    """Normalised pixels of any side, brought to `side` -> logits and the features [n, 1280] that they are from; the
+    stem and the first `frozen` blocks are not tuned.
 
     `rows`: the set's classes among ImageNet's, which the classifier starts from."""
     def __init__(self, net, side, rows, frozen):
