@@ -47,7 +47,7 @@ usage: ./build.sh VERB
   site                          assemble page, documents and reference as a folder for any static host: dist/site/
   fuzz [SECONDS [TARGET...]]    run the fuzzers, each for so many seconds (default: 60)
   mutants [FILE...]             change the code in one place after the other and see that a test fails, two at a time
-                                (default: src/arch/*.rs src/plan.rs src/weights.rs src/similarity/*.rs, hours)
+                                (default: src/arch/*.rs src/plan.rs src/checkpoint/*.rs src/fold.rs src/similarity/*.rs, hours)
   audit [--strict]              licences, bans, sources and advisories of everything the project is built from
   soak [N]                      classify N times on both engines with lost devices (default: 10000)
   help                          this text
@@ -294,7 +294,7 @@ case $verb in
     ;;
   mutants)
     need_cargo_tool cargo-mutants 27.1.0
-    [ $# != 0 ] || set -- src/arch/*.rs src/plan.rs src/weights.rs src/similarity/*.rs
+    [ $# != 0 ] || set -- src/arch/*.rs src/plan.rs src/checkpoint/*.rs src/fold.rs src/similarity/*.rs
     exec "$cargo_tool" mutants --no-shuffle --jobs 2 --output target/mutants "${@/#/--file=}"
     ;;
   audit)

@@ -12,22 +12,14 @@ mod support;
 #[path = "support/write.rs"]
 mod write;
 
-use g_ghostnet::config::{Config, METADATA_KEY};
+use g_ghostnet::checkpoint::{Dtype, NewTensor, write_safetensors};
+use g_ghostnet::config::Config;
+use g_ghostnet::fold::expected_tensors;
 use g_ghostnet::model::{Model, Options};
-use g_ghostnet::weights::{Checkpoint, expected_tensors};
 use half::f16;
-use safetensors::View;
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: convert IN.pth OUT.safetensors [--dtype f32|f16] [--labels FILE]";
-
-#[derive(Clone, Copy, PartialEq)]
-enum Dtype {
-    F32,
-    F16,
-}
 
 struct Arguments {
     input: String,
@@ -56,39 +48,6 @@ impl Arguments {
         }
         let [input, output] = files.try_into().ok()?;
         Some(Arguments { input, output, dtype, labels })
-    }
-}
-
-/// A tensor that is converted when it is written.
-struct Converted<'a> {
-    checkpoint: &'a Checkpoint,
-    name: String,
-    shape: Vec<usize>,
-    dtype: Dtype,
-}
-
-impl View for &Converted<'_> {
-    fn dtype(&self) -> safetensors::Dtype {
-        match self.dtype {
-            Dtype::F32 => safetensors::Dtype::F32,
-            Dtype::F16 => safetensors::Dtype::F16,
-        }
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        let values = self.checkpoint.read(&self.name).expect("every tensor was read once before");
-        Cow::Owned(match self.dtype {
-            Dtype::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            Dtype::F16 => values.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect(),
-        })
-    }
-
-    fn data_len(&self) -> usize {
-        self.shape.iter().product::<usize>() * if self.dtype == Dtype::F32 { 4 } else { 2 }
     }
 }
 
@@ -121,9 +80,7 @@ fn run(arguments: &Arguments) -> Result<String, String> {
         input: Some(model.input),
         ..Config::of(&model.architecture)
     };
-    let metadata = HashMap::from([(METADATA_KEY.to_owned(), config.to_json())]);
-    let views = tensors.iter().map(|tensor| (tensor.name.as_str(), tensor));
-    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| error.to_string())?;
+    let bytes = write_safetensors(tensors, &config);
     let written = write::write_model(&arguments.output, bytes, &model)?;
     Ok(format!(
         "{}: {}, {} classes, {} bytes",
@@ -134,8 +91,8 @@ fn run(arguments: &Arguments) -> Result<String, String> {
     ))
 }
 
-/// Every tensor of the network, each read once, so that writing cannot fail on a number.
-fn converted(model: &Model, dtype: Dtype) -> Result<Vec<Converted<'_>>, String> {
+/// Every tensor of the network.
+fn converted(model: &Model, dtype: Dtype) -> Result<Vec<NewTensor<'static>>, String> {
     let network = model.network(model.input.side, model.input.side).map_err(|error| error.to_string())?;
     let converted = |(name, shape): (String, Vec<usize>)| {
         let values = model.checkpoint.read(&name).map_err(|error| error.to_string())?;
@@ -144,7 +101,11 @@ fn converted(model: &Model, dtype: Dtype) -> Result<Vec<Converted<'_>>, String> 
         if dtype == Dtype::F16 && f16::from_f32(largest).is_infinite() {
             return Err(format!("tensor `{name}` holds {largest}, too large for f16: use --dtype f32"));
         }
-        Ok(Converted { checkpoint: &model.checkpoint, name, shape, dtype })
+        if dtype == Dtype::F32 {
+            return Ok(NewTensor::floats(name, shape, &values));
+        }
+        let bytes = values.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect();
+        Ok(NewTensor { name, dtype, shape, bytes })
     };
     expected_tensors(&network).into_iter().map(converted).collect()
 }

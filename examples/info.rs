@@ -6,9 +6,9 @@
 mod support;
 
 use g_ghostnet::arch::{Network, StageKind, Step};
+use g_ghostnet::checkpoint::Dtype;
 use g_ghostnet::config::architecture_of_variant;
 use g_ghostnet::model::{Model, Options};
-use g_ghostnet::weights::Dtype;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

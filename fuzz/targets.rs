@@ -7,14 +7,15 @@ use g_ghostnet::arch::ghostnet::GhostNet;
 use g_ghostnet::arch::regnet::{Form, Ghost, RegNet};
 use g_ghostnet::arch::resnet::ResNet;
 use g_ghostnet::arch::{Architecture, Network, View};
+use g_ghostnet::checkpoint::pth::{Progress, Reader};
+use g_ghostnet::checkpoint::{Checkpoint, Dtype, Tensor, contiguous_strides};
 use g_ghostnet::config::Config;
+use g_ghostnet::fold::expected_tensors;
 use g_ghostnet::image::{Interpolation, Preprocess, Resize, preprocess};
 use g_ghostnet::model::{Model, Options};
 use g_ghostnet::plan::Plan;
-use g_ghostnet::pth::{Progress, Reader};
 use g_ghostnet::quantize::Calibration;
 use g_ghostnet::session::{CpuSession, Outputs};
-use g_ghostnet::weights::{Checkpoint, Dtype, Tensor, contiguous_strides, expected_tensors};
 use std::collections::BTreeMap;
 
 /// What is done with the bytes of an input.

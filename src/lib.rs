@@ -3,17 +3,17 @@
 #[cfg(feature = "edit")]
 pub mod ablation;
 pub mod arch;
+pub mod checkpoint;
 pub mod config;
 #[cfg(feature = "cpu")]
 pub mod cpu;
 mod error;
+pub mod fold;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod image;
 pub mod model;
 pub mod plan;
-#[cfg(feature = "pth")]
-pub mod pth;
 #[cfg(feature = "int8")]
 pub mod quantize;
 #[cfg(any(feature = "similarity", feature = "edit"))]
@@ -27,6 +27,7 @@ pub mod similarity;
 pub mod twin;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;
-pub mod weights;
+#[cfg(any(feature = "cpu", feature = "gpu"))]
+mod winograd;
 
 pub use error::{Error, Result};

@@ -1,12 +1,12 @@
 //! A loaded model: architecture, labels, pre-processing and checkpoint, checked against each other.
 
 use crate::arch::{Architecture, Network};
+use crate::checkpoint::Checkpoint;
 #[cfg(feature = "edit")]
 use crate::config::Config;
 use crate::config::{Preprocess, architecture_of_variant};
 use crate::error::{Error, Result};
 use crate::recognise;
-use crate::weights::Checkpoint;
 use serde::{Deserialize, Serialize};
 
 /// What a caller knows better than the file.

@@ -7,14 +7,14 @@
 //! because Winograd's algorithm takes less time than integers do.
 
 use crate::arch::{Activation, Conv, Op, Step};
-use crate::config::{Config, METADATA_KEY};
+use crate::checkpoint::{Dtype, NewTensor, write_safetensors};
+use crate::config::Config;
 use crate::cpu::{Pool, Weights, Workspace};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::plan::Plan;
 use crate::session::check_input;
-use safetensors::tensor::TensorView;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// Largest weight, and largest input that is never, or may be, negative.
 const WEIGHT_LEVELS: f32 = 127.0;
@@ -81,7 +81,7 @@ impl<'a> Calibration<'a> {
     /// The model in eight bits, as a safetensors file.
     ///
     /// # Errors
-    /// Those of [`crate::weights::Checkpoint::read`].
+    /// Those of [`crate::checkpoint::Checkpoint::read`].
     pub fn finish(&self) -> Result<Vec<u8>> {
         let mut tensors = Vec::new();
         for step in &self.plan.steps {
@@ -93,20 +93,15 @@ impl<'a> Calibration<'a> {
             input: Some(self.model.input),
             ..Config::of(&self.model.architecture)
         };
-        let views = tensors.iter().map(|Stored { name, dtype, shape, bytes }| {
-            let view = TensorView::new(*dtype, shape.clone(), bytes);
-            (name, view.expect("a tensor is stored with its own shape"))
-        });
-        let metadata = HashMap::from([(METADATA_KEY.to_owned(), config.to_json())]);
-        Ok(safetensors::serialize(views, Some(metadata)).expect("names and numbers are JSON"))
+        Ok(write_safetensors(tensors, &config))
     }
 
-    fn store(&self, step: &Step, conv: &Conv, tensors: &mut Vec<Stored>) -> Result<()> {
+    fn store(&self, step: &Step, conv: &Conv, tensors: &mut Vec<NewTensor>) -> Result<()> {
         let (checkpoint, key) = (&self.model.checkpoint, &conv.weights.conv);
         if is_kept(step, conv) {
             for (name, shape) in checkpoint.expected_of(step) {
                 let values = checkpoint.read(&name)?;
-                tensors.push(Stored::floats(name, shape, &values));
+                tensors.push(NewTensor::floats(name, shape, &values));
             }
             return Ok(());
         }
@@ -122,28 +117,13 @@ impl<'a> Calibration<'a> {
         }
         let name = format!("{key}.weight");
         let shape = checkpoint.shape(&name).unwrap_or_default().to_vec();
-        tensors.push(Stored { name, dtype: safetensors::Dtype::I8, shape, bytes });
-        tensors.push(Stored::floats(format!("{key}.scale"), vec![scales.len()], &scales));
-        tensors.push(Stored::floats(format!("{key}.bias"), vec![scales.len()], &folded.bias));
+        tensors.push(NewTensor { name, dtype: Dtype::I8, shape, bytes: bytes.into() });
+        tensors.push(NewTensor::floats(format!("{key}.scale"), vec![scales.len()], &scales));
+        tensors.push(NewTensor::floats(format!("{key}.bias"), vec![scales.len()], &folded.bias));
         if let Some(histogram) = self.inputs.get(key) {
-            tensors.push(Stored::floats(format!("{key}.input"), vec![2], &histogram.step_and_zero()));
+            tensors.push(NewTensor::floats(format!("{key}.input"), vec![2], &histogram.step_and_zero()));
         }
         Ok(())
-    }
-}
-
-/// A tensor as it is written.
-struct Stored {
-    name: String,
-    dtype: safetensors::Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-impl Stored {
-    fn floats(name: String, shape: Vec<usize>, values: &[f32]) -> Stored {
-        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        Stored { name, dtype: safetensors::Dtype::F32, shape, bytes }
     }
 }
 

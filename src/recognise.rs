@@ -7,8 +7,8 @@ use crate::arch::Architecture;
 use crate::arch::ghostnet::GhostNet;
 use crate::arch::regnet::{Form, Ghost, RegNet};
 use crate::arch::resnet::ResNet;
+use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
-use crate::weights::Checkpoint;
 
 /// What PyTorch's wrappers for parallel training and compilation put before every key.
 const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];

@@ -9,11 +9,11 @@ use crate::arch::View;
 use crate::cpu::{self, Pool};
 use crate::error::{Error, Result};
 #[cfg(feature = "gpu")]
+use crate::fold::Scaled;
+#[cfg(feature = "gpu")]
 use crate::gpu::{self, Gpu};
 use crate::model::{Model, Outline};
 use crate::plan::Plan;
-#[cfg(feature = "gpu")]
-use crate::weights::Scaled;
 #[cfg(feature = "cpu")]
 use serde::Serialize;
 

@@ -6,10 +6,11 @@
 
 use crate::arch::regnet::RegNet;
 use crate::arch::{Activation, Architecture, Network, Op, Step, View};
+use crate::checkpoint::{Checkpoint, Dtype};
 use crate::error::{Error, Result};
+use crate::fold::expected_of_step;
 use crate::model::{Model, Options};
 use crate::random::Random;
-use crate::weights::{Checkpoint, Dtype, expected_of_step};
 use std::collections::BTreeMap;
 
 /// Which network.

@@ -8,9 +8,9 @@ use super::int8::Int8;
 use super::winograd::Winograd;
 use crate::arch::Conv;
 use crate::error::Result;
-use crate::weights::Folding;
+use crate::fold::Folding;
 #[cfg(feature = "int8")]
-use crate::weights::Quantized;
+use crate::fold::Quantized;
 use std::ops::Range;
 
 /// A view of a value for reading: pixel `p`, channel `c` is `data[p * row + first + c]`.

@@ -7,7 +7,7 @@
 
 use super::f32x4::F32x4;
 use crate::error::Result;
-use crate::weights::Folding;
+use crate::fold::Folding;
 
 /// Rows and results that are in use together: a quarter of a second-level cache of 1 MiB.
 const CACHED_ELEMENTS: usize = 64 * 1024;

@@ -6,7 +6,7 @@
 use super::conv::Epilogue;
 use super::f32x4::F32x4;
 use super::i32x4::{Element, Elements, GROUP, I32x4, LANES, quantize_one};
-use crate::weights::Quantized;
+use crate::fold::Quantized;
 
 /// Columns of a block: two vectors of sums.
 const COLUMNS: usize = 8;

@@ -17,9 +17,9 @@ mod pool;
 mod winograd;
 
 use crate::arch::{Activation, Conv, Network, Op, Step, View};
+use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
-use crate::weights::Checkpoint;
 use conv::{Epilogue, Operand, PackedConv};
 use f32x4::F32x4;
 use gemm::COLUMNS;

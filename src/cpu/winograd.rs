@@ -9,7 +9,8 @@ use super::conv::{Epilogue, Operand};
 use super::f32x4::F32x4;
 use super::gemm::{COLUMNS, Packed, Rows, product_of_block};
 use crate::error::Result;
-use crate::weights::{Folding, WINOGRAD_G};
+use crate::fold::Folding;
+use crate::winograd::WINOGRAD_G;
 
 /// Tiles are transformed so many at a time that both buffers of some groups fit in half of the
 /// second-level cache.

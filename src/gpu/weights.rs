@@ -9,7 +9,8 @@ use super::Gpu;
 use super::kernels::{Float, Target, Winograd};
 use crate::arch::{Conv, Network, Op, Step};
 use crate::error::{Error, Result};
-use crate::weights::{Scaled, WINOGRAD_G};
+use crate::fold::Scaled;
+use crate::winograd::WINOGRAD_G;
 use std::collections::HashMap;
 
 /// Which kernels a convolution's weights are packed for.

@@ -1,9 +1,9 @@
 //! PyTorch checkpoints for engines that read safetensors only.
 
+use crate::checkpoint::pth::{Progress, Reader};
+use crate::checkpoint::{Tensor, safetensors_layout};
 use crate::config::Config;
 use crate::error::Error;
-use crate::pth::{Progress, Reader};
-use crate::weights::{Tensor, safetensors_layout};
 use wasm_bindgen::prelude::*;
 
 /// The index of a PyTorch checkpoint, read from few parts of its file, as the beginning of a safetensors

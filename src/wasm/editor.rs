@@ -2,9 +2,9 @@
 
 use super::file::ModelBytes;
 use crate::ablation::{Ablation, ablate};
+use crate::checkpoint::{Checkpoint, safetensors_layout};
 use crate::model::{Model, Options};
 use crate::twin::{Twin, random_twin};
-use crate::weights::{Checkpoint, safetensors_layout};
 use wasm_bindgen::prelude::*;
 
 /// A model with the edits that are to be made.
@@ -95,7 +95,7 @@ impl EditedModel {
     /// What follows, `[begin, end, ...]`: places in the original, from `ofOriginal` on in [`EditedModel::bytes`].
     pub fn places(&self) -> Vec<usize> {
         let (_, tensors) = safetensors_layout(self.checkpoint.tensors(), &self.checkpoint.config);
-        let place = |tensor: &crate::weights::Tensor| tensor.place().unwrap_or_default();
+        let place = |tensor: &crate::checkpoint::Tensor| tensor.place().unwrap_or_default();
         tensors.into_iter().map(place).flat_map(|place| [place.start, place.end]).collect()
     }
 

@@ -4,12 +4,12 @@
 use super::now;
 use super::output::Output;
 use crate::error::Error;
+use crate::fold::Scaled;
 use crate::gpu::Gpu;
 use crate::gpu::draw::{Painter, Picture};
 use crate::gpu::kernels::Float;
 use crate::model::Outline;
 use crate::session::GpuSession;
-use crate::weights::Scaled;
 use js_sys::{Float32Array, Function};
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -187,10 +187,10 @@ impl Net {
         postcard::to_allocvec(&self.model.outline()).expect("numbers and lists have a form as bytes")
     }
 
-    /// The weights of a step of the network, as [`crate::weights::Scaled::into_numbers`], for the GPU engine.
+    /// The weights of a step of the network, as [`crate::fold::Scaled::into_numbers`], for the GPU engine.
     ///
     /// # Errors
-    /// As [`crate::weights::Checkpoint::scaled`], [`Error::WrongShape`] for a step that has none.
+    /// As [`crate::checkpoint::Checkpoint::scaled`], [`Error::WrongShape`] for a step that has none.
     pub fn weights(&self, step: usize) -> Result<Vec<f32>, JsValue> {
         let step = self.network.steps.get(step);
         match step.map(|step| (&step.op, step.y.channels)) {

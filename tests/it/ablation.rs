@@ -4,12 +4,12 @@
 use crate::support::reference::{LIMIT, Outputs, Reference, recipe_checkpoint, unit};
 use g_ghostnet::ablation::{Ablation, ablate};
 use g_ghostnet::arch::{Architecture, StageKind};
+use g_ghostnet::checkpoint::{Checkpoint, Dtype, Tensor, contiguous_strides, safetensors_layout};
 use g_ghostnet::config::{Config, architecture_of_variant};
 use g_ghostnet::model::{Model, Options};
 use g_ghostnet::quantize::Calibration;
 use g_ghostnet::session::CpuSession;
 use g_ghostnet::twin::{Twin, random_twin};
-use g_ghostnet::weights::{Checkpoint, Dtype, Tensor, contiguous_strides, safetensors_layout};
 #[cfg(feature = "gpu")]
 use g_ghostnet::{gpu::Gpu, gpu::kernels::Target, session::GpuSession};
 use half::f16;

@@ -7,7 +7,7 @@ use g_ghostnet::arch::regnet::{Form, Ghost, RegNet, VARIANTS};
 use g_ghostnet::arch::resnet::ResNet;
 use g_ghostnet::arch::{Architecture, Network, StageKind, Value};
 use g_ghostnet::config::Config;
-use g_ghostnet::weights::expected_tensors;
+use g_ghostnet::fold::expected_tensors;
 use g_ghostnet::{Error, recognise};
 use std::collections::BTreeMap;
 

@@ -6,9 +6,9 @@ pub mod targets;
 use crate::support::reference::architecture;
 use g_ghostnet::arch::regnet::RegNet;
 use g_ghostnet::arch::{Architecture, MAX_ELEMENTS, Network};
+use g_ghostnet::checkpoint::{Checkpoint, Dtype, Tensor};
 use g_ghostnet::config::Config;
 use g_ghostnet::image::Preprocess;
-use g_ghostnet::weights::{Checkpoint, Dtype, Tensor};
 use std::collections::BTreeMap;
 use targets::TARGETS;
 

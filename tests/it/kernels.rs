@@ -4,10 +4,10 @@
 use crate::support::case::{Add, Arithmetic, Case, hold_step};
 use crate::support::reference::{Reference, recipe_checkpoint, unit};
 use g_ghostnet::arch::{Activation, Network, Op, Step, View};
+use g_ghostnet::checkpoint::Checkpoint;
 use g_ghostnet::config::Config;
 use g_ghostnet::cpu::{Pool, Weights, Workspace};
 use g_ghostnet::plan::Plan;
-use g_ghostnet::weights::Checkpoint;
 
 /// Runs a plan step by step; each output is held against the formula on the inputs that the engine
 /// itself had, so that errors do not add up and the first wrong step is named.

@@ -2,9 +2,9 @@
 
 use crate::support::reference::{LIMIT, Outputs, Reference};
 use g_ghostnet::arch::Op;
+use g_ghostnet::fold::Scaled;
 use g_ghostnet::model::{Model, Options, Outline};
 use g_ghostnet::session::CpuSession;
-use g_ghostnet::weights::Scaled;
 
 /// Every reference file of the project.
 pub fn files() -> Vec<std::path::PathBuf> {

@@ -1,10 +1,11 @@
 //! PyTorch checkpoints: real ones by `tests/reference/checkpoints.py`, and ones made to do harm.
 
 use crate::support::reference::recipe_checkpoint;
+use g_ghostnet::checkpoint::pth::{Progress, Reader};
+use g_ghostnet::checkpoint::{Checkpoint, Dtype, Tensor, safetensors_layout};
 use g_ghostnet::config::Config;
+use g_ghostnet::fold::expected_tensors;
 use g_ghostnet::model::{Model, Options};
-use g_ghostnet::pth::{Progress, Reader};
-use g_ghostnet::weights::{Checkpoint, Dtype, Tensor, expected_tensors, safetensors_layout};
 use std::collections::BTreeMap;
 
 fn golden(name: &str) -> Vec<u8> {

@@ -5,11 +5,11 @@ use crate::support::integers;
 use crate::support::reference::{Reference, recipe_checkpoint, unit};
 use g_ghostnet::Error;
 use g_ghostnet::arch::{Network, Op};
+use g_ghostnet::checkpoint::{Checkpoint, Dtype};
 use g_ghostnet::config::{Config, architecture_of_variant};
 use g_ghostnet::model::{Model, Options};
 use g_ghostnet::quantize::Calibration;
 use g_ghostnet::session::CpuSession;
-use g_ghostnet::weights::{Checkpoint, Dtype};
 
 const SIDE: usize = 64;
 

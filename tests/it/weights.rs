@@ -4,9 +4,10 @@ use crate::hostile;
 use crate::support::reference::{architecture, recipe_checkpoint};
 use g_ghostnet::arch::regnet::{Ghost, RegNet};
 use g_ghostnet::arch::{Architecture, Conv, Network, Op};
+use g_ghostnet::checkpoint::{self, Checkpoint, contiguous_strides};
 use g_ghostnet::config::{Config, METADATA_KEY};
+use g_ghostnet::fold::{Scaled, expected_tensors};
 use g_ghostnet::model::{Model, Options};
-use g_ghostnet::weights::{self, Checkpoint, Scaled, contiguous_strides, expected_tensors};
 use g_ghostnet::{Error, cpu, recognise};
 use half::f16;
 use safetensors::Dtype;
@@ -73,9 +74,9 @@ fn load_and_fold(bytes: Vec<u8>) -> Result<(), Error> {
 }
 
 /// A checkpoint of one tensor, row-major.
-fn one(dtype: weights::Dtype, shape: &[usize], bytes: Vec<u8>) -> Result<Checkpoint, Error> {
+fn one(dtype: checkpoint::Dtype, shape: &[usize], bytes: Vec<u8>) -> Result<Checkpoint, Error> {
     let tensor =
-        weights::Tensor { dtype, shape: shape.to_vec(), strides: contiguous_strides(shape), offset: 0 };
+        checkpoint::Tensor { dtype, shape: shape.to_vec(), strides: contiguous_strides(shape), offset: 0 };
     Checkpoint::new(bytes, [("one".to_owned(), tensor)].into(), Config::default())
 }
 
@@ -147,7 +148,7 @@ fn every_half_is_read_as_it_is() {
     let halves: Vec<f16> = (0..=u16::MAX).map(f16::from_bits).collect();
     let read = |halves: &[f16]| {
         let bytes = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
-        one(weights::Dtype::F16, &[halves.len()], bytes).unwrap().read("one")
+        one(checkpoint::Dtype::F16, &[halves.len()], bytes).unwrap().read("one")
     };
     let (finite, others): (Vec<f16>, Vec<f16>) = halves.into_iter().partition(|half| half.is_finite());
     let same = |(half, read): (&f16, &f32)| half.to_f32().to_bits() == read.to_bits();
@@ -159,7 +160,7 @@ fn every_half_is_read_as_it_is() {
 
 #[test]
 fn every_type_is_read() {
-    use weights::Dtype;
+    use g_ghostnet::checkpoint::Dtype;
     fn stored<const N: usize>(numbers: [[u8; N]; 3]) -> (usize, Vec<u8>) {
         (N, numbers.concat())
     }
@@ -185,8 +186,8 @@ fn every_type_is_read() {
 
 #[test]
 fn a_tensor_says_where_it_lies() {
-    let tensor = |shape: &[usize], strides: &[usize]| weights::Tensor {
-        dtype: weights::Dtype::F16,
+    let tensor = |shape: &[usize], strides: &[usize]| checkpoint::Tensor {
+        dtype: checkpoint::Dtype::F16,
         shape: shape.to_vec(),
         strides: strides.to_vec(),
         offset: 10,
@@ -212,8 +213,8 @@ fn a_tensor_says_where_it_lies() {
 #[test]
 fn bytes_may_be_shared_four_times() {
     let shared = |elements: usize| {
-        let tensor = weights::Tensor {
-            dtype: weights::Dtype::F32,
+        let tensor = checkpoint::Tensor {
+            dtype: checkpoint::Dtype::F32,
             shape: vec![elements],
             strides: vec![0],
             offset: 0,
@@ -462,7 +463,7 @@ fn prefixes_of_wrapped_networks_are_dropped() {
 /// A tensor that lies outside the file can come from a format's reader only, which checks it too.
 #[test]
 fn tensors_outside_the_file_are_refused() {
-    use g_ghostnet::weights::{Dtype, Tensor};
+    use g_ghostnet::checkpoint::{Dtype, Tensor};
     let tensor = Tensor { dtype: Dtype::F32, shape: vec![2, 2], strides: vec![2, 1], offset: 0 };
     let checkpoint = |tensor: Tensor, bytes: usize| {
         Checkpoint::new(vec![0; bytes], [("w".to_owned(), tensor)].into(), Config::default()).map(|_| ())

@@ -2,7 +2,7 @@
 
 use super::naive::{self, Exact};
 use g_ghostnet::arch::{Activation, Conv, ConvWeights, Network, Op, Step, Value, View};
-use g_ghostnet::weights::Checkpoint;
+use g_ghostnet::checkpoint::Checkpoint;
 
 /// What is added to a convolution's sums.
 #[derive(Clone, Copy, Debug)]

@@ -2,10 +2,10 @@
 
 use super::reference::unit;
 use g_ghostnet::arch::{Activation, Conv, ConvWeights, Network, Op, Step, Value, View};
+use g_ghostnet::checkpoint::{Checkpoint, Dtype, Tensor, contiguous_strides};
 use g_ghostnet::config::Config;
 use g_ghostnet::cpu::{Pool, Weights, Workspace};
 use g_ghostnet::plan::Plan;
-use g_ghostnet::weights::{Checkpoint, Dtype, Tensor, contiguous_strides};
 use std::collections::BTreeMap;
 
 /// FNV-1a of the bits of what [`run`] returns.

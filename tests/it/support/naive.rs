@@ -2,7 +2,7 @@
 
 use g_ghostnet::Result;
 use g_ghostnet::arch::{Activation, Conv, Op, Step};
-use g_ghostnet::weights::Checkpoint;
+use g_ghostnet::checkpoint::Checkpoint;
 
 /// An exact result with the sum of its terms' magnitudes, of which an f32 engine's rounding errors
 /// are a multiple.

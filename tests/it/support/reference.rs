@@ -2,9 +2,10 @@
 //! described in `tests/reference/README.md`.
 
 use g_ghostnet::arch::{Architecture, Network, StageKind};
+use g_ghostnet::checkpoint::{Checkpoint, Dtype, Tensor, contiguous_strides};
 use g_ghostnet::config::{Config, architecture_of_variant};
+use g_ghostnet::fold::expected_tensors;
 use g_ghostnet::model::{Model, Options};
-use g_ghostnet::weights::{Checkpoint, Dtype, Tensor, contiguous_strides, expected_tensors};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

@@ -10,9 +10,8 @@ mod file;
 mod pickle;
 mod zip;
 
-use crate::config::Config;
+use super::index::{MAX_KEY, Tensor, check_places};
 use crate::error::{self, Error, shortened};
-use crate::weights::{Checkpoint, MAX_KEY, Tensor, check_places};
 use file::PartialFile;
 use pickle::{Loaded, Pickle, StorageType, Value};
 use std::collections::BTreeMap;
@@ -58,13 +57,12 @@ type Result<T> = std::result::Result<T, Stop>;
 ///
 /// # Errors
 /// [`Error::BadModel`] with the name of what is refused, damaged or missing.
-pub(crate) fn read(bytes: Vec<u8>) -> error::Result<Checkpoint> {
-    let tensors = match tensors_of(&PartialFile::whole(&bytes)) {
-        Ok(tensors) => tensors,
-        Err(Stop::Refused(why)) => return Err(Error::BadModel(why)),
+pub(crate) fn read(bytes: &[u8]) -> error::Result<BTreeMap<String, Tensor>> {
+    match tensors_of(&PartialFile::whole(bytes)) {
+        Ok(tensors) => Ok(tensors),
+        Err(Stop::Refused(why)) => Err(Error::BadModel(why)),
         Err(Stop::Wanted) => unreachable!("the whole file is there"),
-    };
-    Checkpoint::new(bytes, tensors, Config::default())
+    }
 }
 
 /// Reads the index of a checkpoint from those parts of its file that the index needs: some hundred
@@ -97,7 +95,7 @@ impl Reader {
     /// Reads as far as the file is there.
     ///
     /// # Errors
-    /// As [`Checkpoint::from_bytes`].
+    /// As [`super::Checkpoint::from_bytes`].
     pub fn read(&self) -> error::Result<Progress> {
         match tensors_of(&self.file) {
             Ok(tensors) => {

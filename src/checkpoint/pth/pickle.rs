@@ -7,7 +7,7 @@
 
 use super::file::PartialFile;
 use super::{MAX_PICKLE, Result, Stop};
-use crate::weights::Dtype;
+use crate::checkpoint::Dtype;
 use std::collections::BTreeMap;
 use std::fmt::Arguments;
 use std::ops::Range;

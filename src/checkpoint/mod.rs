@@ -1,0 +1,174 @@
+//! Checkpoint files: bytes, an index of the tensors in them, and their numbers.
+//!
+//! A [`Checkpoint`] keeps the file's bytes and an index of its tensors; nothing is converted before
+//! every name, shape and dtype has been held against the network (see [`crate::fold`]). Each format's reader
+//! makes an index; this module tells the formats apart.
+
+mod index;
+#[cfg(feature = "pth")]
+pub mod pth;
+mod safetensors;
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+#[cfg(feature = "edit")]
+use half::f16;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use index::{DECODED_AT_ONCE, all_finite, check_places, decode, strided_indices};
+pub use index::{Dtype, Tensor, contiguous_strides};
+#[cfg(any(feature = "pth", feature = "edit"))]
+pub use safetensors::safetensors_layout;
+pub use safetensors::{NewTensor, write_safetensors};
+
+/// A checkpoint file: its bytes and what lies where.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    bytes: Vec<u8>,
+    tensors: BTreeMap<String, Tensor>,
+    /// What the file says of itself; empty for files without a config.
+    pub config: Config,
+}
+
+impl Checkpoint {
+    /// Reads the index of a safetensors file or of a PyTorch checkpoint (zip or legacy), told apart
+    /// by their first bytes.
+    ///
+    /// # Errors
+    /// [`Error::BadModel`] for bytes that are neither, are truncated, or hold what is refused.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Checkpoint> {
+        if bytes.starts_with(b"<") {
+            return Err(Error::BadModel(
+                "the model is a web page or XML, not a checkpoint: the server probably answered with an error page"
+                    .into(),
+            ));
+        }
+        #[cfg(feature = "pth")]
+        if pth::is_pth(&bytes) {
+            let tensors = pth::read(&bytes)?;
+            return Checkpoint::new(bytes, tensors, Config::default());
+        }
+        let (tensors, config) = safetensors::read(&bytes)?;
+        Checkpoint::new(bytes, tensors, config)
+    }
+
+    /// A checkpoint from an index made by a format's reader.
+    ///
+    /// # Errors
+    /// [`Error::BadModel`] for a tensor that does not lie within the bytes, and for one whose name or
+    /// shape no network has.
+    pub fn new(bytes: Vec<u8>, tensors: BTreeMap<String, Tensor>, config: Config) -> Result<Checkpoint> {
+        check_places(&tensors, bytes.len())?;
+        Ok(Checkpoint { bytes, tensors, config })
+    }
+
+    /// The index, by key.
+    #[must_use]
+    pub fn tensors(&self) -> &BTreeMap<String, Tensor> {
+        &self.tensors
+    }
+
+    /// Replaces or adds a tensor, row-major, stored as f32 or f16; the bytes it had are kept.
+    #[cfg(feature = "edit")]
+    pub(crate) fn put(&mut self, name: String, shape: Vec<usize>, half: bool, values: &[f32]) {
+        let (dtype, offset) = (if half { Dtype::F16 } else { Dtype::F32 }, self.bytes.len());
+        match dtype {
+            Dtype::F16 => self.bytes.extend(values.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes())),
+            _ => self.bytes.extend(values.iter().flat_map(|v| v.to_le_bytes())),
+        }
+        let strides = contiguous_strides(&shape);
+        self.tensors.insert(name, Tensor { dtype, shape, strides, offset });
+    }
+
+    /// The bytes of a place in the file.
+    #[cfg(feature = "edit")]
+    #[must_use]
+    pub fn bytes(&self, place: Range<usize>) -> &[u8] {
+        &self.bytes[place]
+    }
+
+    /// Drops the bytes and the index, once an engine has its own copy of the weights.
+    pub fn forget(&mut self) {
+        self.bytes = Vec::new();
+        self.tensors = BTreeMap::new();
+    }
+
+    /// Where a tensor begins in the file.
+    #[must_use]
+    pub fn offset(&self, name: &str) -> Option<usize> {
+        self.tensors.get(name).map(|tensor| tensor.offset)
+    }
+
+    /// Drops what comes after `end`: no tensor that is still read may end there.
+    #[cfg(feature = "cpu")]
+    pub(crate) fn truncate(&mut self, end: usize) {
+        self.bytes.truncate(end);
+        self.bytes.shrink_to_fit();
+    }
+
+    /// Size of the file.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Renames keys; a key mapped to `None` is dropped.
+    pub fn rename(&mut self, name_of: &dyn Fn(&str) -> Option<String>) {
+        for (key, tensor) in std::mem::take(&mut self.tensors) {
+            if let Some(name) = name_of(&key) {
+                self.tensors.insert(name, tensor);
+            }
+        }
+    }
+
+    /// Shape of a tensor that exists.
+    #[must_use]
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|tensor| tensor.shape.as_slice())
+    }
+
+    /// A tensor in row-major f32.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] for NaN or infinity, [`Error::WrongKeys`] where there is no such tensor.
+    pub fn read(&self, name: &str) -> Result<Vec<f32>> {
+        let tensor = self.tensor(name)?;
+        self.read_part(name, tensor, 0..tensor.len())
+    }
+
+    pub(crate) fn tensor(&self, name: &str) -> Result<&Tensor> {
+        self.tensors.get(name).ok_or_else(|| Error::WrongKeys {
+            network: "this network".into(),
+            missing: vec![name.into()],
+            unknown: vec![],
+        })
+    }
+
+    /// Some of a tensor's elements, in row-major order.
+    pub(crate) fn read_part(&self, name: &str, tensor: &Tensor, range: Range<usize>) -> Result<Vec<f32>> {
+        let (size, bytes) = (tensor.dtype.size(), &self.bytes[tensor.offset..]);
+        let mut values = Vec::with_capacity(range.len());
+        if tensor.is_contiguous() {
+            for part in bytes[range.start * size..range.end * size].chunks(DECODED_AT_ONCE * size) {
+                decode(tensor.dtype, part, &mut values);
+            }
+        } else {
+            for index in strided_indices(&tensor.shape, &tensor.strides, range.clone()) {
+                decode(tensor.dtype, &bytes[index * size..][..size], &mut values);
+            }
+        }
+        if values.chunks(DECODED_AT_ONCE).all(all_finite) {
+            return Ok(values);
+        }
+        let index = values.iter().position(|value| !value.is_finite()).expect("not all are finite");
+        let value = values[index].to_string();
+        Err(Error::NotFinite { name: name.into(), index: range.start + index, value })
+    }
+
+    /// Type of a tensor that exists.
+    #[must_use]
+    pub fn dtype(&self, name: &str) -> Option<Dtype> {
+        self.tensors.get(name).map(|tensor| tensor.dtype)
+    }
+}
