@@ -30,6 +30,12 @@ def recording_stream():
     return torch.cuda.Stream()
 
 
+@cache
+def recording_memory():
+    """One for all recordings: none of them runs while another does, and what they give is kept apart."""
+    return torch.cuda.graph_pool_handle()
+
+
 class Recorded:
     """The forward and the backward pass of a batch of one shape as a CUDA graph: one launch for some hundred kernels.
 
@@ -45,8 +51,9 @@ class Recorded:
             for _ in range(3):
                 gradients(self.pixels, self.targets)
         torch.cuda.current_stream().wait_stream(stream)
+        torch.cuda.empty_cache()  # a recording's memory is its own
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph, stream=stream):
+        with torch.cuda.graph(self.graph, recording_memory(), stream=stream):
             self.loss = gradients(self.pixels, self.targets)
         self.gradients = [(parameter, parameter.grad) for parameter in net.parameters()]
         net.load_state_dict(kept)

@@ -76,7 +76,7 @@ def known_folders(path):
     if not log.exists():
         return None
     with log.open(encoding="utf-8") as file:
-        return json.loads(file.readline())["classes"]
+        return json.loads(file.readline()).get("classes")
 
 
 def start_from(net, path, folders=None):

@@ -8,7 +8,11 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+import lite
+import numpy as np
 import openvino
+import pool
+import taught
 import torch
 from cpu import Compiled, make_pointwise
 from curve import draw, read
@@ -22,6 +26,7 @@ from pictures import DEVIATION, MEAN, at_side, augment, jitter, load, mix, sharp
 from PIL import Image
 from regularise import add_dropout, add_stochastic_depth
 from torch.nn import functional as F
+from safetensors.torch import save_file
 from train import Training, arguments_of, rate_at, sides_at
 
 HERE = Path(__file__).resolve().parent
@@ -428,6 +433,144 @@ class Evaluate(unittest.TestCase):
         low, high = wilson(2822, 3145)  # 89.73%; the interval that R's prop.test(correct = FALSE) gives
         self.assertAlmostEqual(low, 0.8862, 4)
         self.assertAlmostEqual(high, 0.9074, 4)
+
+
+class Pool(unittest.TestCase):
+    def test_a_file_gives_back_the_pictures_and_what_is_said_of_them(self):
+        ramp = np.linspace(0, 255, 64).round().astype(np.uint8)
+        tiles = np.stack([np.broadcast_to(one, (64, 64, 3)) for one in
+                          [ramp[:, None, None], ramp[None, :, None], ramp[::-1, None, None]] * 40])
+        sheets = [(pool.sheet_of(tiles[:100], 90), 64, list(range(100))), (pool.sheet_of(tiles[100:], 90), 64, [-1] * 20)]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "a.pool"
+            pool.write(path, sheets, [True, False], [2.0, 0.5])
+            found, sharp, weight = pool.read(path)
+        self.assertEqual([sheet[1:] for sheet in found], [sheet[1:] for sheet in sheets])
+        self.assertEqual((sharp.tolist(), weight.tolist()), ([1, 0], [2.0, 0.5]))
+        whole = np.concatenate([pool.tiles_of(data, side, len(labels)) for data, side, labels in found])
+        apart = np.abs(whole.astype(int) - tiles.transpose(0, 3, 1, 2))
+        self.assertLess(apart.mean(), 3)  # a picture in another's place would be 60 to 90 apart
+
+    def test_pictures_are_the_same_however_large_and_others_are_not(self):
+        noise = np.random.default_rng(0).integers(0, 256, (2, 12, 12, 3), dtype=np.uint8)
+        one, other = (Image.fromarray(picture).resize((120, 120), Image.BICUBIC) for picture in noise)
+        self.assertGreater(pool.grey(one) @ pool.grey(one.resize((64, 64), Image.BICUBIC)), pool.SAME)
+        self.assertLess(pool.grey(one) @ pool.grey(other), 0.5)
+
+
+class Lite(unittest.TestCase):
+    def test_the_networks_have_the_published_numbers_of_parameters(self):
+        for number, millions in {0: 4.7, 1: 5.4, 2: 6.1}.items():  # as published; folding left some out
+            found = sum(p.numel() for p in lite.Lite(number).parameters()) / 1e6
+            self.assertAlmostEqual(found, millions, delta=0.08)
+
+    def test_a_folded_batch_norm_is_the_batch_norm(self):
+        torch.manual_seed(0)
+        conv, norm = torch.nn.Conv2d(3, 8, 3, bias=False), torch.nn.BatchNorm2d(8, eps=1e-3)
+        for values in (norm.weight.data, norm.bias.data, norm.running_mean, norm.running_var):
+            values.uniform_(0.5, 2)
+        state = torch.nn.ModuleDict(dict(conv=conv, norm=norm.eval())).state_dict()
+        weight, bias = lite.folded(state, "conv", "norm")
+        x = torch.randn(2, 3, 9, 9)
+        torch.testing.assert_close(F.conv2d(x, weight, bias), norm(conv(x)), atol=1e-5, rtol=1e-5)
+
+    def test_padding_is_tensorflows(self):
+        for side, kernel, low, high in ((240, 3, 0, 1), (30, 5, 1, 2), (15, 5, 2, 2), (15, 3, 1, 1)):
+            layer = lite.Folded(1, 1, kernel, 2, side)
+            layer.conv.weight.data.fill_(1)
+            layer.conv.bias.data.zero_()
+            x = torch.rand(1, 1, side, side) / kernel ** 2
+            wanted = F.conv2d(F.pad(x, (low, high, low, high)), layer.conv.weight, stride=2)
+            torch.testing.assert_close(layer(x), wanted)
+
+
+class Taught(unittest.TestCase):
+    def test_a_label_counts_the_more_the_less_the_teacher_believes_it(self):
+        answers, features = torch.tensor([[9.0, 0, 0], [0, 9.0, 0], [1.0, 1.0, 1.0], [3.0, 1.0, 0]]), torch.rand(4, 5)
+        targets = taught.targets_of(answers, features, torch.tensor([0, 0, 0, -1]))
+        probabilities, seen, counts = targets.split((3, 5, 1), 1)
+        torch.testing.assert_close(probabilities.sum(1), torch.ones(4))
+        torch.testing.assert_close(counts[:, 0], torch.tensor([0.8, 0.2, 1 / 3, 1.0]))
+        torch.testing.assert_close(probabilities[3], answers[3].softmax(0))
+        torch.testing.assert_close(probabilities[2], torch.tensor([7 / 9, 1 / 9, 1 / 9]))
+        self.assertTrue(torch.equal(seen, features))
+
+    def test_the_loss_is_least_for_what_is_wanted(self):
+        torch.manual_seed(0)
+        answers, features = torch.randn(16, 10), torch.randn(16, 4)
+        targets = torch.cat((answers.softmax(1), features, torch.ones(16, 1)), 1)
+        standard = features - features.mean(0)
+        standard /= standard.square().mean().sqrt()
+        _, apart, unexplained = taught.losses(answers, standard, targets, 3.0)
+        self.assertLess(abs(apart.item()) + unexplained.item(), 1e-5)
+        loss, apart, unexplained = taught.losses(answers + torch.randn(16, 10), torch.zeros(16, 4), targets, 3.0)
+        self.assertGreater(apart.item(), 0.1)
+        self.assertAlmostEqual(unexplained.item(), 1.0, places=4)
+
+    def test_a_start_of_fewer_classes_keeps_their_rows(self):
+        start = HERE.parent / "models/g_ghost_regnetx_008-mini-imagenet.safetensors"
+        net = taught.student_of("g_ghost_regnetx_008", start, HERE / "labels/mini-imagenet.tsv")
+        state, names = taught.read_weights(start), json.loads((HERE.parent / "models/imagenet-1k.json").read_text())
+        folders, labels, _ = zip(*(line.split("\t") for line in
+                                   (HERE / "labels/mini-imagenet.tsv").read_text().splitlines()[1:]))
+        at = names.index("ladybug")
+        row = sorted(folders).index(folders[labels.index("ladybug")])
+        self.assertTrue(torch.equal(net.fc.weight[at], state["fc.weight"][row]))
+        self.assertEqual(int((net.fc.weight.abs().sum(1) > 0).sum()), 100)
+
+    def test_a_training_takes_in_what_arrives_ends_in_time_goes_back_and_goes_on(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder)
+            for name in ("parts", "held"):
+                (folder / name).mkdir()
+            torch.manual_seed(0)
+            teacher = {key: value.half() for key, value in lite.Lite(0).state_dict().items()}
+            save_file(teacher, folder / "teacher.safetensors", metadata={"lite": "0"})
+            tiles = np.random.default_rng(0).integers(0, 256, (50, 64, 64, 3), dtype=np.uint8)
+            sheets = [(pool.sheet_of(tiles, 50), 64, [*range(25), *[-1] * 25])]
+            pool.write(folder / "parts/part-0.pool", sheets, [True], [1.0])
+            pool.write(folder / "held/some.pool", [(sheets[0][0], 64, list(range(50)))], [True], [1.0])
+            command = [str(folder / "parts"), str(folder / "out"), "--from",
+                       str(HERE.parent / "models/g_ghost_regnetx_008-mini-imagenet.safetensors"), "--teacher",
+                       str(folder / "teacher.safetensors"), "--held", str(folder / "held"), "--held-sides", "32",
+                       "--seconds", "600", "--sizes", "32:1", "--stored", "64", "--view", "40", "--teacher-side", "32",
+                       "--capacity", "120", "--least", "50", "--batch", "8", "--reuse", "2", "--kept", "16",
+                       "--workers", "1", "--rate", "0.01"]
+            training = taught.Training(taught.arguments_of(command))
+            training.wait_for_pictures()
+            training.first = training.began
+            training.remember()
+            before = copy.deepcopy(training.trained.state_dict())
+            self.assertTrue(training.train_step().isfinite().all())
+            self.assertEqual((training.full, training.views), (4, 4))
+            pool.write(folder / "parts/part-1.pool", sheets, [False], [1.0])
+            (folder / "parts/part-2.pool").write_bytes(b"no such thing")
+            training.arguments.least = 100
+            training.wait_for_pictures()
+            self.assertEqual(training.pool.label[:100].tolist(), 2 * sheets[0][2])
+            self.assertEqual(training.pool.sharp[:100].tolist(), [True] * 50 + [False] * 50)
+            self.assertTrue((training.pool.draw(1000) < 100).all())
+            training.net.fc.weight.data.fill_(torch.nan)
+            self.assertFalse(training.train_step().isfinite().all())
+            training.remember()  # of what is not finite: keeps the former
+            training.go_back()
+            self.assertEqual(training.slower, 0.5)
+            for key, value in training.trained.state_dict().items():
+                self.assertTrue(torch.equal(value, before[key]), key)
+            training.train_step()
+            training.end = training.began  # the time is over
+            training.run()
+            self.assertTrue((folder / "out.done").exists())
+            events = [json.loads(line)["event"] for line in (folder / "out.jsonl").read_text().splitlines()]
+            self.assertTrue({"part", "damaged", "went back", "held", "end"} <= set(events), events)
+            training.pool.workers.terminate()
+            again = taught.Training(taught.arguments_of(command))
+            self.addCleanup(again.pool.workers.terminate)
+            self.assertEqual(again.step, training.step)
+            for (key, value), other in zip(training.net.state_dict().items(), again.net.state_dict().values()):
+                torch.testing.assert_close(value, other, atol=1e-3, rtol=1e-3, msg=key)
+            found = start_from(build("g_ghost_regnetx_008", 1000), folder / "out.pth")
+            self.assertTrue(found)
 
 
 class Curve(unittest.TestCase):
