@@ -72,7 +72,7 @@ def arguments_of(argv=None):
     add("--features", type=float, default=3.0, help="weight of the features' loss")
     add("--mix", type=float, default=0.15)
     add("--average", type=float, default=0.998)
-    add("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 2))
+    add("--workers", type=int, default=max(1, (os.cpu_count() or 4) - 4))
     add("--save-seconds", type=float, default=30)
     add("--validate-seconds", type=float, default=60)
     add("--log-seconds", type=float, default=10)

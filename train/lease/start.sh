@@ -12,7 +12,7 @@ import io; from PIL import Image
 Image.new("RGB", (64, 64)).save(io.BytesIO(), "AVIF")' 2>/dev/null; then
   python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --target "$run/site" "$run"/wheels/*.whl
 fi
-export PYTHONPATH=$run/site OMP_NUM_THREADS=4 PYTHONUNBUFFERED=1
+export PYTHONPATH=$run/site OMP_NUM_THREADS=${OMP_NUM_THREADS:-4} PYTHONUNBUFFERED=1
 date +%s >"$run/began"
 setsid bash "$run/keep.sh" "$(cat "$run/began")" "$seconds" "$@" >"$run/out/console.txt" 2>&1 </dev/null &
 sleep "${LOOK:-5}"
