@@ -45,6 +45,8 @@ usage: ./build.sh VERB
   pack [--smoke]                make the npm package; --smoke also tries it in fresh projects
   docs                          make the reference of the JavaScript API alone: dist/docs/
   site                          assemble page, documents and reference as a folder for any static host: dist/site/
+  card --pack DIR [--rehearse]  make a folder that measures the engine on a machine with a graphics card and no network:
+                                DIR/run (docs/performance.md); --rehearse runs it here, on adapters in software
   fuzz [SECONDS [TARGET...]]    run the fuzzers, each for so many seconds (default: 60)
   mutants [FILE...]             change the code in one place after the other and see that a test fails, two at a time
                                 (default: src/arch/*.rs src/plan.rs src/checkpoint/*.rs src/fold.rs src/similarity/*.rs, hours)
@@ -281,6 +283,17 @@ case $verb in
     need_firefox
     build_wasm
     exec node tools/pack.mjs "$@"
+    ;;
+  card)
+    need_chromium # its SwiftShader, for --rehearse
+    need_vulkan
+    need_wasm_bindgen
+    for module in fixed webgpu; do
+      step "WebAssembly, $module" build_module "$module"
+    done
+    step "The native benchmark" "$rust/cargo" build --locked --release --example gpu_bench --example conformance
+    [ -d benches/node_modules/webgpu ] || npm ci --silent --no-audit --no-fund --ignore-scripts --prefix benches
+    exec node tools/card.mjs "$@"
     ;;
   docs)
     need_packages

@@ -5,7 +5,13 @@
 //! (default 080) and batch the steps with their multiply-adds, milliseconds, GFLOP/s and share of that peak.
 //! Each `--kernels` is measured in turn: `hardware` or `software`, `f32` or `f16` feature maps, Winograd's method
 //! wherever it can be used (`winograd`) or nowhere (`direct`), such as `--kernels direct --kernels winograd,f16`.
-//! On a machine without a GPU it measures the driver's CPU emulation.
+//! On a machine without a GPU it measures the driver's CPU emulation. Beside that:
+//! - `--json FILE` appends everything that is measured, one JSON object a line;
+//! - `--adapters` lists the adapters and ends;
+//! - `--peaks` measures the device alone: multiply-adds, copies, and what a dispatch costs;
+//! - `--sweep SECONDS` measures tiles of the shared-memory convolution over the shapes of the variants instead of
+//!   whole networks;
+//! - `--export FOLDER` writes each variant as a model and as an ONNX file, with an input and its logits.
 
 #[path = "../tests/it/support/reference.rs"]
 #[allow(dead_code, reason = "shared with the tests, which use more of it")]
@@ -13,43 +19,54 @@ mod reference;
 
 #[path = "support/kernels.rs"]
 mod kernels;
+#[path = "support/onnx.rs"]
+mod onnx;
+#[path = "support/peaks.rs"]
+mod peaks;
+#[path = "support/record.rs"]
+mod record;
+#[path = "support/sweep.rs"]
+mod sweep;
 
 use g_ghostnet::arch::Network;
 use g_ghostnet::config::{Config, architecture_of_variant};
 use g_ghostnet::gpu::Gpu;
 use g_ghostnet::model::{Model, Options};
-use g_ghostnet::session::GpuSession;
+use g_ghostnet::session::{CpuSession, GpuSession};
+use g_ghostnet::weights::{Checkpoint, expected_tensors};
 use g_ghostnet::{Error, Result};
 use kernels::{KERNELS, with_kernels};
+use record::Records;
+use safetensors::tensor::TensorView;
+use serde_json::json;
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
-
-/// Eight independent chains of multiply-adds in each invocation, nothing else.
-const PEAK: &str = "
-@group(0) @binding(0) var<storage, read_write> y: array<vec4<f32>>;
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  let b = vec4(0.999);
-  let c = vec4(f32(id.x % 7u));
-  var a_0 = c; var a_1 = c + 1.0; var a_2 = c + 2.0; var a_3 = c + 3.0;
-  var a_4 = c + 4.0; var a_5 = c + 5.0; var a_6 = c + 6.0; var a_7 = c + 7.0;
-  for (var i = 0u; i < 1024u; i++) {
-    a_0 = fma(a_0, b, c); a_1 = fma(a_1, b, c); a_2 = fma(a_2, b, c); a_3 = fma(a_3, b, c);
-    a_4 = fma(a_4, b, c); a_5 = fma(a_5, b, c); a_6 = fma(a_6, b, c); a_7 = fma(a_7, b, c);
-  }
-  y[id.x % arrayLength(&y)] = a_0 + a_1 + a_2 + a_3 + a_4 + a_5 + a_6 + a_7;
-}";
-const PEAK_FLOPS: f64 = 64.0 * 1024.0 * 8.0 * 4.0 * 2.0;
+use std::time::{Duration, Instant};
 
 struct Arguments {
     variants: Vec<String>,
     batches: Vec<usize>,
     side: usize,
     kernels: Vec<String>,
+    adapters: bool,
+    peaks: bool,
+    sweep: Option<u64>,
+    export: Option<String>,
+    json: Option<String>,
 }
 
 fn arguments() -> Option<Arguments> {
-    let mut parsed = Arguments { variants: Vec::new(), batches: vec![1, 64], side: 224, kernels: Vec::new() };
+    let mut parsed = Arguments {
+        variants: Vec::new(),
+        batches: vec![1, 64],
+        side: 224,
+        kernels: Vec::new(),
+        adapters: false,
+        peaks: false,
+        sweep: None,
+        export: None,
+        json: None,
+    };
     let mut rest = std::env::args().skip(1);
     while let Some(argument) = rest.next() {
         match argument.as_str() {
@@ -59,6 +76,11 @@ fn arguments() -> Option<Arguments> {
             }
             "--side" => parsed.side = rest.next()?.parse().ok()?,
             "--kernels" => parsed.kernels.push(rest.next()?),
+            "--adapters" => parsed.adapters = true,
+            "--peaks" => parsed.peaks = true,
+            "--sweep" => parsed.sweep = Some(rest.next()?.parse().ok()?),
+            "--export" => parsed.export = Some(rest.next()?),
+            "--json" => parsed.json = Some(rest.next()?),
             variant if !variant.starts_with('-') => parsed.variants.push(variant.into()),
             _ => return None,
         }
@@ -74,7 +96,10 @@ fn arguments() -> Option<Arguments> {
 
 fn main() -> ExitCode {
     let Some(arguments) = arguments() else {
-        eprintln!("usage: gpu_bench [VARIANT...] [--batches 1,64] [--side 224] [--kernels {KERNELS}]...");
+        eprintln!(
+            "usage: gpu_bench [VARIANT...] [--batches 1,64] [--side 224] [--kernels {KERNELS}]... [--json FILE] \
+             [--adapters | --peaks | --sweep SECONDS | --export FOLDER]"
+        );
         return ExitCode::from(2);
     };
     match pollster::block_on(bench(&arguments)) {
@@ -87,8 +112,41 @@ fn main() -> ExitCode {
 }
 
 async fn bench(arguments: &Arguments) -> Result<()> {
+    let failed = |what: &str, error: &dyn std::fmt::Display| Error::Unsupported(format!("{what}: {error}"));
+    let records = match &arguments.json {
+        Some(path) => Records::append(path).map_err(|error| failed(path, &error))?,
+        None => Records::default(),
+    };
+    if arguments.adapters {
+        list_adapters(&records).await;
+        return Ok(());
+    }
+    if let Some(folder) = &arguments.export {
+        for variant in &arguments.variants {
+            export(Path::new(folder), variant, arguments.side)
+                .map_err(|error| failed(&format!("{folder}/{variant}"), &error))?;
+        }
+        return Ok(());
+    }
     let gpu = Gpu::request().await?;
-    let peak = peak(&gpu);
+    if arguments.peaks {
+        return measure_peaks(&gpu, &records);
+    }
+    if let Some(seconds) = arguments.sweep {
+        let networks = arguments
+            .variants
+            .iter()
+            .map(|variant| Ok((variant.clone(), network(variant, arguments.side)?)))
+            .collect::<Result<Vec<_>>>()?;
+        // As much time for each.
+        let time = Duration::from_secs(seconds) / arguments.kernels.len() as u32;
+        for words in &arguments.kernels {
+            let gpu = with_kernels(gpu.clone(), words)?;
+            sweep::sweep(&gpu, &networks, &arguments.batches, time, &records)?;
+        }
+        return Ok(());
+    }
+    let peak = peaks::peak(&gpu);
     println!("{}: {peak:.0} GFLOP/s of multiply-adds at most", gpu.adapter());
     for variant in &arguments.variants {
         let model = model(variant)?;
@@ -96,14 +154,112 @@ async fn bench(arguments: &Arguments) -> Result<()> {
             let gpu = with_kernels(gpu.clone(), words)?;
             let start = Instant::now();
             let mut session = GpuSession::new(&model, &gpu, |_| ()).await?;
+            let load = milliseconds(start);
             let chosen = if words.is_empty() { "the engine's choice" } else { words };
-            println!("\n{variant}, kernels: {chosen}: loaded in {:.0} ms", milliseconds(start));
+            println!("\n{variant}, kernels: {chosen}: loaded in {load:.0} ms");
+            records.add(&json!({"kind": "load", "variant": variant, "kernels": words, "milliseconds": load}));
             for &batch in &arguments.batches {
-                bench_batch(&mut session, &model, batch, arguments.side, peak).await?;
+                let names = json!({"kind": "network", "variant": variant, "kernels": words, "batch": batch, "peak": peak});
+                bench_batch(&mut session, &model, batch, arguments.side, peak, names, &records).await?;
             }
         }
     }
     Ok(())
+}
+
+/// Every adapter of the system, and how many seconds a device of the preferred one takes.
+async fn list_adapters(records: &Records) {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
+    if adapters.is_empty() {
+        println!(
+            "no adapter: no Vulkan loader (libvulkan.so.1) or no driver for it (icd.d/*.json) was found"
+        );
+    }
+    for adapter in adapters {
+        let info = adapter.get_info();
+        let limits = adapter.limits();
+        let features = adapter.features();
+        println!("{info:?}\n  features: {features:?}");
+        records.add(&json!({
+            "kind": "adapter", "name": info.name, "vendor": info.vendor, "device": info.device,
+            "type": format!("{:?}", info.device_type), "driver": info.driver, "driver_info": info.driver_info,
+            "backend": format!("{:?}", info.backend), "f16": features.contains(wgpu::Features::SHADER_F16),
+            "timestamps": features.contains(wgpu::Features::TIMESTAMP_QUERY),
+            "largest_binding": limits.max_storage_buffer_binding_size,
+            "workgroup_bytes": limits.max_compute_workgroup_storage_size,
+            "workgroup_invocations": limits.max_compute_invocations_per_workgroup,
+        }));
+    }
+    let start = Instant::now();
+    match Gpu::request().await {
+        Ok(gpu) => {
+            println!("preferred: {}, a device in {:.0} ms", gpu.adapter(), milliseconds(start));
+            records.add(
+                &json!({"kind": "preferred", "name": gpu.adapter(), "milliseconds": milliseconds(start)}),
+            );
+        }
+        Err(error) => println!("no device: {error}"),
+    }
+}
+
+fn measure_peaks(gpu: &Gpu, records: &Records) -> Result<()> {
+    let limits = gpu.device().limits();
+    let largest = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
+    let large = if gpu.target() == g_ghostnet::gpu::kernels::Target::Software { 1 << 24 } else { 1 << 29 };
+    let (f32, f16, int8) = (peaks::peak(gpu), peaks::peak_f16(gpu), peaks::peak_int8(gpu));
+    let copy = peaks::copy_rate(gpu, largest.min(large));
+    let copy_small = peaks::copy_rate(gpu, 1 << 23);
+    let (dispatch, submission) = peaks::latencies(gpu);
+    gpu.check_alive()?;
+    println!(
+        "{}: f32 {f32:.0} GFLOP/s, f16 {}, int8 {int8:.0} GOP/s, copies {copy:.0} GB/s (8 MiB: {copy_small:.0}), a \
+         dispatch {dispatch:.2} us, a submission {submission:.0} us",
+        gpu.adapter(),
+        f16.map_or("none".into(), |f16| format!("{f16:.0} GFLOP/s"))
+    );
+    records.add(&json!({
+        "kind": "peaks", "adapter": gpu.adapter(), "f32_gflops": f32, "f16_gflops": f16, "int8_gops": int8,
+        "copy_gb_s": copy, "copy_8mib_gb_s": copy_small, "dispatch_us": dispatch, "submission_us": submission,
+    }));
+    Ok(())
+}
+
+/// Files of a variant for its peers and for this library's package.
+fn export(folder: &Path, variant: &str, side: usize) -> std::result::Result<(), Box<dyn std::error::Error>> {
+    std::fs::create_dir_all(folder)?;
+    let write = |end: &str, bytes: &[u8]| std::fs::write(folder.join(format!("{variant}.{end}")), bytes);
+    let model = model(variant)?;
+    let network = network(variant, side)?;
+    write("safetensors", &stored(&network, &model.checkpoint)?)?;
+    write("onnx", &onnx::onnx(&network, &model.checkpoint, false)?)?;
+    write("f16.onnx", &onnx::onnx(&network, &model.checkpoint, true)?)?;
+    let image = reference::unit("image", 3 * side * side);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let outputs = CpuSession::new(&model, threads)?.run(&image, [1, 3, side, side], &[] as &[&str])?;
+    write("in.f32", bytemuck::cast_slice(&image))?;
+    write("out.f32", bytemuck::cast_slice(&outputs.logits))?;
+    println!("{variant} written");
+    Ok(())
+}
+
+/// A checkpoint as a safetensors file.
+fn stored(
+    network: &Network,
+    checkpoint: &Checkpoint,
+) -> std::result::Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let tensors = expected_tensors(network)
+        .into_iter()
+        .map(|(name, shape)| Ok((checkpoint.read(&name)?, name, shape)))
+        .collect::<Result<Vec<_>>>()?;
+    let views = tensors
+        .iter()
+        .map(|(numbers, name, shape)| {
+            let bytes = bytemuck::cast_slice(numbers);
+            Ok((name, TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes)?))
+        })
+        .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>()?;
+    Ok(safetensors::serialize(views, None)?)
 }
 
 async fn bench_batch(
@@ -112,9 +268,14 @@ async fn bench_batch(
     batch: usize,
     side: usize,
     peak: f64,
+    mut record: serde_json::Value,
+    records: &Records,
 ) -> Result<()> {
     let images = reference::unit("image", batch * 3 * side * side);
     let (dims, none) = ([batch, 3, side, side], &[] as &[&str]);
+    let start = Instant::now();
+    session.run(&images, dims, none).await?;
+    record["first_ms"] = json!(milliseconds(start));
     let start = Instant::now();
     session.run(&images, dims, none).await?;
     // Half a second of runs, three at least.
@@ -135,16 +296,22 @@ async fn bench_batch(
         100.0 * rate / peak
     );
 
+    record["side"] = json!(side);
+    record["wall_ms"] = json!(median);
+    record["fastest_ms"] = json!(times[0]);
+    record["macs"] = json!(model.network(side, side)?.macs() * batch as u64);
     let Some(program) = session.program() else { return Ok(()) };
     let part = &images[..program.batch() * 3 * side * side];
     let profile = match program.profile(session.gpu(), part, runs.min(20)).await {
         Ok(profile) => profile,
         Err(Error::Unsupported(why)) => {
             println!("{why}");
+            records.add(&record);
             return Ok(());
         }
         Err(error) => return Err(error),
     };
+    let whole = program.device_time(session.gpu(), part, runs.min(20)).await?;
     let total: f64 = profile.iter().map(|step| step.milliseconds).sum();
     for step in &profile {
         let rate = 2.0 * step.macs as f64 / step.milliseconds / 1e6;
@@ -164,68 +331,38 @@ async fn bench_batch(
         program.batch(),
         100.0 * rate / peak
     );
+    let rate = 2.0 * macs as f64 / whole / 1e6;
+    println!(
+        "  in one pass of {} dispatches: {whole:.3} ms, {rate:.0} GFLOP/s, {:.1}% of the peak",
+        program.dispatches(),
+        100.0 * rate / peak
+    );
+    record["images"] = json!(program.batch());
+    record["steps_ms"] = json!(total);
+    record["device_ms"] = json!(whole);
+    record["dispatches"] = json!(program.dispatches());
+    // Each part of a batch is one.
+    record["submissions"] = json!(batch.div_ceil(program.batch()));
+    let steps = profile.iter().map(|step| json!([step.name, step.kernel, step.macs, step.milliseconds]));
+    record["steps"] = steps.collect();
+    records.add(&record);
     Ok(())
-}
-
-/// GFLOP/s of multiply-adds without any memory.
-fn peak(gpu: &Gpu) -> f64 {
-    let device = gpu.device();
-    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-        label: Some("peak"),
-        source: wgpu::ShaderSource::Wgsl(PEAK.into()),
-    });
-    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some("peak"),
-        layout: None,
-        module: &module,
-        entry_point: Some("main"),
-        compilation_options: wgpu::PipelineCompilationOptions::default(),
-        cache: None,
-    });
-    let buffer = device.create_buffer(&wgpu::BufferDescriptor {
-        label: Some("peak"),
-        size: 1 << 20,
-        usage: wgpu::BufferUsages::STORAGE,
-        mapped_at_creation: false,
-    });
-    let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
-        label: Some("peak"),
-        layout: &pipeline.get_bind_group_layout(0),
-        entries: &[wgpu::BindGroupEntry { binding: 0, resource: buffer.as_entire_binding() }],
-    });
-    let run = |workgroups: u32| {
-        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            pass.set_pipeline(&pipeline);
-            pass.set_bind_group(0, &bind_group, &[]);
-            pass.dispatch_workgroups(workgroups, 1, 1);
-        }
-        let start = Instant::now();
-        gpu.queue().submit([encoder.finish()]);
-        // A failed wait shows as a failed run right after.
-        let _ = device.poll(wgpu::PollType::wait_indefinitely());
-        f64::from(workgroups) * PEAK_FLOPS / milliseconds(start) / 1e6
-    };
-    let mut workgroups = 8;
-    run(workgroups);
-    // Long enough that the submission itself does not count.
-    while workgroups < 65_535 && f64::from(workgroups) * PEAK_FLOPS / run(workgroups) / 1e6 < 50.0 {
-        workgroups = (2 * workgroups).min(65_535);
-    }
-    (0..5).map(|_| run(workgroups)).fold(0.0, f64::max)
 }
 
 fn milliseconds(start: Instant) -> f64 {
     start.elapsed().as_secs_f64() * 1e3
 }
 
+/// A published variant for pictures of such a side.
+fn network(variant: &str, side: usize) -> Result<Network> {
+    let architecture = architecture_of_variant(&format!("g_ghost_regnetx_{variant}"))
+        .ok_or_else(|| Error::BadModel(format!("there is no variant `{variant}`, expected 002 to 320")))?;
+    Network::new(&architecture, 1000, side, side)
+}
+
 /// The variant with made-up weights: speed does not depend on them.
 fn model(variant: &str) -> Result<Model> {
-    let name = format!("g_ghost_regnetx_{variant}");
-    let architecture = architecture_of_variant(&name)
-        .ok_or_else(|| Error::BadModel(format!("there is no variant `{variant}`, expected 002 to 320")))?;
-    let network = Network::new(&architecture, 1000, 224, 224)?;
+    let network = network(variant, 224)?;
     let checkpoint = reference::recipe_checkpoint(&network, "", str::to_owned, Config::default())?;
     Model::from_checkpoint(checkpoint, &Options::default())
 }

@@ -243,24 +243,41 @@ impl Program {
             .collect())
     }
 
+    /// Dispatches of a run, all in one submission.
+    #[must_use]
+    pub fn dispatches(&self) -> usize {
+        self.recorded.len()
+    }
+
+    /// The device's milliseconds of all steps in one pass, the median of `runs` runs.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where the device has no timestamps.
+    pub async fn device_time(&self, gpu: &Gpu, images: &[f32], runs: usize) -> Result<f64> {
+        let stamps = Stamps::new(gpu, 1)?;
+        self.write_images(gpu, images);
+        let mut times = Vec::with_capacity(runs);
+        for _ in 0..runs.max(1) {
+            let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            {
+                let mut pass = stamps.begin(&mut encoder, 0);
+                for recorded in &self.recorded {
+                    recorded.record(&mut pass, &gpu.pipelines.borrow()[&recorded.kernel]);
+                }
+            }
+            times.extend(stamps.milliseconds(gpu, encoder).await?);
+        }
+        times.sort_by(f64::total_cmp);
+        Ok(times[times.len() / 2])
+    }
+
     /// Runs each step in a pass of its own, `runs` times, and returns the device's time of each, averaged.
     ///
     /// # Errors
     /// [`Error::Unsupported`] where the device has no timestamps.
     pub async fn profile(&self, gpu: &Gpu, images: &[f32], runs: usize) -> Result<Vec<Profile>> {
-        if !gpu.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
-            return Err(Error::Unsupported("this GPU tells no times: measure whole runs".into()));
-        }
         // A query set has at most 4096 entries.
-        let count = 2 * self.recorded.len() as u32;
-        let queries = gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
-            label: None,
-            ty: wgpu::QueryType::Timestamp,
-            count,
-        });
-        let size = 8 * u64::from(count);
-        let resolved = gpu.buffer("times", size, Usage::QUERY_RESOLVE | Usage::COPY_SRC)?;
-        let readback = gpu.buffer("times", size, Usage::COPY_DST | Usage::MAP_READ)?;
+        let stamps = Stamps::new(gpu, self.recorded.len() as u32)?;
         self.write_images(gpu, images);
         let mut profile: Vec<Profile> = Vec::new();
         // A step of several kernels is one entry.
@@ -276,29 +293,15 @@ impl Program {
             before = Some(recorded.of);
             entry_of.push(profile.len() - 1);
         }
-        let milliseconds_per_tick = f64::from(gpu.queue.get_timestamp_period()) / 1e6;
         for _ in 0..runs {
             let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             for (index, recorded) in (0..).zip(&self.recorded) {
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                    label: None,
-                    timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
-                        query_set: &queries,
-                        beginning_of_pass_write_index: Some(2 * index),
-                        end_of_pass_write_index: Some(2 * index + 1),
-                    }),
-                });
+                let mut pass = stamps.begin(&mut encoder, index);
                 recorded.record(&mut pass, &gpu.pipelines.borrow()[&recorded.kernel]);
             }
-            encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
-            encoder.copy_buffer_to_buffer(&resolved, 0, &readback, 0, size);
-            gpu.queue.submit([encoder.finish()]);
-            let bytes = gpu.read(&readback, size).await?;
-            let (times, _) = bytes.as_chunks::<8>();
-            for (times, &entry) in times.as_chunks::<2>().0.iter().zip(&entry_of) {
-                let [begin, end] = times.map(u64::from_le_bytes);
-                let ticks = end.saturating_sub(begin);
-                profile[entry].milliseconds += ticks as f64 * milliseconds_per_tick / runs as f64;
+            let times = stamps.milliseconds(gpu, encoder).await?;
+            for (time, &entry) in times.into_iter().zip(&entry_of) {
+                profile[entry].milliseconds += time / runs as f64;
             }
         }
         Ok(profile)
@@ -316,6 +319,63 @@ impl Program {
             }
         }
         gpu.queue.write_buffer(buffer, (gpu.values.bytes() * first) as u64, &gpu.values.encode(&planes));
+    }
+}
+
+/// The device's times of some passes.
+struct Stamps {
+    queries: wgpu::QuerySet,
+    count: u32,
+    resolved: wgpu::Buffer,
+    readback: wgpu::Buffer,
+}
+
+impl Stamps {
+    fn new(gpu: &Gpu, passes: u32) -> Result<Stamps> {
+        if !gpu.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            return Err(Error::Unsupported("this GPU tells no times: measure whole runs".into()));
+        }
+        let count = 2 * passes;
+        let queries = gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
+            label: None,
+            ty: wgpu::QueryType::Timestamp,
+            count,
+        });
+        let size = 8 * u64::from(count);
+        let resolved = gpu.buffer("times", size, Usage::QUERY_RESOLVE | Usage::COPY_SRC)?;
+        let readback = gpu.buffer("times", size, Usage::COPY_DST | Usage::MAP_READ)?;
+        Ok(Stamps { queries, count, resolved, readback })
+    }
+
+    fn begin<'a>(&self, encoder: &'a mut wgpu::CommandEncoder, pass: u32) -> wgpu::ComputePass<'a> {
+        encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+            label: None,
+            timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
+                query_set: &self.queries,
+                beginning_of_pass_write_index: Some(2 * pass),
+                end_of_pass_write_index: Some(2 * pass + 1),
+            }),
+        })
+    }
+
+    /// Submits, and waits for the time of each pass.
+    async fn milliseconds(&self, gpu: &Gpu, mut encoder: wgpu::CommandEncoder) -> Result<Vec<f64>> {
+        let size = 8 * u64::from(self.count);
+        encoder.resolve_query_set(&self.queries, 0..self.count, &self.resolved, 0);
+        encoder.copy_buffer_to_buffer(&self.resolved, 0, &self.readback, 0, size);
+        gpu.queue.submit([encoder.finish()]);
+        let bytes = gpu.read(&self.readback, size).await?;
+        let milliseconds_per_tick = f64::from(gpu.queue.get_timestamp_period()) / 1e6;
+        let (times, _) = bytes.as_chunks::<8>();
+        Ok(times
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|times| {
+                let [begin, end] = times.map(u64::from_le_bytes);
+                end.saturating_sub(begin) as f64 * milliseconds_per_tick
+            })
+            .collect())
     }
 }
 

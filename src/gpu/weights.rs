@@ -134,7 +134,7 @@ fn uses_winograd(gpu: &Gpu, conv: &Conv, step: &Step, float: Float) -> bool {
 /// For each output channel, of W inputs, P pixels and T tiles, it saves W (9 P - 36 T) multiply-adds, writes and
 /// reads 36 T inputs and as many products, and reads 36 W weights of f32 instead of 9 W. A card does about 20
 /// multiply-adds in the time of a byte, and the tiles of `conv_shared` reach about half of that.
-/// This is arithmetic, not a measurement: `gpu_bench --winograd` measures.
+/// This is arithmetic, not a measurement: `gpu_bench --kernels direct --kernels winograd` measures.
 fn saves_more_than_it_moves(conv: &Conv, step: &Step, float: Float) -> bool {
     const MULTIPLY_ADDS_OF_A_BYTE: usize = 10;
     let inputs = step.x.channels / conv.groups;
