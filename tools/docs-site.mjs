@@ -17,6 +17,7 @@ const pages = [
   ['browsers', 'Browsers', 'docs/browsers.md'],
   ['performance', 'Performance guide', 'docs/performance.md'],
   ['benchmarks', 'Benchmarks', 'docs/benchmarks.md'],
+  ['card', 'On a graphics card', 'docs/card.md'],
   ['privacy', 'Privacy', 'docs/privacy.md'],
   ['faq', 'Questions', 'docs/faq.md'],
   ['architecture', 'Architecture', 'ARCHITECTURE.md'],
