@@ -29,11 +29,12 @@ mod record;
 mod sweep;
 
 use g_ghostnet::arch::Network;
+use g_ghostnet::checkpoint::Checkpoint;
 use g_ghostnet::config::{Config, architecture_of_variant};
+use g_ghostnet::fold::expected_tensors;
 use g_ghostnet::gpu::Gpu;
 use g_ghostnet::model::{Model, Options};
 use g_ghostnet::session::{CpuSession, GpuSession};
-use g_ghostnet::weights::{Checkpoint, expected_tensors};
 use g_ghostnet::{Error, Result};
 use kernels::{KERNELS, with_kernels};
 use record::Records;

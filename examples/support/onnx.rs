@@ -2,7 +2,7 @@
 //! the batch norms folded into the convolutions.
 
 use g_ghostnet::arch::{Activation, Network, Op, View};
-use g_ghostnet::weights::Checkpoint;
+use g_ghostnet::checkpoint::Checkpoint;
 use g_ghostnet::{Error, Result};
 use half::f16;
 use std::collections::HashMap;
