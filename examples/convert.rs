@@ -1,6 +1,7 @@
 //! Makes one self-describing file of a checkpoint.
 //!
-//! `cargo run --release --example convert -- IN.pth OUT.safetensors [--dtype f32|f16] [--labels FILE]`
+//! `cargo run --release --example convert -- IN.pth OUT.safetensors [--dtype f32|f16] [--labels FILE]
+//! [--weights NAME]`
 //!
 //! The input may be a PyTorch checkpoint or a safetensors file, its keys those of the authors, torchvision or
 //! timm; the output has this library's keys and, in its metadata, the network, the labels and how a
@@ -14,23 +15,24 @@ mod write;
 
 use g_ghostnet::checkpoint::{Dtype, NewTensor, write_safetensors};
 use g_ghostnet::config::Config;
-use g_ghostnet::fold::expected_tensors;
 use g_ghostnet::model::{Model, Options};
 use half::f16;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: convert IN.pth OUT.safetensors [--dtype f32|f16] [--labels FILE]";
+const USAGE: &str =
+    "usage: convert IN.pth OUT.safetensors [--dtype f32|f16] [--labels FILE] [--weights NAME]";
 
 struct Arguments {
     input: String,
     output: String,
     dtype: Dtype,
     labels: Option<String>,
+    weights: Option<String>,
 }
 
 impl Arguments {
     fn parse(arguments: impl Iterator<Item = String>) -> Option<Arguments> {
-        let (mut files, mut dtype, mut labels) = (Vec::new(), Dtype::F32, None);
+        let (mut files, mut dtype, mut labels, mut weights) = (Vec::new(), Dtype::F32, None, None);
         let mut arguments = arguments.peekable();
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -42,12 +44,13 @@ impl Arguments {
                     }
                 }
                 "--labels" => labels = Some(arguments.next()?),
+                "--weights" => weights = Some(arguments.next()?),
                 option if option.starts_with("--") => return None,
                 _ => files.push(argument),
             }
         }
         let [input, output] = files.try_into().ok()?;
-        Some(Arguments { input, output, dtype, labels })
+        Some(Arguments { input, output, dtype, labels, weights })
     }
 }
 
@@ -70,11 +73,13 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<String, String> {
     let labels = arguments.labels.as_deref().map(read_labels).transpose()?;
-    let model = support::read_model(&arguments.input, &Options { labels, ..Options::default() })?;
+    let model = support::read_model(
+        &arguments.input,
+        &Options { labels, weights: arguments.weights.clone(), ..Options::default() },
+    )?;
     let tensors = converted(&model, arguments.dtype)?;
     // Numbered labels are no labels: the file says nothing of them.
-    let named =
-        arguments.labels.is_some() || model.checkpoint.config.classes.is_some() || model.labels.len() == 1000;
+    let named = model.labels.iter().enumerate().any(|(class, label)| *label != format!("class {class}"));
     let config = Config {
         classes: named.then(|| model.labels.clone()),
         input: Some(model.input),
@@ -107,7 +112,7 @@ fn converted(model: &Model, dtype: Dtype) -> Result<Vec<NewTensor<'static>>, Str
         let bytes = values.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect();
         Ok(NewTensor { name, dtype, shape, bytes })
     };
-    expected_tensors(&network).into_iter().map(converted).collect()
+    network.steps.iter().flat_map(|step| model.checkpoint.expected_of(step)).map(converted).collect()
 }
 
 fn read_labels(path: &str) -> Result<Vec<String>, String> {

@@ -1,6 +1,6 @@
 //! What is in a model file: stages, shapes, parameters, multiply-accumulate operations, activations.
 //!
-//! `cargo run --release --example info -- FILE` reads a `.safetensors` or `.pth` file;
+//! `cargo run --release --example info -- FILE [--weights NAME]` reads a `.safetensors` or `.pth` file;
 //! a published name in its place, such as `g_ghost_regnetx_032`, prints that network for 1,000 classes.
 
 mod support;
@@ -9,15 +9,20 @@ use g_ghostnet::arch::{Network, StageKind, Step};
 use g_ghostnet::checkpoint::Dtype;
 use g_ghostnet::config::architecture_of_variant;
 use g_ghostnet::model::{Model, Options};
+use g_ghostnet::unwrap::LeftOut;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [file] = arguments.as_slice() else {
-        eprintln!("usage: info FILE.safetensors|FILE.pth|VARIANT");
-        return ExitCode::from(2);
+    let (file, weights) = match arguments.as_slice() {
+        [file] => (file, None),
+        [file, option, name] if option == "--weights" => (file, Some(name.clone())),
+        _ => {
+            eprintln!("usage: info FILE.safetensors|FILE.pth|VARIANT [--weights NAME]");
+            return ExitCode::from(2);
+        }
     };
-    match run(file) {
+    match run(file, weights) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -26,12 +31,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(file: &str) -> Result<(), String> {
+fn run(file: &str, weights: Option<String>) -> Result<(), String> {
     if let Some(architecture) = architecture_of_variant(file) {
         print_network(&Network::new(&architecture, 1000, 224, 224).map_err(|error| error.to_string())?);
         return Ok(());
     }
-    let model = support::read_model(file, &Options::default())?;
+    let model = support::read_model(file, &Options { weights, ..Options::default() })?;
     let side = model.input.side;
     print_file(&model);
     print_network(&model.network(side, side).map_err(|error| error.to_string())?);
@@ -60,6 +65,25 @@ fn print_file(model: &Model) {
         "input    {} x {}, {:?}, {:?}, mean {:?}, deviation {:?}",
         input.side, input.side, input.resize, input.interpolation, input.mean, input.std
     );
+    if !model.checkpoint.origin.weights.is_empty() {
+        println!("weights  `{}`", model.checkpoint.origin.weights);
+    }
+    print_left_out(&model.left_out);
+}
+
+/// What the network does not read, one line for each reason: a second network has hundreds of tensors.
+fn print_left_out(left_out: &[LeftOut]) {
+    const SHOWN: usize = 5;
+    let mut reasons: Vec<&str> = left_out.iter().map(|left| left.reason.as_str()).collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    for reason in reasons {
+        let names: Vec<_> = left_out.iter().filter(|left| left.reason == reason).collect();
+        let shown: Vec<_> = names.iter().take(SHOWN).map(|left| format!("`{}`", left.name)).collect();
+        let more =
+            if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
+        println!("left out {}{more}: {reason}", shown.join(", "));
+    }
 }
 
 /// A row of the table: what the steps between two stages' ends cost.

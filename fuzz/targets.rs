@@ -63,26 +63,28 @@ pub fn header(data: &[u8]) {
 /// A PyTorch checkpoint, zip or legacy.
 pub fn pth(data: &[u8]) {
     model(data);
-    read_in_parts(data);
+    read_in_parts(data, None);
+    read_in_parts(data, Some("ema"));
 }
 
 /// A PyTorch checkpoint of the legacy format from its state dict's pickle and what follows.
 pub fn pickle(data: &[u8]) {
     let file = [LEGACY, data].concat();
     model(&file);
-    read_in_parts(&file);
+    read_in_parts(&file, None);
+    read_in_parts(&file, Some("ema"));
 }
 
 /// The index of a checkpoint that is read piece by piece is that of the whole file.
-fn read_in_parts(file: &[u8]) {
-    let mut reader = Reader::new(file.len());
+fn read_in_parts(file: &[u8], weights: Option<&str>) {
+    let mut reader = Reader::new(file.len(), weights.map(str::to_owned));
     let mut read = 0;
     let index = loop {
         let mut step = None;
         within_memory(|| step = accepted(reader.read()));
         match step {
             None => break None,
-            Some(Progress::Index(tensors)) => break Some(tensors),
+            Some(Progress::Index(tensors, origin)) => break Some((tensors, origin)),
             Some(Progress::Wanted(ranges)) => {
                 assert!(!ranges.is_empty(), "it waits for nothing");
                 for range in ranges {
@@ -99,7 +101,8 @@ fn read_in_parts(file: &[u8]) {
         }
     };
     if file.starts_with(b"PK\x03\x04") || file.starts_with(LEGACY) {
-        let whole = Checkpoint::from_bytes(file.to_vec()).ok().map(|checkpoint| checkpoint.tensors().clone());
+        let whole = Checkpoint::from_bytes_of(file.to_vec(), weights);
+        let whole = whole.ok().map(|checkpoint| (checkpoint.tensors().clone(), checkpoint.origin));
         assert_eq!(index, whole);
     }
 }
@@ -233,7 +236,7 @@ fn taps_batches_and_threads_change_nothing(architecture: &Architecture, network:
     let checkpoint = invented_checkpoint(network);
     let labels = (0..network.classes).map(|class| class.to_string()).collect();
     let input = Preprocess::default();
-    let model = Model { architecture: architecture.clone(), labels, input, checkpoint };
+    let model = Model { architecture: architecture.clone(), labels, input, checkpoint, left_out: Vec::new() };
     let session = |threads| CpuSession::new(&model, threads).expect("invented weights are finite");
     let View { height, width, .. } = network.image();
     let pictures: Vec<f32> = invented(7).take(2 * 3 * height * width).collect();
@@ -312,7 +315,8 @@ fn calibrate_of(choices: &mut Unstructured) -> Result<()> {
     }
     let checkpoint = checkpoint_of_size(&network, arbitrary_size(choices)?);
     let input = Preprocess { side: SIDE, ..Preprocess::default() };
-    let model = Model { architecture, labels: vec!["a".into(), "b".into()], input, checkpoint };
+    let model =
+        Model { architecture, labels: vec!["a".into(), "b".into()], input, checkpoint, left_out: Vec::new() };
     let mut pictures = Vec::new();
     for seed in 0..choices.int_in_range(0..=3)? {
         let size = arbitrary_size(choices)?;

@@ -136,6 +136,11 @@ impl Checkpoint {
             })
             .cloned()
             .collect();
+        if let Some((name, kind)) = missing.iter().find_map(|name| self.origin.unread.get_key_value(name)) {
+            return Err(Error::BadModel(format!(
+                "`{name}` in the checkpoint is {kind}, expected a tensor of F16, BF16, F32 or F64"
+            )));
+        }
         if !missing.is_empty() || !unknown.is_empty() {
             return Err(Error::WrongKeys { network: network.name.clone(), missing, unknown });
         }
@@ -233,12 +238,18 @@ impl Checkpoint {
         self.rename(&|name| (!name.ends_with(".input")).then(|| name.to_owned()));
     }
 
-    /// Names and shapes of the tensors of a convolution: where its weights have eight bits, the batch norm is
+    /// Names and shapes of a convolution's tensors as this checkpoint has them: a classifier may have no bias; where its weights have eight bits, the batch norm is
     /// in their scale and bias.
-    pub(crate) fn expected_of(&self, step: &Step) -> Vec<(String, Vec<usize>)> {
+    #[must_use]
+    pub fn expected_of(&self, step: &Step) -> Vec<(String, Vec<usize>)> {
         let mut expected = expected_of_step(step);
         let Op::Conv(Conv { weights, .. }) = &step.op else { return expected };
         let key = &weights.conv;
+        // A classifier may have no bias.
+        let bias = format!("{key}.bias");
+        if weights.matrix && !self.tensors().contains_key(&bias) {
+            expected.retain(|(name, _)| *name != bias);
+        }
         if self.is_quantized(key) {
             expected.truncate(1);
             expected.extend(["scale", "bias"].map(|part| (format!("{key}.{part}"), vec![step.y.channels])));
@@ -259,8 +270,9 @@ impl Checkpoint {
             let widen = |(&scale, &bias): (&f32, &f32)| (f64::from(scale), f64::from(bias));
             return Ok(scale.iter().zip(&bias).map(widen).collect());
         }
-        let bias = match conv.weights.bias {
-            true => self.read(&format!("{key}.bias"))?,
+        let bias = format!("{key}.bias");
+        let bias = match conv.weights.bias && (!conv.weights.matrix || self.tensors().contains_key(&bias)) {
+            true => self.read(&bias)?,
             false => vec![0.0; channels_out],
         };
         let Some(norm) = &conv.weights.norm else {

@@ -25,6 +25,7 @@ pub mod session;
 pub mod similarity;
 #[cfg(feature = "edit")]
 pub mod twin;
+pub mod unwrap;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;
 #[cfg(any(feature = "cpu", feature = "gpu"))]

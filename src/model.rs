@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::config::{Preprocess, architecture_of_variant};
 use crate::error::{Error, Result};
 use crate::recognise;
+use crate::unwrap::{self, LeftOut};
 use serde::{Deserialize, Serialize};
 
 /// What a caller knows better than the file.
@@ -16,6 +17,9 @@ pub struct Options {
     pub variant: Option<String>,
     /// Labels in class order.
     pub labels: Option<Vec<String>>,
+    /// Which weights of a file that has several: `ema` for those of a moving average before the plain ones, or the
+    /// name that the file has them under.
+    pub weights: Option<String>,
 }
 
 /// Which network of how many classes, for pictures of which size: enough to plan any run, without the weights.
@@ -48,8 +52,10 @@ pub struct Model {
     pub labels: Vec<String>,
     /// How a picture becomes the input.
     pub input: Preprocess,
-    /// The weights as they are in the file.
+    /// The weights as they are in the file; a classifier of one logit is one of two.
     pub checkpoint: Checkpoint,
+    /// What the file has that the network does not read.
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Model {
@@ -59,7 +65,7 @@ impl Model {
     /// # Errors
     /// Those of [`Checkpoint::from_bytes`] and [`Checkpoint::check`].
     pub fn from_bytes(bytes: Vec<u8>, options: &Options) -> Result<Model> {
-        Model::from_checkpoint(Checkpoint::from_bytes(bytes)?, options)
+        Model::from_checkpoint(Checkpoint::from_bytes_of(bytes, options.weights.as_deref())?, options)
     }
 
     /// As [`Model::from_bytes`], from a checkpoint.
@@ -67,7 +73,9 @@ impl Model {
     /// # Errors
     /// Those of [`Checkpoint::check`].
     pub fn from_checkpoint(mut checkpoint: Checkpoint, options: &Options) -> Result<Model> {
+        unwrap::strip(&mut checkpoint, options.weights.as_deref())?;
         recognise::rename_keys(&mut checkpoint);
+        unwrap::refuse_relatives(&checkpoint)?;
         let named = match &options.variant {
             Some(variant) => Some(architecture_of_variant(variant).ok_or_else(|| {
                 Error::BadModel(format!("unknown variant `{variant}`: leave it out to have it recognised"))
@@ -76,14 +84,24 @@ impl Model {
         };
         let architecture = match named {
             Some(architecture) => architecture,
-            None => recognise::architecture(&checkpoint)?,
+            None => {
+                recognise::architecture(&checkpoint).map_err(|error| unwrap::unfit(&checkpoint, error))?
+            }
         };
-        let classes = recognise::classes(&checkpoint)?;
         let input = checkpoint.config.input.unwrap_or_default();
         input.check()?;
+        let (mut classes, left_out) = unwrap::fit(&mut checkpoint, &architecture, input.side)?;
         let network = Network::new(&architecture, classes, input.side, input.side)?;
         checkpoint.check(&network)?;
-        let given = options.labels.clone().or_else(|| checkpoint.config.classes.clone());
+        if classes == 1 {
+            unwrap::two_of_one(&mut checkpoint, &network)?;
+            classes = 2;
+            if let Some([golden]) = checkpoint.config.golden.as_deref() {
+                checkpoint.config.golden = Some(vec![0.0, *golden]);
+            }
+        }
+        let found = checkpoint.origin.classes.clone().filter(|found| found.len() == classes);
+        let given = options.labels.clone().or_else(|| checkpoint.config.classes.clone()).or(found);
         let labels = given.unwrap_or_else(|| (0..classes).map(|class| format!("class {class}")).collect());
         if labels.len() != classes {
             return Err(Error::BadModel(format!(
@@ -99,7 +117,7 @@ impl Model {
                 golden.len()
             )));
         }
-        Ok(Model { architecture, labels, input, checkpoint })
+        Ok(Model { architecture, labels, input, checkpoint, left_out })
     }
 
     /// The config of another network with this model's labels and pre-processing.

@@ -10,18 +10,8 @@ use crate::arch::resnet::ResNet;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 
-/// What PyTorch's wrappers for parallel training and compilation put before every key.
-const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
-
-/// Brings the keys of torchvision's and timm's RegNets, and of wrapped networks, to this library's
-/// names.
+/// Brings the keys of torchvision's and timm's RegNets to this library's names.
 pub fn rename_keys(checkpoint: &mut Checkpoint) {
-    while let Some(wrapper) = (WRAPPERS.iter()).find(|wrapper| {
-        let mut keys = checkpoint.tensors().keys();
-        keys.len() > 0 && keys.all(|key| key.starts_with(**wrapper))
-    }) {
-        checkpoint.rename(&|key| key.strip_prefix(wrapper).map(str::to_owned));
-    }
     if checkpoint.shape("trunk_output.block1.block1-0.f.a.0.weight").is_some() {
         checkpoint.rename(&|key| Some(torchvision_regnet_key(key).unwrap_or_else(|| key.into())));
     } else if checkpoint.shape("s1.b1.conv1.conv.weight").is_some() {
@@ -80,7 +70,14 @@ pub fn architecture(checkpoint: &Checkpoint) -> Result<Architecture> {
     if let Some(&[width, _, 7, 7]) = stem
         && checkpoint.shape("layer1.0.conv3.weight").is_none()
     {
-        let depths = std::array::from_fn(|stage| count(checkpoint, &format!("layer{}", stage + 1)));
+        let depths: [usize; 4] =
+            std::array::from_fn(|stage| count(checkpoint, &format!("layer{}", stage + 1)));
+        if let Some(stage) = depths.iter().position(|&depth| depth == 0) {
+            return Err(Error::BadModel(format!(
+                "the checkpoint looks like a ResNet but has no `layer{}.0.conv1.weight`: is it complete?",
+                stage + 1
+            )));
+        }
         return Ok(Architecture::ResNet(ResNet { depths, width }));
     }
     if stem.is_some()
@@ -104,19 +101,6 @@ pub fn architecture(checkpoint: &Checkpoint) -> Result<Architecture> {
         checkpoint.tensors().len(),
         some.join(", ")
     )))
-}
-
-/// Number of classes, from the classifier's shape.
-///
-/// # Errors
-/// [`Error::BadModel`] without a classifier.
-pub fn classes(checkpoint: &Checkpoint) -> Result<usize> {
-    match checkpoint.shape("fc.weight").or(checkpoint.shape("classifier.weight")) {
-        Some(&[classes, _]) => Ok(classes),
-        _ => Err(Error::BadModel(
-            "the checkpoint has no classifier: expected a matrix `fc.weight` or `classifier.weight`".into(),
-        )),
-    }
 }
 
 /// Blocks `path.0`, `path.1`, ... that the checkpoint has.

@@ -147,7 +147,7 @@ run('classify', async () => {
   if (!['wasm', 'webgpu'].includes(values.backend)) throw new UsageError(`--backend takes wasm or webgpu, not ${values.backend}`);
   if (positionals.length === 0 || (values.accuracy && positionals.length > 1)) throw new UsageError(usage);
   const model = path.resolve(values.model);
-  const classifier = values.backend === 'wasm' ? await openWasm(model, top, path.join(repository, 'dist/wasm')) : await openWebgpu(model, top);
+  const classifier = values.backend === 'wasm' ? await openWasm(model, top, { wasmUrl: path.join(repository, 'dist/wasm') }) : await openWebgpu(model, top);
   try {
     return await (values.accuracy ? measureAccuracy(classifier, positionals[0], values) : classifyPictures(classifier, positionals, values));
   } finally {

@@ -36,7 +36,7 @@ const state = {
 };
 
 const actions = {
-  choose: (choice) => (isModel(choice) ? open({ file: choice.blob }) : look(choice)),
+  choose: async (choice) => ((await isModel(choice)) ? open({ file: choice.blob }) : look(choice)),
   drag: (dragging) => update({ dragging }),
   complain: (error) => update({ error }),
   selectStage: (stage) => look(asked ?? state.picture, { stage, compare: '', pin: '' }),
@@ -85,7 +85,19 @@ async function look(choice, change = {}) {
   }
 }
 
-const isModel = ({ name }) => /\.(safetensors|pth|pt)$/i.test(name ?? '');
+const MODEL_NAMES = /\.(safetensors|pth|pt|ckpt|tar|bin|pyth|pkl|onnx|h5|keras|tflite)$/i;
+
+/**
+ * Whether a chosen file is a model, by its first bytes: an archive of PyTorch's, a pickle, or a safetensors header.
+ * What only has a model's name is one too, so that `load` says what it is instead.
+ */
+async function isModel({ blob, name }) {
+  const bytes = blob && new Uint8Array(await blob.slice(0, 9).arrayBuffer().catch(() => new ArrayBuffer(0)));
+  if (!bytes) return false;
+  const short = bytes.subarray(3, 8).every((byte) => byte === 0);
+  const zip = bytes[0] === 0x50 && bytes[1] === 0x4b;
+  return zip || (bytes[0] === 0x80 && !short) || (short && bytes[8] === 0x7b) || MODEL_NAMES.test(name ?? '');
+}
 
 /** Another model or engine takes over, once it is loaded. */
 async function open(change) {

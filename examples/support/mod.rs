@@ -9,7 +9,7 @@ const IMAGENET: &str = include_str!("../../models/imagenet-1k.json");
 /// Labels of ImageNet-1k for a classifier of 1,000 classes that has none of its own.
 #[must_use]
 pub fn default_labels(model: &Model) -> Option<Vec<String>> {
-    (model.checkpoint.config.classes.is_none() && model.labels.len() == 1000)
+    (model.labels.len() == 1000 && model.labels[0] == "class 0")
         .then(|| serde_json::from_str(IMAGENET).expect("the list is part of the project"))
 }
 

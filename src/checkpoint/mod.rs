@@ -5,19 +5,22 @@
 //! makes an index; this module tells the formats apart.
 
 mod index;
+mod kind;
+mod origin;
 #[cfg(feature = "pth")]
 pub mod pth;
 mod safetensors;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-#[cfg(feature = "edit")]
 use half::f16;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use index::{DECODED_AT_ONCE, all_finite, check_places, decode, strided_indices};
 pub use index::{Dtype, Tensor, contiguous_strides};
+pub use origin::Origin;
+pub(crate) use origin::rank;
 #[cfg(any(feature = "pth", feature = "edit"))]
 pub use safetensors::safetensors_layout;
 pub use safetensors::{NewTensor, write_safetensors};
@@ -29,6 +32,8 @@ pub struct Checkpoint {
     tensors: BTreeMap<String, Tensor>,
     /// What the file says of itself; empty for files without a config.
     pub config: Config,
+    /// Where in its file the weights lay, and what lay beside them.
+    pub origin: Origin,
 }
 
 impl Checkpoint {
@@ -38,19 +43,27 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::BadModel`] for bytes that are neither, are truncated, or hold what is refused.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Checkpoint> {
-        if bytes.starts_with(b"<") {
-            return Err(Error::BadModel(
-                "the model is a web page or XML, not a checkpoint: the server probably answered with an error page"
-                    .into(),
-            ));
-        }
+        Checkpoint::from_bytes_of(bytes, None)
+    }
+
+    /// As [`Checkpoint::from_bytes`]; of a file with several state dicts the one that is called `weights`, or with
+    /// `ema` that of a moving average before the plain one.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::from_bytes`].
+    pub fn from_bytes_of(bytes: Vec<u8>, weights: Option<&str>) -> Result<Checkpoint> {
         #[cfg(feature = "pth")]
         if pth::is_pth(&bytes) {
-            let tensors = pth::read(&bytes)?;
-            return Checkpoint::new(bytes, tensors, Config::default());
+            let (tensors, origin) = pth::read(&bytes, weights)?;
+            return Ok(Checkpoint { origin, ..Checkpoint::new(bytes, tensors, Config::default())? });
         }
-        let (tensors, config) = safetensors::read(&bytes)?;
-        Checkpoint::new(bytes, tensors, config)
+        #[cfg(not(feature = "pth"))]
+        let _ = weights;
+        if let Some(sentence) = kind::of_no_model(&bytes) {
+            return Err(Error::BadModel(sentence));
+        }
+        let (tensors, config, origin) = safetensors::read(&bytes)?;
+        Ok(Checkpoint { origin, ..Checkpoint::new(bytes, tensors, config)? })
     }
 
     /// A checkpoint from an index made by a format's reader.
@@ -60,7 +73,7 @@ impl Checkpoint {
     /// shape no network has.
     pub fn new(bytes: Vec<u8>, tensors: BTreeMap<String, Tensor>, config: Config) -> Result<Checkpoint> {
         check_places(&tensors, bytes.len())?;
-        Ok(Checkpoint { bytes, tensors, config })
+        Ok(Checkpoint { bytes, tensors, config, origin: Origin::default() })
     }
 
     /// The index, by key.
@@ -70,9 +83,10 @@ impl Checkpoint {
     }
 
     /// Replaces or adds a tensor, row-major, stored as f32 or f16; the bytes it had are kept.
-    #[cfg(feature = "edit")]
     pub(crate) fn put(&mut self, name: String, shape: Vec<usize>, half: bool, values: &[f32]) {
         let (dtype, offset) = (if half { Dtype::F16 } else { Dtype::F32 }, self.bytes.len());
+        // A file's bytes are many: room for no more than these.
+        self.bytes.reserve_exact(values.len() * dtype.size());
         match dtype {
             Dtype::F16 => self.bytes.extend(values.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes())),
             _ => self.bytes.extend(values.iter().flat_map(|v| v.to_le_bytes())),
@@ -113,8 +127,18 @@ impl Checkpoint {
         self.bytes.len()
     }
 
+    /// Gives a contiguous tensor another shape of as many elements.
+    pub(crate) fn reshape(&mut self, name: &str, shape: Vec<usize>) {
+        if let Some(tensor) = self.tensors.get_mut(name).filter(|tensor| tensor.is_contiguous()) {
+            tensor.strides = contiguous_strides(&shape);
+            tensor.shape = shape;
+        }
+    }
+
     /// Renames keys; a key mapped to `None` is dropped.
     pub fn rename(&mut self, name_of: &dyn Fn(&str) -> Option<String>) {
+        let unread = std::mem::take(&mut self.origin.unread).into_iter();
+        self.origin.unread = unread.filter_map(|(key, kind)| Some((name_of(&key)?, kind))).collect();
         for (key, tensor) in std::mem::take(&mut self.tensors) {
             if let Some(name) = name_of(&key) {
                 self.tensors.insert(name, tensor);

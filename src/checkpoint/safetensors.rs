@@ -1,19 +1,20 @@
 //! Safetensors files: their index, and the one writer of them.
 
 use super::index::{Dtype, Tensor, contiguous_strides};
+use super::origin::{ORIGIN_KEY, Origin};
 use crate::config::{Config, METADATA_KEY};
 use crate::error::{Error, Result, shortened};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Metadata, TensorInfo};
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Reads the index and the config.
 ///
 /// # Errors
 /// [`Error::BadModel`] for a header that is damaged, too long, or says another length than the file has.
-pub fn read(bytes: &[u8]) -> Result<(BTreeMap<String, Tensor>, Config)> {
+pub fn read(bytes: &[u8]) -> Result<(BTreeMap<String, Tensor>, Config, Origin)> {
     // The crate allows headers of 100 MB; the largest real one here has a few hundred tensors.
     const MAX_HEADER: u64 = 1 << 20;
     let Some(length) = bytes.first_chunk::<8>().map(|length| u64::from_le_bytes(*length)) else {
@@ -33,14 +34,16 @@ pub fn read(bytes: &[u8]) -> Result<(BTreeMap<String, Tensor>, Config)> {
         Error::BadModel(format!("not a valid safetensors file: {}", shortened(&error)))
     })?;
     let data = header + 8;
+    let metadata_of = |key: &str| metadata.metadata().as_ref().and_then(|metadata| metadata.get(key));
+    // Made by this library of another file: what is damaged of it is not worth a refusal.
+    let origin = metadata_of(ORIGIN_KEY).and_then(|json| serde_json::from_str(json).ok());
+    let mut origin: Origin = origin.unwrap_or_default();
     let mut tensors = BTreeMap::new();
     for (name, info) in metadata.tensors() {
-        let dtype = from_stored(info.dtype).ok_or_else(|| {
-            Error::BadModel(format!(
-                "tensor `{name}` has dtype {:?}, expected F16, BF16, F32 or F64",
-                info.dtype
-            ))
-        })?;
+        let Some(dtype) = from_stored(info.dtype) else {
+            origin.is_unread(&name, format!("a tensor of dtype {:?}", info.dtype));
+            continue;
+        };
         let offset = data + info.data_offsets.0;
         let strides = contiguous_strides(&info.shape);
         tensors.insert(name, Tensor { dtype, shape: info.shape.clone(), strides, offset });
@@ -52,11 +55,9 @@ pub fn read(bytes: &[u8]) -> Result<(BTreeMap<String, Tensor>, Config)> {
             metadata.data_len() + data
         )));
     }
-    let config = match metadata.metadata().as_ref().and_then(|metadata| metadata.get(METADATA_KEY)) {
-        Some(json) => Config::from_json(json)?,
-        None => Config::default(),
-    };
-    Ok((tensors, config))
+    let config =
+        metadata_of(METADATA_KEY).map(|json| Config::from_json(json)).transpose()?.unwrap_or_default();
+    Ok((tensors, config, origin))
 }
 
 /// Its name in safetensors files.
@@ -105,8 +106,11 @@ impl NewTensor<'_> {
 #[must_use]
 pub fn write_safetensors(mut tensors: Vec<NewTensor>, config: &Config) -> Vec<u8> {
     tensors.sort_by(|a, b| order(&a.name, a.dtype).cmp(&order(&b.name, b.dtype)));
-    let mut file =
-        header(tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.dtype, &*tensor.shape)), config);
+    let mut file = header(
+        tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.dtype, &*tensor.shape)),
+        config,
+        &Origin::default(),
+    );
     let whole = tensors.iter().map(|tensor| tensor.bytes.len()).sum();
     file.reserve_exact(whole);
     for tensor in &tensors {
@@ -117,7 +121,7 @@ pub fn write_safetensors(mut tensors: Vec<NewTensor>, config: &Config) -> Vec<u8
     file
 }
 
-/// The beginning of a safetensors file with a config, if there is one, and the tensors of an index; and the
+/// The beginning of a safetensors file with a config and an origin, if there is something to say, and the tensors of an index; and the
 /// tensors in the order in which their row-major elements follow it.
 ///
 /// # Panics
@@ -127,11 +131,12 @@ pub fn write_safetensors(mut tensors: Vec<NewTensor>, config: &Config) -> Vec<u8
 pub fn safetensors_layout<'a>(
     tensors: &'a BTreeMap<String, Tensor>,
     config: &Config,
+    origin: &Origin,
 ) -> (Vec<u8>, Vec<&'a Tensor>) {
     let mut ordered: Vec<_> = tensors.iter().collect();
     ordered.sort_by(|a, b| order(a.0, a.1.dtype).cmp(&order(b.0, b.1.dtype)));
     let infos = ordered.iter().map(|(name, tensor)| (name.as_str(), tensor.dtype, &*tensor.shape));
-    (header(infos, config), ordered.iter().map(|&(_, tensor)| tensor).collect())
+    (header(infos, config, origin), ordered.iter().map(|&(_, tensor)| tensor).collect())
 }
 
 /// Wide elements first: then all are aligned.
@@ -140,7 +145,11 @@ fn order(name: &str, dtype: Dtype) -> (Reverse<usize>, &str) {
 }
 
 /// The length of the header and the header, for tensors that follow each other.
-fn header<'a>(tensors: impl Iterator<Item = (&'a str, Dtype, &'a [usize])>, config: &Config) -> Vec<u8> {
+fn header<'a>(
+    tensors: impl Iterator<Item = (&'a str, Dtype, &'a [usize])>,
+    config: &Config,
+    origin: &Origin,
+) -> Vec<u8> {
     let mut end = 0;
     let infos = tensors.map(|(name, dtype, shape)| {
         let begin = end;
@@ -148,9 +157,14 @@ fn header<'a>(tensors: impl Iterator<Item = (&'a str, Dtype, &'a [usize])>, conf
         let info = TensorInfo { dtype: stored(dtype), shape: shape.to_vec(), data_offsets: (begin, end) };
         (name.to_owned(), info)
     });
-    let metadata = (*config != Config::default())
-        .then(|| [(METADATA_KEY.to_owned(), config.to_json())].into_iter().collect());
-    let metadata = Metadata::new(metadata, infos.collect())
+    let mut said = HashMap::new();
+    if *config != Config::default() {
+        said.insert(METADATA_KEY.to_owned(), config.to_json());
+    }
+    if *origin != Origin::default() {
+        said.insert(ORIGIN_KEY.to_owned(), serde_json::to_string(origin).expect("names are JSON"));
+    }
+    let metadata = Metadata::new((!said.is_empty()).then_some(said), infos.collect())
         .expect("the tensors follow each other and have the sizes of their shapes");
     let mut json = serde_json::to_vec(&metadata).expect("names and numbers are JSON");
     json.resize(json.len().next_multiple_of(8), b' ');

@@ -18,18 +18,22 @@ pub struct PthReader {
 
 #[wasm_bindgen]
 impl PthReader {
-    /// A reader of a file of so many bytes.
+    /// A reader of a file of so many bytes; `weights` as for [`crate::model::Options`].
     ///
     /// # Errors
     /// [`Error::BadModel`] for a file beyond the numbers of a 32-bit module.
     #[wasm_bindgen(constructor)]
-    pub fn new(length: f64) -> Result<PthReader, JsValue> {
+    pub fn new(length: f64, weights: Option<String>) -> Result<PthReader, JsValue> {
         let limit = f64::from(u32::MAX / 2);
         if !(0.0..=limit).contains(&length) {
             let found = format!("the checkpoint has {length} bytes, expected at most {limit}");
             return Err(Error::BadModel(found).into());
         }
-        Ok(PthReader { reader: Reader::new(length as usize), header: Vec::new(), tensors: Vec::new() })
+        Ok(PthReader {
+            reader: Reader::new(length as usize, weights),
+            header: Vec::new(),
+            tensors: Vec::new(),
+        })
     }
 
     /// Ranges of the file to add next, `[begin, end, begin, end, ...]`; none once the index is read.
@@ -41,8 +45,8 @@ impl PthReader {
             Progress::Wanted(ranges) => {
                 Ok(ranges.iter().flat_map(|range| [range.start, range.end]).collect())
             }
-            Progress::Index(index) => {
-                let (header, tensors) = safetensors_layout(&index, &Config::default());
+            Progress::Index(index, origin) => {
+                let (header, tensors) = safetensors_layout(&index, &Config::default(), &origin);
                 self.tensors = tensors.into_iter().cloned().collect();
                 self.header = header;
                 Ok(Vec::new())

@@ -17,7 +17,7 @@ pub struct ModelEditor {
 
 #[wasm_bindgen]
 impl ModelEditor {
-    /// Reads a model file; variant and labels where the file does not say them.
+    /// Reads a model file; variant, labels and weights where the file does not say them.
     ///
     /// # Errors
     /// As [`Model::from_bytes`].
@@ -26,9 +26,10 @@ impl ModelEditor {
         model: ModelBytes,
         variant: Option<String>,
         labels: Option<Vec<String>>,
+        weights: Option<String>,
     ) -> Result<ModelEditor, JsValue> {
         let length = model.0.len();
-        let model = Model::from_bytes(model.0, &Options { variant, labels })?;
+        let model = Model::from_bytes(model.0, &Options { variant, labels, weights })?;
         Ok(ModelEditor { model, length, ablations: Vec::new() })
     }
 
@@ -89,12 +90,13 @@ pub struct EditedModel {
 impl EditedModel {
     /// How the safetensors file begins.
     pub fn header(&self) -> Vec<u8> {
-        safetensors_layout(self.checkpoint.tensors(), &self.checkpoint.config).0
+        safetensors_layout(self.checkpoint.tensors(), &self.checkpoint.config, &self.checkpoint.origin).0
     }
 
     /// What follows, `[begin, end, ...]`: places in the original, from `ofOriginal` on in [`EditedModel::bytes`].
     pub fn places(&self) -> Vec<usize> {
-        let (_, tensors) = safetensors_layout(self.checkpoint.tensors(), &self.checkpoint.config);
+        let (_, tensors) =
+            safetensors_layout(self.checkpoint.tensors(), &self.checkpoint.config, &self.checkpoint.origin);
         let place = |tensor: &crate::checkpoint::Tensor| tensor.place().unwrap_or_default();
         tensors.into_iter().map(place).flat_map(|place| [place.start, place.end]).collect()
     }

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::image::{Preprocess, preprocess};
 use crate::model::{Model, Options};
 use crate::session::CpuSession;
+use crate::unwrap::LeftOut;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
@@ -24,6 +25,8 @@ struct NetOptions {
     variant: Option<String>,
     #[serde(default)]
     labels: Option<Vec<String>>,
+    #[serde(default)]
+    weights: Option<String>,
     #[serde(default)]
     threads: Option<usize>,
     #[serde(default)]
@@ -61,6 +64,8 @@ struct Info<'a> {
     variant: &'a str,
     classes: usize,
     labels: &'a [String],
+    weights: &'a str,
+    left_out: &'a [LeftOut],
     golden: Option<&'a [f32]>,
     input: Preprocess,
     stem: Stem,
@@ -87,7 +92,7 @@ pub struct Net {
 
 #[wasm_bindgen]
 impl Net {
-    /// Loads a model file; `options` is JSON: `{ backend, variant?, labels?, threads?, precision? }`.
+    /// Loads a model file; `options` is JSON: `{ backend, variant?, labels?, weights?, threads?, precision? }`.
     ///
     /// # Errors
     /// As [`Model::from_bytes`]; [`Error::Unsupported`] for a precision that the model or this module does not have.
@@ -95,7 +100,8 @@ impl Net {
     pub fn new(model: ModelBytes, options: &str) -> Result<Net, JsValue> {
         let options: NetOptions = serde_json::from_str(options)
             .map_err(|error| Error::Unsupported(format!("options of the net: {error}")))?;
-        let model_options = Options { variant: options.variant, labels: options.labels };
+        let model_options =
+            Options { variant: options.variant, labels: options.labels, weights: options.weights };
         let mut model = Model::from_bytes(model.0, &model_options)?;
         #[cfg(feature = "int8")]
         if options.precision == Some(Precision::F32) || options.backend == Backend::Webgpu {
@@ -139,6 +145,8 @@ impl Net {
             variant: &self.network.name,
             classes: self.network.classes,
             labels: &self.model.labels,
+            weights: &self.model.checkpoint.origin.weights,
+            left_out: &self.model.left_out,
             golden: self.model.checkpoint.config.golden.as_deref(),
             input: self.model.input,
             stem: Stem { width: stem.channels, size: [stem.height, stem.width] },

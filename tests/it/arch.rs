@@ -8,6 +8,7 @@ use g_ghostnet::arch::resnet::ResNet;
 use g_ghostnet::arch::{Architecture, Network, StageKind, Value};
 use g_ghostnet::config::Config;
 use g_ghostnet::fold::expected_tensors;
+use g_ghostnet::model::{Model, Options};
 use g_ghostnet::{Error, recognise};
 use std::collections::BTreeMap;
 
@@ -213,7 +214,8 @@ fn every_network_is_recognised_from_its_shapes_and_described_by_its_config() {
         let checkpoint = recipe_checkpoint(&network, "", str::to_owned, Config::default()).unwrap();
         checkpoint.check(&network).unwrap();
         let recognised = recognise::architecture(&checkpoint).unwrap();
-        assert_eq!(recognise::classes(&checkpoint).unwrap(), 7);
+        let model = Model::from_checkpoint(checkpoint, &Options::default()).unwrap();
+        assert_eq!(model.labels.len(), 7);
         assert!(
             Network::new(&recognised, 7, 64, 64).unwrap() == network,
             "{architecture:?} was taken for {recognised:?}"

@@ -22,3 +22,4 @@ mod shaders;
 mod similarity;
 mod support;
 mod weights;
+mod wrappers;

@@ -2,13 +2,13 @@
 
 use crate::support::reference::recipe_checkpoint;
 use g_ghostnet::checkpoint::pth::{Progress, Reader};
-use g_ghostnet::checkpoint::{Checkpoint, Dtype, Tensor, safetensors_layout};
+use g_ghostnet::checkpoint::{Checkpoint, Dtype, Origin, Tensor, safetensors_layout};
 use g_ghostnet::config::Config;
 use g_ghostnet::fold::expected_tensors;
 use g_ghostnet::model::{Model, Options};
 use std::collections::BTreeMap;
 
-fn golden(name: &str) -> Vec<u8> {
+pub fn golden(name: &str) -> Vec<u8> {
     std::fs::read(format!("tests/golden/pth/{name}.pth")).unwrap()
 }
 
@@ -71,25 +71,25 @@ fn every_type_of_number_loads() {
 
 // --- Pickles and archives put together by hand ---
 
-fn text(text: &str) -> Vec<u8> {
+pub fn text(text: &str) -> Vec<u8> {
     [b"X", &(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat()
 }
 
-fn integer(value: i64) -> Vec<u8> {
+pub fn integer(value: i64) -> Vec<u8> {
     [b"\x8a\x08", &value.to_le_bytes()[..]].concat()
 }
 
-fn tuple(items: &[Vec<u8>]) -> Vec<u8> {
+pub fn tuple(items: &[Vec<u8>]) -> Vec<u8> {
     [b"(", items.concat().as_slice(), b"t"].concat()
 }
 
-fn storage(kind: &str, key: &str, elements: i64) -> Vec<u8> {
+pub fn storage(kind: &str, key: &str, elements: i64) -> Vec<u8> {
     let kind = format!("ctorch\n{kind}\n").into_bytes();
     let id = tuple(&[text("storage"), kind, text(key), text("cpu"), integer(elements)]);
     [id.as_slice(), b"Q"].concat()
 }
 
-fn tensor(storage: &[u8], first: i64, shape: &[i64], strides: &[i64]) -> Vec<u8> {
+pub fn tensor(storage: &[u8], first: i64, shape: &[i64], strides: &[i64]) -> Vec<u8> {
     let sizes = |sizes: &[i64]| tuple(&sizes.iter().map(|&size| integer(size)).collect::<Vec<_>>());
     let hooks = b"ccollections\nOrderedDict\n)R".to_vec();
     let arguments =
@@ -97,18 +97,18 @@ fn tensor(storage: &[u8], first: i64, shape: &[i64], strides: &[i64]) -> Vec<u8>
     [b"ctorch._utils\n_rebuild_tensor_v2\n", arguments.as_slice(), b"R"].concat()
 }
 
-fn dict(items: &[(&str, Vec<u8>)]) -> Vec<u8> {
+pub fn dict(items: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let items: Vec<u8> = items.iter().flat_map(|(key, value)| [text(key), value.clone()].concat()).collect();
     [b"}(", items.as_slice(), b"u"].concat()
 }
 
-fn pickle(value: &[u8]) -> Vec<u8> {
+pub fn pickle(value: &[u8]) -> Vec<u8> {
     [b"\x80\x02", value, b"."].concat()
 }
 
 /// An entry of an archive: what its headers say may be told apart from what it holds.
 #[derive(Clone)]
-struct Entry {
+pub struct Entry {
     name: &'static str,
     data: Vec<u8>,
     method: u16,
@@ -119,12 +119,12 @@ struct Entry {
     offset: Option<u32>,
 }
 
-fn entry(name: &'static str, data: &[u8]) -> Entry {
+pub fn entry(name: &'static str, data: &[u8]) -> Entry {
     let size = data.len() as u32;
     Entry { name, data: data.to_vec(), method: 0, flags: 0, size, packed: size, offset: None }
 }
 
-fn zip(entries: &[Entry]) -> Vec<u8> {
+pub fn zip(entries: &[Entry]) -> Vec<u8> {
     let (mut bytes, mut directory) = (Vec::new(), Vec::new());
     for entry in entries {
         let offset = entry.offset.unwrap_or(bytes.len() as u32);
@@ -354,11 +354,11 @@ fn changed_bytes_never_panic() {
 
 /// The index as a reader makes it that is handed the ranges it asks for, and how many bytes those had.
 fn read_by_parts(bytes: &[u8]) -> g_ghostnet::Result<(BTreeMap<String, Tensor>, usize)> {
-    let mut reader = Reader::new(bytes.len());
+    let mut reader = Reader::new(bytes.len(), None);
     let mut total = 0;
     loop {
         match reader.read()? {
-            Progress::Index(tensors) => return Ok((tensors, total)),
+            Progress::Index(tensors, _) => return Ok((tensors, total)),
             Progress::Wanted(ranges) => {
                 assert!(!ranges.is_empty(), "the reader asks for nothing and goes no further");
                 for range in ranges {
@@ -406,7 +406,7 @@ fn a_checkpoint_is_laid_out_as_safetensors() {
     for name in ["zip", "legacy", "shared", "f16", "f64"] {
         let bytes = golden(name);
         let (tensors, _) = read_by_parts(&bytes).unwrap();
-        let (mut file, order) = safetensors_layout(&tensors, &Config::default());
+        let (mut file, order) = safetensors_layout(&tensors, &Config::default(), &Origin::default());
         for tensor in order {
             let place = &bytes[tensor.place().unwrap()];
             assert!(!tensor.is_contiguous() || tensor.row_major(place) == place, "{name}: {tensor:?}");

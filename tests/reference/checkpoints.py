@@ -3,14 +3,20 @@
     python tests/reference/checkpoints.py
 
 Every number follows from its key (recipe.py), so that the tests know what each file must hold.
-Made with torch 2.15; python2.pth is put together opcode by opcode as PyTorch 0.1 on Python 2 wrote such files, and
-is loaded by torch before it is kept.
+Made with torch 2.15, beside*.pth and attributes.pth with torch 2.11 and NumPy 2.4; python2.pth is put together
+opcode by opcode as PyTorch 0.1 on Python 2 wrote such files, and is loaded by torch before it is kept.
 """
+import argparse
+import collections
+import enum
+import os
 import pathlib
 import pickle
+import random
 import struct
 from collections import Counter, OrderedDict
 
+import numpy as np
 import torch
 from recipe import weight
 
@@ -103,6 +109,57 @@ def python2(tensors):
     return b"".join(pickles) + body + pickle.dumps(["root"], protocol=2) + data
 
 
+class Phase(enum.Enum):
+    TRAINING = 1
+
+
+class Configuration:
+    def __init__(self):
+        self.me = self
+
+
+class Harm:
+    def __reduce__(self):
+        return os.system, ("touch harm",)
+
+
+def beside():
+    """What training scripts keep beside the weights, of each kind one. Never loaded without weights_only here."""
+    layer = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.AdamW(layer.parameters())
+    layer(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    return {
+        "args": argparse.Namespace(lr=0.1, model="resnet18"),
+        "best_acc": np.float64(71.5),
+        "confusion": np.arange(6).reshape(2, 3),
+        "names": np.array(["a", "b"]),
+        "numpy_generator": np.random.default_rng(0),
+        "numpy_state": ("MT19937", np.arange(8, dtype=np.uint32), 8, 0, 0.0),
+        "python_state": random.Random(0).getstate()[:1],
+        "history": collections.defaultdict(list, loss=[1.0, 0.5]),
+        "path": pathlib.PurePosixPath("/data"),
+        "frozen": {"bn1"},
+        "device": torch.device("cuda:0"),
+        "dtype": torch.float16,
+        "bytes": b"\x00\xff",
+        "large": 2**70,
+        "larger": -(2**3000),
+        "complex": torch.ones(3, dtype=torch.complex64),
+        "uint16": torch.ones(3, dtype=torch.uint16),
+        "float8": torch.ones(3).to(torch.float8_e4m3fn),
+        "bool": torch.ones(3, dtype=torch.bool),
+        "phase": Phase.TRAINING,
+        "configuration": Configuration(),
+        "optimizer": optimizer.state_dict(),
+        "scheduler": torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=10).state_dict(),
+        "rng": torch.get_rng_state()[:64].clone(),
+        "sparse": torch.eye(3).to_sparse(),
+        "layer": layer,
+        "harm": Harm(),
+    }
+
+
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
     plain = state_dict()
@@ -136,13 +193,29 @@ def main():
         views = shared(state_dict(counters=False), dtype)
         torch.save({"model_state_dict": views}, OUT / f"{name}.pth")
 
+    # What is no tensor in front of the weights and behind them; in the legacy format their numbers follow all others'.
+    kept = list(beside().items())
+    weights = shared(state_dict(counters=False))
+    everything = {**dict(kept[:12]), "model": weights, **dict(kept[12:])}
+    torch.save(everything, OUT / "beside.pth")
+    torch.save(everything, OUT / "beside_legacy.pth", _use_new_zipfile_serialization=False)
+
+    # Parameters and tensors with attributes, and what is among the weights and no weight.
+    weights = shared(state_dict(counters=False))
+    weights["fc.weight"] = torch.nn.Parameter(weights["fc.weight"])
+    weights["fc.weight"].note = "a parameter's"
+    weights["fc.bias"].note = "a tensor's"
+    weights |= {"mask": torch.ones(3, dtype=torch.bool), "index": torch.arange(3, dtype=torch.int32), "note": None}
+    torch.save({"state_dict": weights}, OUT / "attributes.pth")
+
     old = python2(state_dict(counters=False))
     (OUT / "python2.pth").write_bytes(old)
     loaded = torch.load(OUT / "python2.pth", weights_only=True)
     for key, value in state_dict(counters=False).items():
         assert torch.equal(loaded[key].detach(), value), key
     for path in sorted(OUT.glob("*.pth")):
-        torch.load(path, weights_only=True)
+        if not path.name.startswith("beside"):  # more than torch reads as data
+            torch.load(path, weights_only=True)
         print(path.name, path.stat().st_size)
 
 

@@ -11,10 +11,11 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { load, readImage } from './node.js';
 
-const usage = `usage: g-ghostnet classify [--model FILE] [--top N] [--json] PHOTO|FOLDER...
+const usage = `usage: g-ghostnet classify [--model FILE [--weights NAME]] [--top N] [--json] PHOTO|FOLDER...
        g-ghostnet shard --model FILE [--megabytes N] FOLDER
 
-classify prints the most probable classes of each picture; --json prints an array of { file, top: [{ label, index, probability }] }.
+classify prints the most probable classes of each picture; --weights ema takes a moving average first.
+--json prints an array of { file, top: [{ label, index, probability }] }.
 shard splits a model into parts (20 megabytes by default) and writes them and their manifest into a folder.`;
 
 /** A command line that is not understood; `message` is what to print. */
@@ -53,8 +54,8 @@ async function expand(names) {
 // --- Classifiers: { labels, classify(file) -> top, close() } ---
 
 /** The engine in this process. */
-export async function openWasm(model, topK, wasmUrl) {
-  const net = await load({ model, backend: 'wasm', wasmUrl });
+export async function openWasm(model, topK, { wasmUrl, weights } = {}) {
+  const net = await load({ model, weights, backend: 'wasm', wasmUrl });
   return {
     labels: net.info.labels,
     classify: async (file) => (await net.classify(await readImage(file), { topK })).top,
@@ -189,6 +190,7 @@ async function main() {
       megabytes: { type: 'string', default: '20' },
       model: { type: 'string' },
       top: { type: 'string', default: '5' },
+      weights: { type: 'string' },
     },
   });
   const [command, ...names] = positionals;
@@ -198,7 +200,7 @@ async function main() {
   }
   if (command === 'shard' && values.model && names.length === 1) return shard(values.model, names[0], Number(values.megabytes));
   if (command !== 'classify' || names.length === 0) throw new UsageError(usage);
-  const classifier = await openWasm(values.model, topOf(values.top));
+  const classifier = await openWasm(values.model, topOf(values.top), { weights: values.weights });
   try {
     return await classifyPictures(classifier, names, values);
   } finally {

@@ -9,6 +9,7 @@
  * @property {number} [seed]
  * @property {string} [variant] of the model that is edited, as `load` was told
  * @property {string[]} [labels]
+ * @property {string} [weights]
  */
 
 /**
@@ -19,7 +20,7 @@
  * @returns {Blob} a safetensors file, most of it parts of the model's
  */
 export function edited(editor, bytes, file, edit) {
-  const model = made(new editor.ModelEditor(bytes, edit.variant, edit.labels), edit);
+  const model = made(new editor.ModelEditor(bytes, edit.variant, edit.labels, edit.weights), edit);
   const parts = [model.header()];
   const [places, original] = [model.places(), model.ofOriginal()];
   for (let i = 0; i < places.length; i += 2) {

@@ -26,6 +26,7 @@ let generation = 0;
  * @property {string} [flavour]
  * @property {string} [variant]
  * @property {string[]} [labels]
+ * @property {string} [weights] `ema`, or the name that a file of several state dicts has them under
  * @property {'f32' | 'f16' | 'int8'} [precision]
  * @property {GPUDevice} [device] the caller's
  * @property {number} [threads]
@@ -144,7 +145,7 @@ export class Engine {
 
   async #safetensorsOf(pth) {
     const [{ safetensorsOf }, { PthReader }] = await Promise.all([import('./pth.js'), this.#part('pth')]);
-    return safetensorsOf(asBlob(pth), PthReader);
+    return safetensorsOf(asBlob(pth), PthReader, this.#options.weights);
   }
 
   /** The model without a part, or another one of its form: once, because what is kept is edited already. */
@@ -321,13 +322,14 @@ export class Engine {
 
   /** @param {(part: number) => void} [onPart] told the part of the pipelines that are compiled, 0 to 1 */
   async #create(backend, precision, onPart) {
-    const { variant, labels, precision: asked, device } = this.#options;
+    const { variant, labels, weights, precision: asked, device } = this.#options;
     // f16 is for graphics cards.
     if (backend === 'wasm' && asked !== 'f16') precision ??= asked;
     const { threads } = this.#threads;
     const elsewhere = backend === 'webgpu' && (await Promise.all([import('./gpu.js'), this.#part('webgpu')]));
     const { Net } = this.#glue;
-    const net = new Net(await this.#bytesIn(this.#glue), JSON.stringify({ backend, variant, labels, threads, precision }));
+    const netOptions = { backend, variant, labels, weights, threads, precision };
+    const net = new Net(await this.#bytesIn(this.#glue), JSON.stringify(netOptions));
     if (!elsewhere) return net;
     const [{ createOnGpu }, glue] = elsewhere;
     return createOnGpu(net, glue, { precision, onPart, device });

@@ -19,14 +19,19 @@ export interface Progress {
 
 export interface LoadOptions {
   /**
-   * A `.safetensors` model: an address, a file or its bytes; or the address of a manifest of `g-ghostnet shard`
-   * (it ends with `.json`). Left out: the bundled model of ten classes.
+   * A `.safetensors` model or a PyTorch checkpoint (`.pth`, `.ckpt`, ...): an address, a file or its bytes; or the
+   * address of a manifest of `g-ghostnet shard` (it ends with `.json`). Left out: the bundled model of ten classes.
    */
   model?: string | URL | Blob | ArrayBuffer | Uint8Array;
   /** Name of the network, where the file's shapes leave a choice: `'g_ghost_regnetx_032'`. */
   variant?: string;
-  /** Labels in class order, where the file has none. */
+  /** Labels in class order, where the file has none; of a classifier with one logit two. */
   labels?: string[];
+  /**
+   * Which weights of a checkpoint that has several: `'ema'` takes those of a moving average before the plain ones,
+   * another word those that lie under this name. `info.weights` says which were read.
+   */
+  weights?: string;
   /** `'auto'` (the default) takes WebGPU where it exists, computes rightly and is faster, else WebAssembly. */
   backend?: 'auto' | Backend;
   /**
@@ -166,6 +171,10 @@ export interface Info {
   variant: string;
   classes: number;
   labels: string[];
+  /** Where in the file the weights were: `'state_dict'`, `'model_ema.module'`; empty at its top. */
+  weights: string;
+  /** What the file has and the network does not read, each with the reason. */
+  leftOut: { name: string; reason: string }[];
   input: {
     side: number;
     resize: 'squash' | 'crop';

@@ -32,15 +32,21 @@ async function open(net, options, hooks) {
   }
 }
 
-function engineOptions({ model, variant, labels, backend = 'auto', precision = 'auto', threads, device, wasmUrl, flavour, cache }, platform) {
+function engineOptions(options, platform) {
+  const { model, variant, labels, weights, backend = 'auto', precision = 'auto', threads, device } = options;
+  const { wasmUrl, flavour, cache } = options;
   if (!backends.includes(backend)) throw badOption('backend', backend, backends);
   if (!precisions.includes(precision)) throw badOption('precision', precision, precisions);
   if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) throw badOption('threads', threads, ['whole numbers from 1']);
+  if (weights !== undefined && typeof weights !== 'string') {
+    throw badOption('weights', typeof weights, ['ema', 'a name in the file']);
+  }
   const absolute = (url) => new URL(url, platform.base ?? baseUrl()).href;
   return {
     model: modelOf(model, absolute),
     variant,
     labels,
+    weights,
     backend,
     precision: precision === 'auto' ? undefined : precision,
     threads,
@@ -164,9 +170,11 @@ class GGhostNet {
   /** A net of another model that is made of this one's, on the same engine. */
   async #edited(edit, { backend = this.info.backend, signal, onProgress } = {}) {
     throwIfAborted(signal);
-    const { kept, variant, labels, ...options } = this.#options;
+    const { kept, variant, labels, weights, ...options } = this.#options;
     const net = new GGhostNet(this.#hostKind, this.#platform);
-    return open(net, { ...options, backend, kept: { module: kept.module, flavour: kept.flavour }, edit: { ...edit, variant, labels } }, { signal, onProgress });
+    const kind = { ...edit, variant, labels, weights };
+    const from = { module: kept.module, flavour: kept.flavour };
+    return open(net, { ...options, backend, kept: from, edit: kind }, { signal, onProgress });
   }
 
   async drawFeature(canvas, { tap, signal, ...options } = {}) {

@@ -5,11 +5,12 @@
 
 /**
  * @param {Blob} file
- * @param {{ new (length: number): any }} PthReader of the module `pth`
+ * @param {{ new (length: number, weights?: string): any }} PthReader of the module `pth`
+ * @param {string} [weights] as the option of `load`
  * @returns {Promise<Blob>}
  */
-export async function safetensorsOf(file, PthReader) {
-  const reader = new PthReader(file.size);
+export async function safetensorsOf(file, PthReader, weights) {
+  const reader = new PthReader(file.size, weights);
   try {
     for (let ranges = reader.wanted(); ranges.length > 0; ranges = reader.wanted()) {
       const parts = await Promise.all(pairs(ranges).map(async ([begin, end]) => [begin, await bytesOf(file, begin, end)]));

@@ -7,7 +7,7 @@ import { load } from './index.js';
 /** @type {import('./react.d.ts').useGGhostNet} */
 export function useGGhostNet(options = {}) {
   const [state, setState] = useState({});
-  const { model, variant, labels, backend, precision, threads, worker, wasmUrl, flavour } = options;
+  const { model, variant, labels, weights, backend, precision, threads, worker, wasmUrl, flavour } = options;
   useEffect(() => {
     const controller = new AbortController();
     const { signal } = controller;
@@ -26,7 +26,7 @@ export function useGGhostNet(options = {}) {
       net?.dispose();
     };
     // Options written in place are new objects at every render: their values count.
-  }, [model, variant, labels?.join('\n'), backend, precision, threads, worker, String(wasmUrl), flavour]);
+  }, [model, variant, labels?.join('\n'), weights, backend, precision, threads, worker, String(wasmUrl), flavour]);
   return state;
 }
 

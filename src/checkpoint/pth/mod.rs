@@ -7,10 +7,12 @@
 //! need not even be in memory (see [`Reader`]).
 
 mod file;
+mod find;
 mod pickle;
 mod zip;
 
 use super::index::{MAX_KEY, Tensor, check_places};
+use super::origin::Origin;
 use crate::error::{self, Error, shortened};
 use file::PartialFile;
 use pickle::{Loaded, Pickle, StorageType, Value};
@@ -20,9 +22,6 @@ use std::ops::Range;
 
 /// `torch.serialization.MAGIC_NUMBER` as a pickle of its own: how legacy files begin.
 const LEGACY_MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
-
-/// Keys that a training script keeps the weights under; what lies beside them is ignored.
-const STATE_DICT_KEYS: [&str; 3] = ["state_dict", "model", "model_state_dict"];
 
 const BIG_ENDIAN: &str = "the checkpoint was written on a big-endian machine, expected little-endian: save it again on another one";
 
@@ -53,13 +52,16 @@ impl From<&str> for Stop {
 
 type Result<T> = std::result::Result<T, Stop>;
 
-/// Reads the index of a PyTorch checkpoint.
+/// An index, and what lay beside its tensors.
+pub type Index = (BTreeMap<String, Tensor>, Origin);
+
+/// Reads the index of a PyTorch checkpoint; `weights` as for [`super::Checkpoint::read`].
 ///
 /// # Errors
 /// [`Error::BadModel`] with the name of what is refused, damaged or missing.
-pub(crate) fn read(bytes: &[u8]) -> error::Result<BTreeMap<String, Tensor>> {
-    match tensors_of(&PartialFile::whole(bytes)) {
-        Ok(tensors) => Ok(tensors),
+pub(crate) fn read(bytes: &[u8], weights: Option<&str>) -> error::Result<Index> {
+    match index_of(&PartialFile::whole(bytes), weights) {
+        Ok(index) => Ok(index),
         Err(Stop::Refused(why)) => Err(Error::BadModel(why)),
         Err(Stop::Wanted) => unreachable!("the whole file is there"),
     }
@@ -69,6 +71,7 @@ pub(crate) fn read(bytes: &[u8]) -> error::Result<BTreeMap<String, Tensor>> {
 /// kilobytes, however large the file is.
 pub struct Reader {
     file: PartialFile<'static>,
+    weights: Option<String>,
 }
 
 /// What [`Reader::read`] finds.
@@ -77,14 +80,14 @@ pub enum Progress {
     /// Ranges of the file, in order and apart from each other, to be added first.
     Wanted(Vec<Range<usize>>),
     /// The index.
-    Index(BTreeMap<String, Tensor>),
+    Index(BTreeMap<String, Tensor>, Origin),
 }
 
 impl Reader {
-    /// A reader of a file with a number of bytes.
+    /// A reader of a file with a number of bytes; `weights` as for [`super::Checkpoint::read`].
     #[must_use]
-    pub fn new(length: usize) -> Reader {
-        Reader { file: PartialFile::new(length) }
+    pub fn new(length: usize, weights: Option<String>) -> Reader {
+        Reader { file: PartialFile::new(length), weights }
     }
 
     /// Adds the bytes of a range.
@@ -95,12 +98,12 @@ impl Reader {
     /// Reads as far as the file is there.
     ///
     /// # Errors
-    /// As [`super::Checkpoint::from_bytes`].
+    /// As [`super::Checkpoint::read`].
     pub fn read(&self) -> error::Result<Progress> {
-        match tensors_of(&self.file) {
-            Ok(tensors) => {
+        match index_of(&self.file, self.weights.as_deref()) {
+            Ok((tensors, origin)) => {
                 check_places(&tensors, self.file.len())?;
-                Ok(Progress::Index(tensors))
+                Ok(Progress::Index(tensors, origin))
             }
             Err(Stop::Wanted) => Ok(Progress::Wanted(self.file.take_wanted())),
             Err(Stop::Refused(why)) => Err(Error::BadModel(why)),
@@ -108,40 +111,46 @@ impl Reader {
     }
 }
 
-fn tensors_of(file: &PartialFile) -> Result<BTreeMap<String, Tensor>> {
+fn index_of(file: &PartialFile, weights: Option<&str>) -> Result<Index> {
     let length = zip::LOCAL_HEADER.len().min(file.len());
     match file.get(0..length)? {
-        Some(zip::LOCAL_HEADER) => read_zip(file),
-        _ => read_legacy(file),
+        Some(zip::LOCAL_HEADER) => read_zip(file, weights),
+        _ => read_legacy(file, weights),
     }
 }
 
-fn read_zip(file: &PartialFile) -> Result<BTreeMap<String, Tensor>> {
+fn read_zip(file: &PartialFile, weights: Option<&str>) -> Result<Index> {
     let entries = zip::entries(file)?;
-    let roots: Vec<&str> = (entries.keys())
-        .filter_map(|name| name.strip_suffix("/data.pkl").filter(|root| !root.contains('/')))
-        .collect();
-    let &[root] = roots.as_slice() else {
-        return Err(Stop::Refused(format!(
-            "the zip archive has {} entries `NAME/data.pkl`, expected one: is it a checkpoint written by torch.save?",
-            roots.len()
-        )));
-    };
-    let entry = |name: &str| entries.get(format!("{root}/{name}").as_str()).cloned();
-    if entry("constants.pkl").is_some() {
+    if entries.names().any(|name| name.ends_with("/constants.pkl") || name.contains("/code/__torch__")) {
         return Err("the file is a TorchScript program, expected weights alone: save them with \
              torch.save(model.state_dict(), path)"
             .into());
     }
-    let order = entry("byteorder").filter(|order| order.len() <= 16);
+    let roots: Vec<&str> = (entries.names())
+        .filter_map(|name| name.strip_suffix("/data.pkl").filter(|root| !root.contains('/')))
+        .collect();
+    let &[root] = roots.as_slice() else {
+        let kind = match entries.names().find(|name| name.ends_with(".weights.h5") || name.ends_with(".npy"))
+        {
+            Some(name) if name.ends_with(".npy") => " (it is one of NumPy arrays)",
+            Some(_) => " (it is a Keras model)",
+            None => "",
+        };
+        return Err(Stop::Refused(format!(
+            "the zip archive has {} entries `NAME/data.pkl`, expected one: is it a checkpoint written by torch.save?{kind}",
+            roots.len()
+        )));
+    };
+    let entry = |name: &str| entries.get(&format!("{root}/{name}"));
+    let order = entry("byteorder")?.filter(|order| order.len() <= 16);
     if let Some(order) = order
         && file.get(order)? != Some(b"little")
     {
         return Err(BIG_ENDIAN.into());
     }
-    let loaded = Pickle::new(file, entry("data.pkl").unwrap_or_default()).load()?;
-    index(&loaded, &|key, expected| {
-        let range = entry(&format!("data/{key}")).ok_or_else(|| {
+    let loaded = Pickle::new(file, entry("data.pkl")?.unwrap_or_default()).load()?;
+    index(&loaded, weights, &|key, expected| {
+        let range = entry(&format!("data/{key}"))?.ok_or_else(|| {
             Stop::Refused(format!(
                 "the checkpoint has no entry `data/{key}` for a storage that it names: is it complete?"
             ))
@@ -151,7 +160,7 @@ fn read_zip(file: &PartialFile) -> Result<BTreeMap<String, Tensor>> {
     })
 }
 
-fn read_legacy(file: &PartialFile) -> Result<BTreeMap<String, Tensor>> {
+fn read_legacy(file: &PartialFile, weights: Option<&str>) -> Result<Index> {
     if file.get(0..LEGACY_MAGIC.len())? != Some(LEGACY_MAGIC) {
         return Err("the file is a pickle, but not one of PyTorch's checkpoints: save the weights with \
              torch.save(model.state_dict(), path)"
@@ -172,7 +181,10 @@ fn read_legacy(file: &PartialFile) -> Result<BTreeMap<String, Tensor>> {
     if matches!(system.get(system.root(), "little_endian"), Some(Value::Bool(false))) {
         return Err(BIG_ENDIAN.into());
     }
-    let (loaded, keys) = (next()?, next()?);
+    let loaded = next()?;
+    // What is no checkpoint has nothing after it: it is refused for what it is.
+    find::state_dict(&loaded, weights)?;
+    let keys = next()?;
     // After the pickles: for each key the number of elements (i64), then the elements.
     let mut starts = BTreeMap::new();
     let mut wanted = false;
@@ -215,7 +227,7 @@ fn read_legacy(file: &PartialFile) -> Result<BTreeMap<String, Tensor>> {
     if wanted {
         return Err(Stop::Wanted);
     }
-    index(&loaded, &|key, expected| {
+    index(&loaded, weights, &|key, expected| {
         let range: &Range<usize> =
             starts.get(key).ok_or_else(|| damaged(format_args!("storage `{key}` is missing")))?;
         same_size(key, expected, range.len())?;
@@ -225,47 +237,47 @@ fn read_legacy(file: &PartialFile) -> Result<BTreeMap<String, Tensor>> {
 
 /// The state dict's tensors with their place in the file; `start` gives the byte offset of a storage
 /// that must have a number of bytes.
-fn index(loaded: &Loaded, start: &dyn Fn(&str, usize) -> Result<usize>) -> Result<BTreeMap<String, Tensor>> {
-    let root = loaded.root();
-    let nested = STATE_DICT_KEYS.iter().find_map(|key| match loaded.get(root, key) {
-        Some(value @ Value::Dict(_)) => Some(value),
-        _ => None,
-    });
-    let Value::Dict(items) = nested.unwrap_or(root) else {
-        return Err(Stop::Refused(format!(
-            "the checkpoint holds {}, expected a state dict: save it with torch.save(model.state_dict(), path)",
-            root.kind()
-        )));
-    };
+fn index(
+    loaded: &Loaded,
+    weights: Option<&str>,
+    start: &dyn Fn(&str, usize) -> Result<usize>,
+) -> Result<Index> {
+    let (items, mut origin) = find::state_dict(loaded, weights)?;
     let mut tensors = BTreeMap::new();
     for &(key, value) in items {
-        let name = match *loaded.value(key) {
-            Value::Text(name) if name.len() <= MAX_KEY => name,
-            _ => {
-                return Err(damaged(format_args!(
-                    "the state dict has a key that is no text of at most {MAX_KEY} bytes"
-                )));
+        let Value::Text(name) = *loaded.value(key) else { continue };
+        // Of a key that is there twice the last value counts.
+        tensors.remove(name);
+        origin.unread.remove(name);
+        let value = loaded.value(value);
+        let tensor = match value {
+            Value::Tensor(tensor) if name.len() <= MAX_KEY => tensor,
+            Value::Tensor(_) => {
+                origin.is_unread(name, format!("a tensor with a key of {} bytes", name.len()));
+                continue;
             }
-        };
-        let Value::Tensor(tensor) = loaded.value(value) else {
-            let known = STATE_DICT_KEYS.map(|key| format!("`{key}`")).join(", ");
-            return Err(Stop::Refused(format!(
-                "`{name}` in the checkpoint is {}, expected a tensor: weights are looked for at the top or under {known}",
-                loaded.value(value).kind()
-            )));
+            _ => {
+                origin.is_unread(name, value.kind());
+                continue;
+            }
         };
         let storage = &loaded.storages[tensor.storage];
         let StorageType::Read(dtype) = storage.kind else {
-            return Err(Stop::Refused(format!(
-                "tensor `{name}` has a storage of type {}, expected Float, Half, BFloat16, Double or Long",
-                storage.kind.name()
-            )));
+            origin.is_unread(name, format!("a tensor of type {}", storage.kind.name()));
+            continue;
         };
         let offset = start(tensor.storage, storage.bytes())? + tensor.first * dtype.size();
         let (shape, strides) = (tensor.shape.clone(), tensor.strides.clone());
         tensors.insert(name.to_owned(), Tensor { dtype, shape, strides, offset });
     }
-    Ok(tensors)
+    if tensors.is_empty()
+        && let Some((name, kind)) = origin.unread.first_key_value()
+    {
+        return Err(Stop::Refused(format!(
+            "`{name}` in the checkpoint is {kind}, expected a tensor of type Float, Half, BFloat16, Double or Long"
+        )));
+    }
+    Ok((tensors, origin))
 }
 
 fn same_size(key: &str, expected: usize, found: usize) -> Result<()> {

@@ -1,5 +1,7 @@
-//! A pickle interpreter for data: the opcodes of PyTorch's weights-only unpickler, and of its globals
-//! only those that state dicts need, each of them an enum variant with a meaning of its own here.
+//! A pickle interpreter for data: the opcodes of PyTorch's weights-only unpickler, and of the globals
+//! only those that state dicts need have a meaning, each of them an enum variant of its own here. Every other
+//! class or function is [`Value::Opaque`], as is whatever it is asked to make or is given: nothing is ever
+//! imported or called, and what a training script keeps beside the weights is in nobody's way.
 //!
 //! Values live in one list and refer to each other by index, so that a value that holds itself costs
 //! nothing and no depth of nesting can exhaust the stack. Text is borrowed from the pickle. What one
@@ -8,6 +10,7 @@
 use super::file::PartialFile;
 use super::{MAX_PICKLE, Result, Stop};
 use crate::checkpoint::Dtype;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Arguments;
 use std::ops::Range;
@@ -35,6 +38,8 @@ pub enum Value<'a> {
     Bool(bool),
     /// An integer of at most 64 bits.
     Int(i64),
+    /// An integer of more bytes.
+    Long(u32),
     /// A float; state dicts have none, the optimizers beside them do.
     Float,
     /// Text.
@@ -47,21 +52,27 @@ pub enum Value<'a> {
     Set,
     /// A dict, an ordered dict or a counter, in the order of insertion.
     Dict(Vec<(Id, Id)>),
-    /// Something to be called.
+    /// A class or function that has a meaning here.
     Global(Global),
+    /// Any other class or function by its `module\nname`, or what came of one; of bytes that are no text, what
+    /// they are.
+    Opaque(&'a str),
     /// A storage or a window on one.
     Storage(StorageView<'a>),
     /// A tensor or parameter.
     Tensor(Box<TensorView<'a>>),
+    /// A tensor of a type that no weight has, by the type's `module\nname`.
+    OtherTensor(&'a str),
 }
 
 impl Value<'_> {
     /// The kind of value in words.
-    pub fn kind(&self) -> &'static str {
-        match self {
+    pub fn kind(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Value::None => "None",
             Value::Bool(_) => "a boolean",
             Value::Int(_) => "an integer",
+            Value::Long(bytes) => return Cow::Owned(format!("an integer of {bytes} bytes")),
             Value::Float => "a float",
             Value::Text(_) => "text",
             Value::Tuple(_) => "a tuple",
@@ -69,9 +80,19 @@ impl Value<'_> {
             Value::Set => "a set",
             Value::Dict(_) => "a dict",
             Value::Global(_) => "a class or function",
+            Value::Opaque(name) => return Cow::Owned(quoted(name)),
             Value::Storage(_) => "a storage",
             Value::Tensor(_) => "a tensor",
-        }
+            Value::OtherTensor(dtype) => return Cow::Owned(format!("a tensor of type {}", quoted(dtype))),
+        })
+    }
+}
+
+/// A `module\nname` as Python writes it; a description as it is.
+fn quoted(name: &str) -> String {
+    match name.split_once('\n') {
+        Some((module, name)) => format!("`{module}.{name}`"),
+        None => name.to_owned(),
     }
 }
 
@@ -80,11 +101,17 @@ impl Value<'_> {
 pub enum Global {
     /// `collections.OrderedDict`, `collections.Counter`
     Dict,
+    /// `collections.defaultdict`, whose argument makes values that are missing.
+    DefaultDict,
     /// `torch.Size`
     Size,
     /// `torch._utils._rebuild_tensor_v2`, and `_rebuild_tensor` of PyTorch before 0.4
     RebuildTensor,
-    /// `torch._utils._rebuild_parameter`, and `torch.nn.parameter.Parameter` of PyTorch before 0.4
+    /// `torch._utils._rebuild_tensor_v3`, of the types that have no storage of their own.
+    RebuildTyped,
+    /// `torch._tensor._rebuild_from_type_v2`: a tensor with attributes, or of a class of its own.
+    RebuildFromType,
+    /// `torch._utils._rebuild_parameter`, `_rebuild_parameter_with_state`, and `torch.nn.parameter.Parameter` of PyTorch before 0.4
     Parameter,
     /// `torch.FloatStorage` and its like.
     Storage(StorageType),
@@ -167,6 +194,11 @@ impl<'a> Loaded<'a> {
     /// What the pickle holds.
     pub fn root(&self) -> &Value<'a> {
         self.value(self.root)
+    }
+
+    /// The index of what the pickle holds.
+    pub fn root_id(&self) -> Id {
+        self.root
     }
 
     /// The value of an index.
@@ -252,7 +284,19 @@ impl<'a> Pickle<'a> {
             // GLOBAL
             b'c' => {
                 let global = self.global()?;
-                self.push(Value::Global(global))
+                self.push(global)
+            }
+            // OBJ, as Python 2 makes classes of the old kind
+            b'o' => {
+                let parts = self.pop_mark()?;
+                let Some(&class) = parts.first() else {
+                    return Err(damaged(format_args!("an object has no class")));
+                };
+                let object = match *self.value(class) {
+                    Value::Opaque(name) => Value::Opaque(name),
+                    ref other => return Err(refused(format_args!("an object of {}", other.kind()))),
+                };
+                self.push(object)
             }
             // NEWOBJ, REDUCE
             0x81 | b'R' => {
@@ -302,11 +346,14 @@ impl<'a> Pickle<'a> {
             b']' => self.push(Value::List(vec![])),
             b'}' => self.push(Value::Dict(vec![])),
             0x8f => self.push(Value::Set),
+            // POP, POP_MARK, with which tuples end that hold themselves
+            b'0' => self.pop().map(|_| ()),
+            b'1' => self.pop_mark().map(|_| ()),
             // NONE, NEWTRUE, NEWFALSE
             b'N' => self.push(Value::None),
             0x88 => self.push(Value::Bool(true)),
             0x89 => self.push(Value::Bool(false)),
-            // BININT, BININT1, BININT2, LONG1, BINFLOAT
+            // BININT, BININT1, BININT2, LONG1, LONG4, BINFLOAT
             b'J' => {
                 let value = i32::from_le_bytes(self.array()?);
                 self.push(Value::Int(value.into()))
@@ -320,15 +367,19 @@ impl<'a> Pickle<'a> {
                 self.push(Value::Int(value.into()))
             }
             0x8a => {
-                let value = self.long()?;
-                self.push(Value::Int(value))
+                let length = self.byte()?;
+                self.long(length.into())
+            }
+            0x8b => {
+                let length = self.u32()?;
+                self.long(length)
             }
             b'G' => {
                 self.take(8)?;
                 self.push(Value::Float)
             }
-            // BINUNICODE, SHORT_BINSTRING
-            b'X' => {
+            // BINUNICODE, SHORT_BINSTRING, BINSTRING
+            b'X' | b'T' => {
                 let length = self.u32()?;
                 self.text(length as usize)
             }
@@ -357,7 +408,7 @@ impl<'a> Pickle<'a> {
             b'Q' => {
                 let id = self.pop()?;
                 let storage = self.storage(id)?;
-                self.push(Value::Storage(storage))
+                self.push(storage)
             }
             other => Err(refused(format_args!("opcode {}", opcode_name(other)))),
         }
@@ -402,23 +453,22 @@ impl<'a> Pickle<'a> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
-    /// Two's complement, little-endian, of a length that comes first.
-    fn long(&mut self) -> Result<i64> {
-        let length = self.byte()?;
+    /// Two's complement, little-endian.
+    fn long(&mut self, length: u32) -> Result<()> {
+        let bytes = self.take(length as usize)?;
         if length > 8 {
-            return Err(refused(format_args!("an integer of {length} bytes, expected at most 8")));
+            return self.push(Value::Long(length));
         }
-        let bytes = self.take(length.into())?;
         let sign = if bytes.last().is_some_and(|last| last & 0x80 != 0) { 0xff } else { 0 };
         let mut value = [sign; 8];
         value[..bytes.len()].copy_from_slice(bytes);
-        Ok(i64::from_le_bytes(value))
+        self.push(Value::Int(i64::from_le_bytes(value)))
     }
 
+    /// Text; the bytes of Python 2 and halves of characters are none.
     fn text(&mut self, length: usize) -> Result<()> {
-        let text = std::str::from_utf8(self.take(length)?)
-            .map_err(|_| refused(format_args!("text that is not UTF-8")))?;
-        self.push(Value::Text(text))
+        let text = std::str::from_utf8(self.take(length)?);
+        self.push(text.map_or(Value::Opaque("text that is not UTF-8"), Value::Text))
     }
 
     /// A line of a global's two.
@@ -503,6 +553,7 @@ impl<'a> Pickle<'a> {
         let id = self.top()? as usize;
         match &mut self.values[id] {
             Value::List(list) => list.extend(items),
+            Value::Opaque(_) => {}
             other => return Err(refused(format_args!("appending to {}", other.kind()))),
         }
         Ok(())
@@ -515,24 +566,30 @@ impl<'a> Pickle<'a> {
                 dict.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));
             }
             Value::Dict(_) => return Err(damaged(format_args!("a dict has a key without a value"))),
+            Value::Opaque(_) => {}
             other => return Err(refused(format_args!("setting items of {}", other.kind()))),
         }
         Ok(())
     }
 
-    fn global(&mut self) -> Result<Global> {
+    fn global(&mut self) -> Result<Value<'a>> {
+        let (bytes, start) = (self.bytes, self.at);
         let (module, name) = (self.line()?, self.line()?);
         let global = match (module, name) {
             ("collections", "OrderedDict" | "Counter") => Some(Global::Dict),
+            ("collections", "defaultdict") => Some(Global::DefaultDict),
             ("torch", "Size") => Some(Global::Size),
             ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor") => Some(Global::RebuildTensor),
-            ("torch._utils", "_rebuild_parameter") | ("torch.nn.parameter", "Parameter") => {
-                Some(Global::Parameter)
-            }
-            ("torch" | "torch.cuda", _) => storage_type(name).map(Global::Storage),
+            ("torch._utils", "_rebuild_tensor_v3") => Some(Global::RebuildTyped),
+            ("torch._tensor", "_rebuild_from_type_v2") => Some(Global::RebuildFromType),
+            ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state")
+            | ("torch.nn.parameter", "Parameter") => Some(Global::Parameter),
+            ("torch" | "torch.cuda" | "torch.storage", _) => storage_type(name).map(Global::Storage),
             _ => None,
         };
-        global.ok_or_else(|| refused(format_args!("`{module}.{name}`")))
+        // Both lines are ASCII and follow each other.
+        let both = std::str::from_utf8(&bytes[start..self.at - 1]).unwrap_or(module);
+        Ok(global.map_or(Value::Opaque(both), Value::Global))
     }
 
     fn tuple(&self, id: Id, what: &str) -> Result<&[Id]> {
@@ -554,25 +611,41 @@ impl<'a> Pickle<'a> {
         Ok(items)
     }
 
-    /// What a known class or function makes of its arguments.
+    /// What a class or function makes of its arguments.
     fn call(&mut self, callee: Id, arguments: Id) -> Result<Value<'a>> {
-        let &Value::Global(global) = self.value(callee) else {
-            return Err(refused(format_args!("a call of {}", self.value(callee).kind())));
+        let global = match *self.value(callee) {
+            Value::Global(global) => global,
+            Value::Opaque(name) => return Ok(Value::Opaque(name)),
+            ref other => return Err(refused(format_args!("a call of {}", other.kind()))),
         };
         let arguments = self.tuple(arguments, "the arguments of a call")?;
         match (global, arguments) {
-            (Global::Dict, []) => Ok(Value::Dict(vec![])),
-            (Global::Dict, &[items]) => self.dict_of(items),
+            (Global::Dict, []) | (Global::DefaultDict, [] | [_]) => Ok(Value::Dict(vec![])),
+            (Global::Dict, &[items]) | (Global::DefaultDict, &[_, items]) => self.dict_of(items),
             (Global::Size, &[extents]) => {
                 Ok(Value::Tuple(self.short_tuple(extents, "a torch.Size")?.to_vec()))
             }
-            // The tensor, whether it is trained, and hooks, of which nothing is read.
-            (Global::Parameter, &[tensor, ..]) if arguments.len() <= 3 => match self.value(tensor) {
+            // The tensor, whether it is trained, hooks and attributes, of which nothing is read.
+            (Global::Parameter, &[tensor, ..]) if arguments.len() <= 4 => match self.value(tensor) {
                 Value::Tensor(tensor) => Ok(Value::Tensor(tensor.clone())),
+                Value::OtherTensor(dtype) => Ok(Value::OtherTensor(dtype)),
+                Value::Opaque(name) => Ok(Value::Opaque(name)),
                 other => Err(damaged(format_args!("a parameter of {}, expected a tensor", other.kind()))),
             },
             (Global::RebuildTensor, &[storage, first, shape, strides, ..]) if arguments.len() <= 7 => {
                 self.tensor(storage, first, shape, strides)
+            }
+            (Global::RebuildTyped, &[_, _, _, _, _, _, dtype, ..]) if arguments.len() <= 8 => {
+                match *self.value(dtype) {
+                    Value::Opaque(dtype) => Ok(Value::OtherTensor(dtype)),
+                    ref other => Err(damaged(format_args!("a tensor's type is {}", other.kind()))),
+                }
+            }
+            // Another of these would be a tensor of a tensor: nothing nests.
+            (Global::RebuildFromType, &[function, _class, arguments, _state])
+                if !matches!(self.value(function), Value::Global(Global::RebuildFromType)) =>
+            {
+                self.call(function, arguments)
             }
             _ => {
                 Err(damaged(format_args!("a call with {} arguments, which are not its own", arguments.len())))
@@ -602,12 +675,12 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// State that an object is given after it was made: attributes of dicts (`_metadata`) and
-    /// whether a parameter is trained, none of which is read.
+    /// State that an object is given after it was made: attributes of dicts (`_metadata`), whether a
+    /// parameter is trained, and all that opaque values are made of, none of which is read.
     fn build(&mut self) -> Result<()> {
         let state = self.pop()?;
         match (self.value(self.top()?), self.value(state)) {
-            (Value::Dict(_), Value::Dict(_)) => Ok(()),
+            (Value::Dict(_) | Value::Opaque(_), _) => Ok(()),
             (Value::Tensor(_), Value::Tuple(state)) if state.len() == 3 => Ok(()),
             (object, state) => {
                 Err(refused(format_args!("giving {} {} as its state", object.kind(), state.kind())))
@@ -625,15 +698,22 @@ impl<'a> Pickle<'a> {
 
     /// `("storage", type, key, location, elements)`, in the legacy format with a sixth part: `None` or
     /// `(key, first, elements)` of a view.
-    fn storage(&mut self, id: Id) -> Result<StorageView<'a>> {
+    fn storage(&mut self, id: Id) -> Result<Value<'a>> {
         let parts = self.short_tuple(id, "a persistent id")?.to_vec();
+        // A class with its source, as the legacy format has them.
+        if let [tag, class, ..] = *parts
+            && matches!(self.value(tag), Value::Text("module"))
+            && let Value::Opaque(name) = *self.value(class)
+        {
+            return Ok(Value::Opaque(name));
+        }
         let (&[tag, kind, key, _location, elements], rest) = parts
             .split_first_chunk()
             .ok_or_else(|| refused(format_args!("a persistent id with less than five parts")))?;
-        let (Value::Text("storage"), &Value::Global(Global::Storage(kind)), &Value::Text(key)) =
-            (self.value(tag), self.value(kind), self.value(key))
-        else {
-            return Err(refused(format_args!("a persistent id that is no storage")));
+        let (kind, key) = match (self.value(tag), self.value(kind), self.value(key)) {
+            (Value::Text("storage"), &Value::Global(Global::Storage(kind)), &Value::Text(key)) => (kind, key),
+            (_, &Value::Opaque(kind), _) => return Ok(Value::Opaque(kind)),
+            _ => return Err(refused(format_args!("a persistent id that is no storage"))),
         };
         if key.len() > MAX_NAME {
             return Err(refused(format_args!("a storage whose key has {} bytes", key.len())));
@@ -648,8 +728,8 @@ impl<'a> Pickle<'a> {
         }
         let whole = StorageView { key, first: 0, elements };
         match *rest {
-            [] => Ok(whole),
-            [view] if matches!(self.value(view), Value::None) => Ok(whole),
+            [] => Ok(Value::Storage(whole)),
+            [view] if matches!(self.value(view), Value::None) => Ok(Value::Storage(whole)),
             [view] => {
                 let &[_, first, elements] = self.tuple(view, "a storage's view")? else {
                     return Err(damaged(format_args!("a storage's view has not three parts")));
@@ -659,18 +739,19 @@ impl<'a> Pickle<'a> {
                 if first.checked_add(elements).is_none_or(|end| end > whole.elements) {
                     return Err(damaged(format_args!("a view reaches beyond the end of storage `{key}`")));
                 }
-                Ok(StorageView { key, first, elements })
+                Ok(Value::Storage(StorageView { key, first, elements }))
             }
             _ => Err(refused(format_args!("a persistent id with more than six parts"))),
         }
     }
 
     fn tensor(&self, storage: Id, first: Id, shape: Id, strides: Id) -> Result<Value<'a>> {
-        let &Value::Storage(storage) = self.value(storage) else {
-            return Err(damaged(format_args!(
-                "a tensor of {}, expected a storage",
-                self.value(storage).kind()
-            )));
+        let storage = match *self.value(storage) {
+            Value::Storage(storage) => storage,
+            Value::Opaque(kind) => return Ok(Value::OtherTensor(kind)),
+            ref other => {
+                return Err(damaged(format_args!("a tensor of {}, expected a storage", other.kind())));
+            }
         };
         let sizes = |id: Id, what: &str| {
             let items = self.short_tuple(id, what)?;
@@ -707,6 +788,14 @@ fn storage_type(name: &str) -> Option<StorageType> {
         "CharStorage" => StorageType::Other("Char", 1),
         "ByteStorage" => StorageType::Other("Byte", 1),
         "BoolStorage" => StorageType::Other("Bool", 1),
+        "ComplexFloatStorage" => StorageType::Other("ComplexFloat", 8),
+        "ComplexDoubleStorage" => StorageType::Other("ComplexDouble", 16),
+        "QInt8Storage" => StorageType::Other("`torch.QInt8Storage`", 1),
+        "QUInt8Storage" => StorageType::Other("`torch.QUInt8Storage`", 1),
+        "QUInt4x2Storage" => StorageType::Other("`torch.QUInt4x2Storage`", 1),
+        "QUInt2x4Storage" => StorageType::Other("`torch.QUInt2x4Storage`", 1),
+        "QInt32Storage" => StorageType::Other("`torch.QInt32Storage`", 4),
+        "UntypedStorage" => StorageType::Other("Untyped", 1),
         _ => return None,
     })
 }
@@ -714,8 +803,6 @@ fn storage_type(name: &str) -> Option<StorageType> {
 /// Name of an opcode that is refused, as in Python's `pickletools`.
 fn opcode_name(opcode: u8) -> String {
     let name = match opcode {
-        b'0' => "POP",
-        b'1' => "POP_MARK",
         b'2' => "DUP",
         b'B' => "BINBYTES",
         b'C' => "SHORT_BINBYTES",
@@ -724,16 +811,13 @@ fn opcode_name(opcode: u8) -> String {
         b'L' => "LONG",
         b'P' => "PERSID",
         b'S' => "STRING",
-        b'T' => "BINSTRING",
         b'V' => "UNICODE",
         b'd' => "DICT",
         b'g' => "GET",
         b'i' => "INST",
         b'l' => "LIST",
-        b'o' => "OBJ",
         b'p' => "PUT",
         0x82..=0x84 => "EXT",
-        0x8b => "LONG4",
         0x8c => "SHORT_BINUNICODE",
         0x8d => "BINUNICODE8",
         0x8e => "BINBYTES8",

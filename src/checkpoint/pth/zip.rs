@@ -1,7 +1,7 @@
 //! The directory of a zip archive whose entries are all stored, as `torch.save` writes them.
 //!
 //! Every offset is held against the archive's length and against the other entries; nothing is
-//! inflated, so no entry can be larger than its bytes. Checksums are not held, because PyTorch can be
+//! inflated, so no entry can be larger than its bytes; one that is compressed may be there, but not be read. Checksums are not held, because PyTorch can be
 //! told not to compute them (`torch.serialization.set_crc32_options`).
 
 use super::file::PartialFile;
@@ -25,8 +25,33 @@ const END_LENGTH: usize = 22;
 const END64_LENGTH: usize = 56;
 const LOCATOR_LENGTH: usize = 20;
 
-/// Every entry's name and the place of its data in the archive.
-pub fn entries<'a>(file: &'a PartialFile) -> Result<BTreeMap<&'a str, Range<usize>>> {
+/// The places of the entries' data in an archive, by name.
+pub struct Entries<'a>(BTreeMap<&'a str, (Range<usize>, bool)>);
+
+impl<'a> Entries<'a> {
+    /// All names in order.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.0.keys().copied()
+    }
+
+    /// Where the data of an entry lies that is stored as it is.
+    ///
+    /// # Errors
+    /// For one that is compressed: other archives than those of `torch.save` are, and the names of what is in them
+    /// say more.
+    pub fn get(&self, name: &str) -> Result<Option<Range<usize>>> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some((place, true)) => Ok(Some(place.clone())),
+            Some((_, false)) => {
+                Err(refused(name, "is compressed, expected a stored entry as torch.save writes it"))
+            }
+        }
+    }
+}
+
+/// Every entry of an archive.
+pub fn entries<'a>(file: &'a PartialFile) -> Result<Entries<'a>> {
     let (directory, count) = directory(file)?;
     file.get(directory.clone())?;
     let mut entries = BTreeMap::new();
@@ -43,9 +68,7 @@ pub fn entries<'a>(file: &'a PartialFile) -> Result<BTreeMap<&'a str, Range<usiz
         if flags & 1 != 0 {
             return Err(refused(name, "is encrypted"));
         }
-        if method != 0 || packed != size {
-            return Err(refused(name, "is compressed, expected a stored entry as torch.save writes it"));
-        }
+        let stored = method == 0 && packed == size;
         let local = u32_at(header, 42) as usize;
         if [size, packed, u32_at(header, 42)].contains(&u32::MAX) {
             return Err(refused(name, "is over 4 GB"));
@@ -54,7 +77,7 @@ pub fn entries<'a>(file: &'a PartialFile) -> Result<BTreeMap<&'a str, Range<usiz
             return Err(refused(name, "begins inside the one before it: the file is damaged"));
         }
         at += CENTRAL_LENGTH + lengths.iter().sum::<usize>();
-        let data = match data_of_entry(file, local, name, size as usize) {
+        let data = match data_of_entry(file, local, name, packed as usize, stored) {
             Ok(data) => data,
             // The other entries' headers are noted too before the reading ends.
             Err(Stop::Wanted) => {
@@ -67,7 +90,7 @@ pub fn entries<'a>(file: &'a PartialFile) -> Result<BTreeMap<&'a str, Range<usiz
             return Err(refused(name, "reaches into the archive's directory: the file is damaged"));
         }
         begin = data.end;
-        if entries.insert(name, data).is_some() {
+        if entries.insert(name, (data, stored)).is_some() {
             return Err(refused(name, "is there twice"));
         }
     }
@@ -80,7 +103,7 @@ pub fn entries<'a>(file: &'a PartialFile) -> Result<BTreeMap<&'a str, Range<usiz
             entries.len()
         )));
     }
-    Ok(entries)
+    Ok(Entries(entries))
 }
 
 /// Place of the central directory and the number of its entries.
@@ -129,11 +152,17 @@ fn directory(file: &PartialFile) -> Result<(Range<usize>, usize)> {
 }
 
 /// Place of an entry's data, which its local header precedes.
-fn data_of_entry(file: &PartialFile, local: usize, name: &str, size: usize) -> Result<Range<usize>> {
+fn data_of_entry(
+    file: &PartialFile,
+    local: usize,
+    name: &str,
+    size: usize,
+    stored: bool,
+) -> Result<Range<usize>> {
     // The name is read with the header: a second read would cost as much as the first.
     file.get(local..(local + LOCAL_LENGTH + name.len()).min(file.len()).max(local))?;
     let header = record(file, local, LOCAL_HEADER, LOCAL_LENGTH)?;
-    if u16_at(header, 8) != 0 {
+    if stored && u16_at(header, 8) != 0 {
         return Err(refused(name, "is compressed, expected a stored entry as torch.save writes it"));
     }
     let lengths = [26, 28].map(|field| usize::from(u16_at(header, field)));
