@@ -9,6 +9,7 @@ pub(crate) const ORIGIN_KEY: &str = "g-ghostnet-origin";
 
 /// Most values that are named beside the weights, and most bytes of labels: a header has a megabyte.
 const MAX_BESIDE: usize = 200;
+#[cfg(feature = "pth")]
 const MAX_LABELS: usize = 400 << 10;
 
 /// What weights are asked for by the word, where a file has those of a moving average too.
@@ -52,6 +53,7 @@ pub struct Origin {
 }
 
 impl Origin {
+    #[cfg(feature = "pth")]
     pub(crate) fn lies_beside(&mut self, name: &str, kind: impl Into<String>) {
         if self.beside.len() < MAX_BESIDE {
             self.beside.insert(shortened(name).into_owned(), kind.into());
@@ -64,6 +66,7 @@ impl Origin {
         }
     }
 
+    #[cfg(feature = "pth")]
     pub(crate) fn has_classes(&mut self, classes: Vec<String>) {
         if !classes.is_empty() && classes.iter().map(|class| class.len() + 8).sum::<usize>() <= MAX_LABELS {
             self.classes = Some(classes);
@@ -86,7 +89,7 @@ pub(crate) fn rank(path: &[&str], asked: Option<&str>) -> (bool, bool, usize) {
     // What is at the top needs no name.
     let usual = match path.concat().is_empty() {
         true => Some(0),
-        false => parts().filter_map(|name| NAMES.iter().position(|usual| *usual == name)).last(),
+        false => parts().filter_map(|name| NAMES.iter().position(|usual| *usual == name)).next_back(),
     };
     (missed, average && asked != Some(EMA), usual.unwrap_or(NAMES.len()))
 }
