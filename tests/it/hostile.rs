@@ -29,7 +29,15 @@ fn the_corpus_is_replayed() {
 /// The corpus is worth replaying: some of its files are models that are read and run.
 #[test]
 fn the_corpus_has_models_that_are_read() {
-    for file in ["safetensors/ghost", "safetensors/configured", "safetensors/resnet", "pickle/plain"] {
+    for file in [
+        "safetensors/ghost",
+        "safetensors/configured",
+        "safetensors/resnet",
+        "safetensors/wrapped",
+        "safetensors/headed",
+        "pickle/plain",
+        "pickle/lightning",
+    ] {
         let bytes = std::fs::read(format!("fuzz/corpus/{file}")).unwrap();
         let prefix = if file.starts_with("pickle") { targets::LEGACY } else { &[] };
         let read = g_ghostnet::model::Model::from_bytes([prefix, &bytes].concat(), &Default::default());

@@ -137,7 +137,7 @@ fn nothing<'l>(loaded: &'l Loaded) -> Result<(&'l [(Id, Id)], Origin)> {
 }
 
 /// Names that files keep the names of their classes under, and the dicts that such names may lie in.
-const CLASSES: [&str; 9] = [
+const CLASSES: [&str; 11] = [
     "classes",
     "CLASSES",
     "class_names",
@@ -147,6 +147,8 @@ const CLASSES: [&str; 9] = [
     "class_to_idx",
     "idx_to_class",
     "id2label",
+    "names",
+    "categories",
 ];
 const AROUND: [&str; 6] = ["meta", "dataset_meta", "config", "hyper_parameters", "hparams", "args"];
 
