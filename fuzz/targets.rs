@@ -5,7 +5,7 @@
 use arbitrary::{Result, Unstructured};
 use g_ghostnet::arch::ghostnet::GhostNet;
 use g_ghostnet::arch::regnet::{Form, Ghost, RegNet};
-use g_ghostnet::arch::resnet::ResNet;
+use g_ghostnet::arch::resnet::{Inner, ResNet, Stem};
 use g_ghostnet::arch::{Architecture, Network, View};
 use g_ghostnet::checkpoint::pth::{Progress, Reader};
 use g_ghostnet::checkpoint::{Checkpoint, Dtype, Tensor, contiguous_strides};
@@ -399,6 +399,14 @@ fn arbitrary_architecture(choices: &mut Unstructured) -> Result<Architecture> {
         0 => Architecture::ResNet(ResNet {
             depths: arbitrary_numbers(choices, 3)?,
             width: arbitrary_number(choices, 8)?,
+            inner: match choices.arbitrary()? {
+                true => {
+                    let (width, groups) = (arbitrary_number(choices, 8)?, arbitrary_number(choices, 4)?);
+                    Some(Inner { width: width.saturating_mul(groups), groups })
+                }
+                false => None,
+            },
+            stem: *choices.choose(&[Stem::ImageNet, Stem::Cifar, Stem::CifarPool])?,
         }),
         1 => {
             let usual = f64::from(choices.int_in_range(10..=40)?) / 100.0;

@@ -4,7 +4,7 @@
 use crate::arch::Architecture;
 use crate::arch::ghostnet::GhostNet;
 use crate::arch::regnet::{Form, Ghost, RegNet, VARIANTS};
-use crate::arch::resnet::ResNet;
+use crate::arch::resnet::{ResNet, SIZES, Stem};
 use crate::error::{Error, Result, shortened};
 pub use crate::image::{Interpolation, Preprocess, Resize};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ pub const METADATA_KEY: &str = "g-ghostnet";
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Config {
-    /// A published network: `g_ghost_regnetx_008`, `regnetx_008`, `resnet34`, `ghostnet_100`.
+    /// A published network: `g_ghost_regnetx_008`, `regnetx_008`, `resnet50`, `ghostnet_100`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
     /// Blocks of each stage, where no variant is named.
@@ -131,15 +131,17 @@ impl Config {
             Some(name) => match architecture_of_variant(name) {
                 Some(architecture) => architecture,
                 // A name that only says "of no published size" leaves the rest to the other fields.
-                None if name.ends_with("_custom") => match self.explicit()? {
+                None if Stem::split(name).0.ends_with("_custom") => match self.explicit()? {
                     Some(architecture) => architecture,
                     None => return Ok(None),
                 },
                 None => {
                     let numbers = VARIANTS.map(|variant| variant.0).join(", ");
+                    let sizes = SIZES.map(|size| size.0).join(", ");
                     return Err(Error::BadModel(format!(
-                        "unknown variant `{}`: expected `g_ghost_regnetx_N` or `regnetx_N` with N one of {numbers}, \
-                         `resnet18`, `resnet34` or `ghostnet_100`, `_050` or `_130`",
+                        "unknown variant `{}`: expected `g_ghost_regnetx_N` or `regnetx_N` with N one of {numbers}; \
+                         one of {sizes}, with `_cifar` or `_cifar_pool` behind it for a 3 x 3 stem; \
+                         or `ghostnet_100`, `_050` or `_130`",
                         shortened(name)
                     )));
                 }
@@ -153,6 +155,12 @@ impl Config {
             self.apply_to(ghost);
         }
         Ok(Some(architecture))
+    }
+
+    /// What a ResNet's stem of 3 x 3 is, where the variant's name says so.
+    pub(crate) fn small_stem(&self) -> Option<Stem> {
+        let stem = Stem::split(self.variant.as_deref()?).1;
+        (stem != Stem::ImageNet).then_some(stem)
     }
 
     fn explicit(&self) -> Result<Option<Architecture>> {
@@ -218,11 +226,7 @@ pub fn architecture_of_variant(name: &str) -> Option<Architecture> {
         let percent: u32 = percent.parse().ok()?;
         return Some(Architecture::GhostNet(GhostNet { width: f64::from(percent) / 100.0 }));
     }
-    match name {
-        "resnet18" => Some(Architecture::ResNet(ResNet { depths: [2, 2, 2, 2], width: 64 })),
-        "resnet34" => Some(Architecture::ResNet(ResNet { depths: [3, 4, 6, 3], width: 64 })),
-        _ => None,
-    }
+    ResNet::named(name).map(Architecture::ResNet)
 }
 
 /// `004_tv` is timm's name for torchvision's.
@@ -231,4 +235,14 @@ fn plain_regnet(number: &str) -> Option<RegNet> {
         return Some(RegNet::torchvision_400mf());
     }
     RegNet::variant(number).map(|regnet| RegNet { ghost: None, ..regnet })
+}
+
+/// How a picture becomes the input where a model does not say it: as for ImageNet, or for CIFAR where the network is
+/// made for it.
+#[must_use]
+pub fn usual_input(architecture: &Architecture) -> Preprocess {
+    match architecture {
+        Architecture::ResNet(ResNet { stem: Stem::Cifar | Stem::CifarPool, .. }) => Preprocess::cifar(),
+        _ => Preprocess::default(),
+    }
 }

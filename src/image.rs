@@ -77,6 +77,18 @@ impl Default for Preprocess {
 }
 
 impl Preprocess {
+    /// CIFAR's usual evaluation, for pictures of any size: short side and centre 32 x 32, bilinear.
+    #[must_use]
+    pub fn cifar() -> Preprocess {
+        Preprocess {
+            side: 32,
+            resize: Resize::Crop { resize_side: 32 },
+            interpolation: Interpolation::Bilinear,
+            mean: [0.4914, 0.4822, 0.4465],
+            std: [0.2023, 0.1994, 0.2010],
+        }
+    }
+
     /// Whether the rule can be carried out.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ pub mod fold;
 pub mod gpu;
 pub mod image;
 pub mod model;
+pub mod names;
 pub mod plan;
 #[cfg(feature = "int8")]
 pub mod quantize;

@@ -2,9 +2,7 @@
 
 use crate::arch::{Architecture, Network};
 use crate::checkpoint::Checkpoint;
-#[cfg(feature = "edit")]
-use crate::config::Config;
-use crate::config::{Preprocess, architecture_of_variant};
+use crate::config::{Config, Preprocess, usual_input};
 use crate::error::{Error, Result};
 use crate::recognise;
 use crate::unwrap::{self, LeftOut};
@@ -74,21 +72,19 @@ impl Model {
     /// Those of [`Checkpoint::check`].
     pub fn from_checkpoint(mut checkpoint: Checkpoint, options: &Options) -> Result<Model> {
         unwrap::strip(&mut checkpoint, options.weights.as_deref())?;
-        recognise::rename_keys(&mut checkpoint);
+        let names = recognise::rename_keys(&mut checkpoint);
         unwrap::refuse_relatives(&checkpoint)?;
-        let named = match &options.variant {
-            Some(variant) => Some(architecture_of_variant(variant).ok_or_else(|| {
-                Error::BadModel(format!("unknown variant `{variant}`: leave it out to have it recognised"))
-            })?),
-            None => checkpoint.config.architecture()?,
-        };
-        let architecture = match named {
+        let asked = options.variant.clone().map(|variant| Config { variant: Some(variant), ..Config::default() });
+        let described = asked.as_ref().unwrap_or(&checkpoint.config);
+        let architecture = match described.architecture()? {
             Some(architecture) => architecture,
             None => {
-                recognise::architecture(&checkpoint).map_err(|error| unwrap::unfit(&checkpoint, error))?
+                let small_stem = described.small_stem().or(names.and_then(|names| names.small_stem));
+                recognise::architecture(&checkpoint, small_stem)
+                    .map_err(|error| unwrap::unfit(&checkpoint, error))?
             }
         };
-        let input = checkpoint.config.input.unwrap_or_default();
+        let input = checkpoint.config.input.unwrap_or_else(|| usual_input(&architecture));
         input.check()?;
         let (mut classes, left_out) = unwrap::fit(&mut checkpoint, &architecture, input.side)?;
         let network = Network::new(&architecture, classes, input.side, input.side)?;

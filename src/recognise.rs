@@ -6,87 +6,34 @@
 use crate::arch::Architecture;
 use crate::arch::ghostnet::GhostNet;
 use crate::arch::regnet::{Form, Ghost, RegNet};
-use crate::arch::resnet::ResNet;
+use crate::arch::resnet::{Inner, ResNet, Stem};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
+use crate::names::Names;
 
-/// Brings the keys of torchvision's and timm's RegNets to this library's names.
-pub fn rename_keys(checkpoint: &mut Checkpoint) {
-    if checkpoint.shape("trunk_output.block1.block1-0.f.a.0.weight").is_some() {
-        checkpoint.rename(&|key| Some(torchvision_regnet_key(key).unwrap_or_else(|| key.into())));
-    } else if checkpoint.shape("s1.b1.conv1.conv.weight").is_some() {
-        checkpoint.rename(&|key| Some(timm_regnet_key(key).unwrap_or_else(|| key.into())));
+/// Brings the keys of other libraries to this library's names; returns the table they were found in.
+pub fn rename_keys(checkpoint: &mut Checkpoint) -> Option<&'static Names> {
+    let names = Names::of(|key| checkpoint.shape(key).is_some());
+    if let Some(names) = names {
+        checkpoint.rename(&|key| Some(names.ours(key)));
+        if names.is_bgr {
+            checkpoint.reverse_channels("conv1.weight");
+        }
     }
+    names
 }
 
-/// `trunk_output.block2.block2-0.f.b.1.bias` -> `layer2.0.bn2.bias`
-fn torchvision_regnet_key(key: &str) -> Option<String> {
-    if let Some(rest) = key.strip_prefix("stem.") {
-        let (index, part) = rest.split_once('.')?;
-        return Some(format!("{}.{part}", if index == "0" { "conv1" } else { "bn1" }));
-    }
-    let (stage, rest) = key.strip_prefix("trunk_output.block")?.split_once('.')?;
-    let (block, rest) = rest.split_once('-')?.1.split_once('.')?;
-    if let Some(rest) = rest.strip_prefix("proj.") {
-        return Some(format!("layer{stage}.{block}.downsample.{rest}"));
-    }
-    let mut parts = rest.strip_prefix("f.")?.splitn(3, '.');
-    let number = match parts.next()? {
-        "a" => 1,
-        "b" => 2,
-        "c" => 3,
-        _ => return None,
-    };
-    let kind = if parts.next()? == "0" { "conv" } else { "bn" };
-    Some(format!("layer{stage}.{block}.{kind}{number}.{}", parts.next()?))
-}
-
-/// `s2.b1.conv2.bn.bias` -> `layer2.0.bn2.bias`
-fn timm_regnet_key(key: &str) -> Option<String> {
-    if let Some(rest) = key.strip_prefix("stem.") {
-        let (kind, part) = rest.split_once('.')?;
-        return Some(format!("{kind}1.{part}"));
-    }
-    if let Some(part) = key.strip_prefix("head.fc.") {
-        return Some(format!("fc.{part}"));
-    }
-    let (stage, rest) = key.strip_prefix('s')?.split_once('.')?;
-    let (block, rest) = rest.strip_prefix('b')?.split_once('.')?;
-    let block = block.parse::<usize>().ok()?.checked_sub(1)?;
-    let mut parts = rest.splitn(3, '.');
-    let (module, kind, part) = (parts.next()?, parts.next()?, parts.next()?);
-    Some(match module.strip_prefix("conv") {
-        Some(number) => format!("layer{stage}.{block}.{kind}{number}.{part}"),
-        None => format!("layer{stage}.{block}.{module}.{}.{part}", if kind == "conv" { "0" } else { "1" }),
-    })
-}
-
-/// The network a checkpoint is of, by shapes.
+/// The network a checkpoint is of, by shapes; `small_stem` is what a ResNet's stem of 3 x 3 is, where that is known.
 ///
 /// # Errors
 /// [`Error::BadModel`] where it is of no network this library knows.
-pub fn architecture(checkpoint: &Checkpoint) -> Result<Architecture> {
-    let stem = checkpoint.shape("conv1.weight");
-    if let Some(&[width, _, 7, 7]) = stem
-        && checkpoint.shape("layer1.0.conv3.weight").is_none()
-    {
-        let depths: [usize; 4] =
-            std::array::from_fn(|stage| count(checkpoint, &format!("layer{}", stage + 1)));
-        if let Some(stage) = depths.iter().position(|&depth| depth == 0) {
-            return Err(Error::BadModel(format!(
-                "the checkpoint looks like a ResNet but has no `layer{}.0.conv1.weight`: is it complete?",
-                stage + 1
-            )));
-        }
-        return Ok(Architecture::ResNet(ResNet { depths, width }));
-    }
-    if stem.is_some()
-        && checkpoint
-            .shape("layer2.0.conv1.weight")
-            .or(checkpoint.shape("layer2.base.conv1.weight"))
-            .is_some()
-    {
-        return regnet(checkpoint).map(Architecture::RegNet);
+pub fn architecture(checkpoint: &Checkpoint, small_stem: Option<Stem>) -> Result<Architecture> {
+    let has = |key: &str| checkpoint.shape(key).is_some();
+    if has("conv1.weight") && (has("layer2.0.conv1.weight") || has("layer2.base.conv1.weight")) {
+        return match is_resnet(checkpoint) {
+            true => resnet(checkpoint, small_stem).map(Architecture::ResNet),
+            false => regnet(checkpoint).map(Architecture::RegNet),
+        };
     }
     if let (Some(_), Some(&[expanded, ..])) =
         (checkpoint.shape("conv_stem.weight"), checkpoint.shape("blocks.9.0.conv.weight"))
@@ -96,7 +43,7 @@ pub fn architecture(checkpoint: &Checkpoint) -> Result<Architecture> {
     }
     let some: Vec<_> = checkpoint.tensors().keys().take(4).map(|key| format!("`{key}`")).collect();
     Err(Error::BadModel(format!(
-        "the checkpoint is of no network this library knows: expected the keys of G-Ghost-RegNetX, RegNetX, ResNet-18/34 \
+        "the checkpoint is of no network this library knows: expected the keys of G-Ghost-RegNetX, RegNetX, ResNet \
          or GhostNet, found {} tensors, among them {}",
         checkpoint.tensors().len(),
         some.join(", ")
@@ -106,6 +53,40 @@ pub fn architecture(checkpoint: &Checkpoint) -> Result<Architecture> {
 /// Blocks `path.0`, `path.1`, ... that the checkpoint has.
 fn count(checkpoint: &Checkpoint, path: &str) -> usize {
     (0..).take_while(|i| checkpoint.shape(&format!("{path}.{i}.conv1.weight")).is_some()).count()
+}
+
+/// A block of a RegNetX has three convolutions, all of one width; where a ResNet's has three, the last is wider.
+fn is_resnet(checkpoint: &Checkpoint) -> bool {
+    let width = |key: &str| checkpoint.shape(key).and_then(|shape| shape.first());
+    let (inner, outer) = (width("layer1.0.conv2.weight"), width("layer1.0.conv3.weight"));
+    outer.is_none() || inner != outer
+}
+
+fn resnet(checkpoint: &Checkpoint, small_stem: Option<Stem>) -> Result<ResNet> {
+    let depths: [usize; 4] = std::array::from_fn(|stage| count(checkpoint, &format!("layer{}", stage + 1)));
+    if depths[2] > 0 && depths[3] == 0 {
+        return Err(Error::BadModel(
+            "the checkpoint is a ResNet of three stages, as ResNet-20 to ResNet-110 for CIFAR; ResNets of four are read"
+                .into(),
+        ));
+    }
+    let inner = match (checkpoint.shape("layer1.0.conv2.weight"), checkpoint.shape("layer1.0.conv3.weight")) {
+        (Some(&[width, group_width, ..]), Some(_)) if group_width > 0 => {
+            Some(Inner { width, groups: width / group_width })
+        }
+        _ => None,
+    };
+    let of_stem = |stem| ResNet { depths, width: checkpoint.shape("conv1.weight").map_or(0, |s| s[0]), inner, stem };
+    match (checkpoint.shape("conv1.weight"), small_stem) {
+        (Some([_, _, 3, 3]), Some(stem)) => Ok(of_stem(stem)),
+        (Some([_, _, 3, 3]), None) => Err(Error::BadModel(format!(
+            "the checkpoint is a ResNet whose first convolution is 3 x 3, and its weights do not say whether a max pool \
+             follows: name the variant, `{}` without or `{}` with one",
+            of_stem(Stem::Cifar).name(),
+            of_stem(Stem::CifarPool).name()
+        ))),
+        _ => Ok(of_stem(Stem::ImageNet)),
+    }
 }
 
 fn regnet(checkpoint: &Checkpoint) -> Result<RegNet> {

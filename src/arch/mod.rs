@@ -286,7 +286,7 @@ pub struct Network {
 pub enum Architecture {
     /// G-Ghost-RegNetX, and plain RegNetX as its special case.
     RegNet(regnet::RegNet),
-    /// ResNet of basic blocks.
+    /// ResNet, ResNeXt and wide ResNet.
     ResNet(resnet::ResNet),
     /// C-GhostNet (CVPR 2020).
     GhostNet(ghostnet::GhostNet),
@@ -470,6 +470,22 @@ impl NewConv {
     }
 }
 
+/// A bottleneck block: 1 x 1, grouped 3 x 3 and 1 x 1 convolutions around a shortcut.
+pub(crate) struct Bottleneck<'a> {
+    pub path: &'a str,
+    /// Channels of the 3 x 3 convolution.
+    pub inner: usize,
+    /// Channels of the output.
+    pub channels: usize,
+    /// Of the 3 x 3 convolution.
+    pub stride: usize,
+    pub groups: usize,
+    /// Whether the shortcut is a convolution (of another width or stride) instead of the input.
+    pub project: bool,
+    /// Range to write to instead of a new value.
+    pub into: Option<View>,
+}
+
 /// Grows a network step by step.
 pub(crate) struct Builder {
     network: Network,
@@ -561,6 +577,28 @@ impl Builder {
 
     pub fn copy(&mut self, name: impl Into<String>, x: View, into: View) -> View {
         self.step(name.into(), Op::Copy, x, into)
+    }
+
+    /// A block's shortcut: a strided 1 x 1 convolution where `project`, else the input.
+    pub fn shortcut(&mut self, x: View, path: &str, channels: usize, stride: usize, project: bool) -> View {
+        if !project {
+            return x;
+        }
+        let at = |name: &str| format!("{path}.downsample.{name}");
+        self.conv(x, NewConv::pointwise(at("0"), at("1"), channels).stride(stride))
+    }
+
+    /// A bottleneck block and a tap of its output.
+    pub fn bottleneck(&mut self, x: View, block: &Bottleneck) -> View {
+        let &Bottleneck { path, inner, channels, stride, groups, project, into } = block;
+        let at = |name: &str| format!("{path}.{name}");
+        let shortcut = self.shortcut(x, path, channels, stride, project);
+        let y = self.conv(x, NewConv::pointwise(at("conv1"), at("bn1"), inner).relu());
+        let y = self.conv(y, NewConv::spatial(at("conv2"), at("bn2"), inner, 3, stride, groups).relu());
+        let last = NewConv::pointwise(at("conv3"), at("bn3"), channels).relu().add(shortcut).into(into);
+        let y = self.conv(y, last);
+        self.tap(path, y);
+        y
     }
 
     pub fn stage(&mut self, stage: Stage) {

@@ -5,7 +5,9 @@
 //! block 1's output is split, one part for the inner blocks and the other for the cheap operation;
 //! the aggregation covers block 1 too and has two layers; block n follows the concatenation.
 
-use super::{Builder, MAX_DEPTH, MAX_WIDTH, Network, NewConv, Stage, StageKind, View, check_extent};
+use super::{
+    Bottleneck, Builder, MAX_DEPTH, MAX_WIDTH, Network, NewConv, Stage, StageKind, View, check_extent,
+};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -76,18 +78,6 @@ pub const VARIANTS: [(&str, [usize; 4], [usize; 4], usize); 12] = [
     ("160", [2, 6, 13, 1], [256, 512, 896, 2048], 128),
     ("320", [2, 7, 13, 1], [336, 672, 1344, 2520], 168),
 ];
-
-/// A bottleneck block being added.
-struct Block<'a> {
-    path: &'a str,
-    channels: usize,
-    stride: usize,
-    group_width: usize,
-    /// Whether the shortcut is a convolution (of another width or stride) instead of the input.
-    project: bool,
-    /// Range to write to instead of a new value.
-    into: Option<View>,
-}
 
 impl RegNet {
     /// A published G-Ghost-RegNetX by its number, such as `008`.
@@ -190,7 +180,7 @@ impl RegNet {
         let blocks: Vec<_> = (0..depth).map(|i| format!("{path}.{i}")).collect();
         for (i, path) in blocks.iter().enumerate() {
             let (stride, project) = if i == 0 { (2, true) } else { (1, false) };
-            x = block(builder, x, &Block { path, channels, stride, group_width, project, into: None });
+            x = builder.bottleneck(x, &bottleneck(path, channels, stride, group_width, project));
         }
         builder.stage(Stage {
             name: path.into(),
@@ -215,9 +205,7 @@ impl RegNet {
         let inner_blocks = if raw == 0 { 0 } else { depth - if released { 2 } else { 1 } };
 
         let base_path = at("base");
-        let base_block =
-            Block { path: &base_path, channels: width, stride: 2, group_width, project: true, into: None };
-        let base = block(builder, x, &base_block);
+        let base = builder.bottleneck(x, &bottleneck(&base_path, width, 2, group_width, true));
         let cat = builder.value(&at("cat"), width, base.height, base.width);
         // Every aggregated mean is written to its range of one vector.
         let first = if released { width } else { 0 };
@@ -233,15 +221,8 @@ impl RegNet {
         for i in 0..inner_blocks {
             let path = at(&format!("layers.{i}"));
             let into = (i + 1 == inner_blocks).then(|| cat.range(0, raw));
-            let inner = Block {
-                path: &path,
-                channels: raw,
-                stride: 1,
-                group_width: self.inner_group_width(),
-                project: false,
-                into,
-            };
-            intrinsic = block(builder, intrinsic, &inner);
+            let inner = bottleneck(&path, raw, 1, self.inner_group_width(), false);
+            intrinsic = builder.bottleneck(intrinsic, &Bottleneck { into, ..inner });
             if let Some(means) = means {
                 builder.mean(format!("{path}.mean"), intrinsic, Some(means.range(first + raw * i, raw)));
             }
@@ -275,10 +256,8 @@ impl RegNet {
 
         let output = if released {
             let end = at("end");
-            let block_n =
-                Block { path: &end, channels: width, stride: 1, group_width, project: false, into: None };
             blocks.push(end.clone());
-            block(builder, cat, &block_n)
+            builder.bottleneck(cat, &bottleneck(&end, width, 1, group_width, false))
         } else {
             cat
         };
@@ -296,21 +275,8 @@ impl RegNet {
     }
 }
 
-/// A bottleneck of 1 x 1, grouped 3 x 3 and 1 x 1 convolutions around a shortcut.
-fn block(builder: &mut Builder, x: View, block: &Block) -> View {
-    let &Block { path, channels, stride, group_width, project, into } = block;
-    let at = |name: &str| format!("{path}.{name}");
+/// A RegNetX's block, as wide inside as outside.
+fn bottleneck(path: &str, channels: usize, stride: usize, group_width: usize, project: bool) -> Bottleneck<'_> {
     let groups = channels / group_width.min(channels);
-    let shortcut = if project {
-        let projection = NewConv::pointwise(at("downsample.0"), at("downsample.1"), channels).stride(stride);
-        builder.conv(x, projection)
-    } else {
-        x
-    };
-    let y = builder.conv(x, NewConv::pointwise(at("conv1"), at("bn1"), channels).relu());
-    let y = builder.conv(y, NewConv::spatial(at("conv2"), at("bn2"), channels, 3, stride, groups).relu());
-    let last = NewConv::pointwise(at("conv3"), at("bn3"), channels).relu().add(shortcut).into(into);
-    let y = builder.conv(y, last);
-    builder.tap(path, y);
-    y
+    Bottleneck { path, inner: channels, channels, stride, groups, project, into: None }
 }

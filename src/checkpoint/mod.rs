@@ -146,6 +146,26 @@ impl Checkpoint {
         }
     }
 
+    /// Turns the order of the input channels of a convolution's weight, in the file's bytes.
+    pub fn reverse_channels(&mut self, name: &str) {
+        let Some(tensor) = self.tensors.get(name) else { return };
+        let (&[filters, channels, ..], size) = (tensor.shape.as_slice(), tensor.dtype.size()) else { return };
+        let plane: usize = tensor.shape[2..].iter().product();
+        for filter in 0..filters {
+            for (first, last) in (0..channels / 2).map(|channel| (channel, channels - 1 - channel)) {
+                let [first, last] = [first, last].map(|channel| {
+                    let first = (filter * channels + channel) * plane;
+                    strided_indices(&tensor.shape, &tensor.strides, first..first + plane)
+                });
+                for (a, b) in first.zip(last) {
+                    for byte in tensor.offset..tensor.offset + size {
+                        self.bytes.swap(byte + a * size, byte + b * size);
+                    }
+                }
+            }
+        }
+    }
+
     /// Shape of a tensor that exists.
     #[must_use]
     pub fn shape(&self, name: &str) -> Option<&[usize]> {

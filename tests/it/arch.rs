@@ -1,10 +1,10 @@
 //! Networks as data: their cost against published and counted figures, their names against the
 //! checkpoints', and each recognised from its shapes alone.
 
-use crate::support::reference::{architecture, library_key, recipe_checkpoint};
+use crate::support::reference::{architecture, library_of, recipe_checkpoint};
 use g_ghostnet::arch::ghostnet::GhostNet;
 use g_ghostnet::arch::regnet::{Form, Ghost, RegNet, VARIANTS};
-use g_ghostnet::arch::resnet::ResNet;
+use g_ghostnet::arch::resnet::{Inner, ResNet, Stem};
 use g_ghostnet::arch::{Architecture, Network, StageKind, Value};
 use g_ghostnet::config::Config;
 use g_ghostnet::fold::expected_tensors;
@@ -162,7 +162,7 @@ fn keys_and_shapes_are_those_of_the_checkpoints() {
             serde_json::from_str::<Vec<_>>(&text).unwrap().into_iter().collect();
         theirs.retain(|key, _| !key.ends_with(".num_batches_tracked"));
         let ours: Vec<_> = (expected_tensors(&network(variant)).into_iter())
-            .map(|(key, shape)| (library_key(variant, &key), shape))
+            .map(|(key, shape)| (library_of(variant).map_or(key.clone(), |names| names.theirs(&key)), shape))
             .collect();
         assert_eq!(ours.len(), theirs.len(), "{variant}: a key is there twice");
         assert_eq!(ours.into_iter().collect::<BTreeMap<_, _>>(), theirs, "{variant}");
@@ -171,10 +171,16 @@ fn keys_and_shapes_are_those_of_the_checkpoints() {
     assert!(files >= 3, "the key lists are part of the project");
 }
 
+fn resnet(depths: [usize; 4], width: usize, inner: Option<(usize, usize)>, stem: Stem) -> Architecture {
+    let inner = inner.map(|(width, groups)| Inner { width, groups });
+    Architecture::ResNet(ResNet { depths, width, inner, stem })
+}
+
 /// Architectures beyond the published ones, in every form of the ghost stage.
 fn forms() -> Vec<Architecture> {
     let mut forms = vec![
-        Architecture::ResNet(ResNet { depths: [1, 2, 1, 3], width: 8 }),
+        resnet([1, 2, 1, 3], 8, None, Stem::ImageNet),
+        resnet([1, 2, 1, 3], 8, Some((12, 3)), Stem::ImageNet),
         Architecture::RegNet(RegNet {
             depths: [2, 1, 3, 4],
             widths: [8, 16, 24, 32],
@@ -213,7 +219,7 @@ fn every_network_is_recognised_from_its_shapes_and_described_by_its_config() {
         let network = Network::new(&architecture, 7, 64, 64).unwrap();
         let checkpoint = recipe_checkpoint(&network, "", str::to_owned, Config::default()).unwrap();
         checkpoint.check(&network).unwrap();
-        let recognised = recognise::architecture(&checkpoint).unwrap();
+        let recognised = recognise::architecture(&checkpoint, None).unwrap();
         let model = Model::from_checkpoint(checkpoint, &Options::default()).unwrap();
         assert_eq!(model.labels.len(), 7);
         assert!(
@@ -269,26 +275,32 @@ fn limits_are_what_they_say() {
         let widths = [8, 8, 8, width];
         Architecture::RegNet(RegNet { depths: [1, 1, 1, depth], widths, group_width: 8, ghost: None })
     };
-    let resnet = |width: usize| Architecture::ResNet(ResNet { depths: [1; 4], width });
+    let basic = |width: usize| resnet([1; 4], width, None, Stem::ImageNet);
+    let bottleneck = |width: usize, inner: (usize, usize)| resnet([1; 4], width, Some(inner), Stem::ImageNet);
     let ghostnet = |width: f64| Architecture::GhostNet(GhostNet { width });
     for (architecture, classes, side) in [
         (regnet(64, 8), 1, 32),
         (regnet(1, 1 << 14), 1, 32),
-        (resnet(1 << 11), 1, 32),
+        (basic(1 << 11), 1, 32),
+        (bottleneck(1 << 9, (1 << 11, 1 << 11)), 1, 32),
         (ghostnet(0.1), 1, 32),
         (ghostnet(8.0), 1, 32),
         (regnet(1, 8), 1 << 20, 32),
         // The stem's maps have 64 x 2048 x 2048 numbers, 2^28.
-        (resnet(64), 1, 4096),
+        (basic(64), 1, 4096),
     ] {
         Network::new(&architecture, classes, side, side).unwrap();
     }
     for (architecture, classes, side, code) in [
         (regnet(65, 8), 1, 32, "bad-model"),
         (regnet(1, (1 << 14) + 8), 1, 32, "bad-model"),
-        (resnet((1 << 11) + 1), 1, 32, "bad-model"),
+        (basic((1 << 11) + 1), 1, 32, "bad-model"),
+        (bottleneck((1 << 9) + 1, (8, 1)), 1, 32, "bad-model"),
+        (bottleneck(8, ((1 << 11) + 1, 1)), 1, 32, "bad-model"),
+        (bottleneck(8, (12, 8)), 1, 32, "bad-model"),
+        (bottleneck(8, (12, 0)), 1, 32, "bad-model"),
         (regnet(1, 8), (1 << 20) + 1, 32, "bad-model"),
-        (resnet(65), 1, 4096, "out-of-memory"),
+        (basic(65), 1, 4096, "out-of-memory"),
     ] {
         assert_eq!(
             Network::new(&architecture, classes, side, side).unwrap_err().code(),
@@ -318,10 +330,19 @@ fn a_stage_is_plain_where_nothing_can_be_taken_from_it() {
 
 #[test]
 fn other_sizes_have_no_published_name() {
-    let resnet = |depths: [usize; 4], width: usize| ResNet { depths, width }.name();
-    assert_eq!(resnet([2, 2, 2, 2], 64), "resnet18");
-    assert_eq!(resnet([2, 2, 2, 2], 32), "resnet_custom");
-    assert_eq!(resnet([3, 4, 6, 3], 32), "resnet_custom");
+    let resnet = |depths, width, inner, stem| Network::new(&resnet(depths, width, inner, stem), 7, 64, 64).unwrap().name;
+    assert_eq!(resnet([2, 2, 2, 2], 64, None, Stem::ImageNet), "resnet18");
+    assert_eq!(resnet([2, 2, 2, 2], 64, None, Stem::Cifar), "resnet18_cifar");
+    assert_eq!(resnet([3, 4, 6, 3], 64, Some((64, 1)), Stem::CifarPool), "resnet50_cifar_pool");
+    for other in [
+        resnet([2, 2, 2, 2], 32, None, Stem::ImageNet),
+        resnet([3, 4, 6, 3], 32, None, Stem::ImageNet),
+        resnet([3, 4, 6, 3], 64, Some((96, 1)), Stem::ImageNet),
+        resnet([3, 4, 6, 3], 64, Some((64, 2)), Stem::ImageNet),
+    ] {
+        assert_eq!(other, "resnet_custom");
+    }
+    assert_eq!(resnet([1, 1, 1, 1], 64, None, Stem::Cifar), "resnet_custom_cifar");
     let regnet = RegNet::variant("002").unwrap();
     for other in [
         RegNet { depths: [1, 1, 4, 6], ..regnet.clone() },

@@ -147,10 +147,8 @@ fn the_taps_of_networks_agree_with_numpy_on_pytorchs() {
                     input: [1, 3, side, side],
                     num_classes: 5,
                     salt,
-                    params: None,
                     config: golden.config.clone(),
-                    taps: std::collections::BTreeMap::new(),
-                    logits: Vec::new(),
+                    ..Reference::default()
                 };
                 let model = reference(form.clone()).model().unwrap();
                 let image = reference(format!("{form}{i}.")).image();

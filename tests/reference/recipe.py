@@ -41,12 +41,13 @@ def weight(key, shape, salt):
     return u * np.float32(0.1)
 
 
-def fill(net, salt=""):
-    """Gives every tensor of the state dict its value and returns the network in inference mode."""
+def fill(net, salt="", named=str):
+    """Gives every tensor of the state dict its value and returns the network in inference mode; `named` is the key in
+    the library whose names the file is about, where the network comes from another."""
     state = {}
     for key, old in net.state_dict().items():
         keep = key.endswith("num_batches_tracked")
-        state[key] = old if keep else torch.from_numpy(np.asarray(weight(key, tuple(old.shape), salt), np.float32))
+        state[key] = old if keep else torch.from_numpy(np.asarray(weight(named(key), tuple(old.shape), salt), np.float32))
     net.load_state_dict(state, strict=True)
     return net.eval()
 

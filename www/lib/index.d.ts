@@ -19,11 +19,16 @@ export interface Progress {
 
 export interface LoadOptions {
   /**
-   * A `.safetensors` model or a PyTorch checkpoint (`.pth`, `.ckpt`, ...): an address, a file or its bytes; or the
-   * address of a manifest of `g-ghostnet shard` (it ends with `.json`). Left out: the bundled model of ten classes.
+   * A `.safetensors` model or a PyTorch checkpoint (`.pth`, `.ckpt`, ...): an address, a file or its bytes; the address
+   * of a manifest of `g-ghostnet shard` or of Hugging Face's `model.safetensors.index.json`, whose files lie beside it;
+   * or a list of files: a model and Hugging Face's `config.json` for its labels, and where the model is in several
+   * files, all of them with their index. Left out: the bundled model of ten classes.
    */
-  model?: string | URL | Blob | ArrayBuffer | Uint8Array;
-  /** Name of the network, where the file's shapes leave a choice: `'g_ghost_regnetx_032'`. */
+  model?: string | URL | Blob | ArrayBuffer | Uint8Array | File[];
+  /**
+   * Name of the network, where the file's shapes leave a choice: `'resnet18_cifar'` is a ResNet with a 3 x 3 stem,
+   * `'resnet18_cifar_pool'` the same with a max pool.
+   */
   variant?: string;
   /** Labels in class order, where the file has none; of a classifier with one logit two. */
   labels?: string[];

@@ -19,7 +19,9 @@ export async function load(options = {}) {
   if (device && options.worker) throw badOption('worker', true, ['false with a device, which cannot leave the page']);
   const worker = device ? false : options.worker;
   throwIfAborted(signal);
-  return open(new GGhostNet(worker, platform), engineOptions(options, platform), { signal, onProgress });
+  const found = Array.isArray(options.model) && (await (await import('./shards.js')).modelOfFiles(options.model));
+  const whole = found ? { ...options, model: found.model, labels: options.labels ?? found.labels } : options;
+  return open(new GGhostNet(worker, platform), engineOptions(whole, platform), { signal, onProgress });
 }
 
 async function open(net, options, hooks) {
@@ -63,7 +65,7 @@ function modelOf(model, absolute) {
   if (model === undefined) return defaultModelUrl();
   if (typeof model === 'string' || model instanceof URL) return absolute(model);
   if (model instanceof Blob || model instanceof ArrayBuffer || model instanceof Uint8Array) return model;
-  throw badOption('model', String(model), ['a URL', 'a Blob or File', 'an ArrayBuffer', 'a Uint8Array']);
+  throw badOption('model', String(model), ['a URL', 'a Blob or File', 'an ArrayBuffer', 'a Uint8Array', 'a list of Files']);
 }
 
 class GGhostNet {

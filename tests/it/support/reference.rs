@@ -6,13 +6,14 @@ use g_ghostnet::checkpoint::{Checkpoint, Dtype, Tensor, contiguous_strides};
 use g_ghostnet::config::{Config, architecture_of_variant};
 use g_ghostnet::fold::expected_tensors;
 use g_ghostnet::model::{Model, Options};
+use g_ghostnet::names::{LIBRARIES, Names};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Limit of an error relative to the tap's largest value.
 pub const LIMIT: f64 = 1e-4;
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub struct Reference {
     pub variant: String,
     /// Batch, channels, height, width.
@@ -26,6 +27,13 @@ pub struct Reference {
     #[serde(default)]
     pub taps: BTreeMap<String, TapReference>,
     pub logits: Vec<f32>,
+    /// Whose names the weights have, where the variant's name does not say it.
+    pub library: Option<String>,
+    /// What stands before the names of all tensors but the classifier's, and before those.
+    #[serde(default)]
+    pub body: String,
+    #[serde(default)]
+    pub head: String,
 }
 
 #[derive(Deserialize)]
@@ -78,11 +86,22 @@ impl Reference {
 
     /// The model with the recipe's weights, read through the loader under the library's own keys.
     pub fn model(&self) -> g_ghostnet::Result<Model> {
-        let key_of = |key: &str| library_key(&self.variant, key);
+        let key_of = |key: &str| self.key(key);
         let checkpoint = recipe_checkpoint(&self.network()?, &self.salt, key_of, self.config()?)?;
         // Published names are told to the loader no other way than by shapes, so that this is tested too.
         let model = Model::from_checkpoint(checkpoint, &Options::default())?;
         Ok(model)
+    }
+
+    /// The name in the file's library of a tensor of ours.
+    fn key(&self, ours: &str) -> String {
+        let names = match &self.library {
+            Some(library) => Some(named(library)),
+            None if self.body.is_empty() => library_of(&self.variant),
+            None => None,
+        };
+        let prefix = if ours.starts_with("fc.") { &self.head } else { &self.body };
+        format!("{prefix}{}", names.map_or(ours.to_owned(), |names| names.theirs(ours)))
     }
 
     /// Normalised input, `[batch, 3, height, width]`.
@@ -176,46 +195,18 @@ fn tap_name(network: &Network, name: &str) -> String {
     }
 }
 
-/// A key of this library in the spelling of the library a variant's name belongs to.
-pub fn library_key(variant: &str, key: &str) -> String {
-    let timm = variant.starts_with("regnetx_");
-    if !timm && !variant.starts_with("regnet_x_") {
-        return key.into();
-    }
-    let parts: Vec<&str> = key.split('.').collect();
-    let digit = |part: &str| part.chars().last().and_then(|c| c.to_digit(10)).unwrap_or(0) as usize;
-    match parts.as_slice() {
-        [module @ ("conv1" | "bn1"), rest] if timm => format!("stem.{}.{rest}", &module[..module.len() - 1]),
-        ["conv1", rest] => format!("stem.0.{rest}"),
-        ["bn1", rest] => format!("stem.1.{rest}"),
-        ["fc", rest] if timm => format!("head.fc.{rest}"),
-        [layer, block, "downsample", index, rest] if timm => {
-            let module = ["conv", "bn"][digit(index)];
-            format!(
-                "s{}.b{}.downsample.{module}.{rest}",
-                digit(layer),
-                block.parse::<usize>().unwrap_or(0) + 1
-            )
-        }
-        [layer, block, "downsample", index, rest] => {
-            let stage = digit(layer);
-            format!("trunk_output.block{stage}.block{stage}-{block}.proj.{index}.{rest}")
-        }
-        [layer, block, module, rest] if timm => {
-            let (number, kind) = (digit(module), module.trim_end_matches(|c: char| c.is_ascii_digit()));
-            format!(
-                "s{}.b{}.conv{number}.{kind}.{rest}",
-                digit(layer),
-                block.parse::<usize>().unwrap_or(0) + 1
-            )
-        }
-        [layer, block, module, rest] => {
-            let (stage, letter) = (digit(layer), ["a", "b", "c"][digit(module) - 1]);
-            let index = usize::from(module.starts_with("bn"));
-            format!("trunk_output.block{stage}.block{stage}-{block}.f.{letter}.{index}.{rest}")
-        }
-        _ => key.into(),
-    }
+/// The library a variant's name belongs to, where it is not ours; `None` has our names.
+pub fn library_of(variant: &str) -> Option<&'static Names> {
+    let library = match variant {
+        name if name.starts_with("regnet_x_") => "torchvision",
+        name if name.starts_with("regnetx_") => "timm",
+        _ => return None,
+    };
+    Some(named(library))
+}
+
+fn named(library: &str) -> &'static Names {
+    LIBRARIES.iter().find(|names| names.library == library).expect("tests name libraries that are known")
 }
 
 /// A checkpoint of f32 tensors from names.
