@@ -56,6 +56,7 @@ fn bundled_models_agree_with_their_golden_logits() {
         .collect();
         let mut session = CpuSession::new(&model, 1).unwrap();
         let logits = session.run(&input, [1, 3, side, side], &[] as &[&str]).unwrap().logits;
+        assert_eq!(logits.len(), golden.len(), "{}", path.display());
         let largest = golden.iter().fold(0f32, |most, value| most.max(value.abs()));
         for (got, want) in logits.iter().zip(&golden) {
             assert!((got - want).abs() <= LIMIT as f32 * largest, "{}: {got}, not {want}", path.display());

@@ -142,11 +142,18 @@ impl Reference {
                 self.input[0] * self.num_classes
             ));
         }
+        // A file has the first 200 logits.
+        if self.logits.len() != outputs.logits.len().min(200) {
+            return Err(format!("the file has {} logits", self.logits.len()));
+        }
         for (got, want) in outputs.logits.iter().zip(&self.logits) {
             check("logits", f64::from((got - want).abs()) / absmax.max(f64::MIN_POSITIVE));
         }
-        let names = self.taps.keys().filter(|name| *name != "logits");
-        for (name, got) in names.zip(&outputs.taps) {
+        let names: Vec<_> = self.taps.keys().filter(|name| *name != "logits").collect();
+        if outputs.taps.len() != names.len() {
+            return Err(format!("{} taps, expected {}", outputs.taps.len(), names.len()));
+        }
+        for (name, got) in names.into_iter().zip(&outputs.taps) {
             let want = &self.taps[name];
             if got.len() != want.shape.iter().product::<usize>() {
                 return Err(format!(
@@ -157,6 +164,9 @@ impl Reference {
             }
             // A tap may be 0 everywhere: then any other number is too much.
             let absmax = want.absmax.max(f64::MIN_POSITIVE);
+            if want.index.is_empty() || want.index.len() != want.value.len() {
+                return Err(format!("tap {name} of the file has {} values", want.value.len()));
+            }
             for (&index, &value) in want.index.iter().zip(&want.value) {
                 check(name, f64::from((got[index] - value).abs()) / absmax);
             }
