@@ -4,7 +4,7 @@ use crate::hostile::targets::holds_what_is_read;
 use crate::support::reference::{architecture, recipe_checkpoint, unit};
 use g_ghostnet::Error;
 use g_ghostnet::arch::regnet::{Form, Ghost, RegNet};
-use g_ghostnet::arch::{Architecture, Network};
+use g_ghostnet::arch::{Architecture, Network, Value, ValueId, View};
 use g_ghostnet::config::Config;
 use g_ghostnet::model::{Model, Options};
 use g_ghostnet::plan::Plan;
@@ -49,15 +49,15 @@ fn slots_are_reused() {
     // The tiny networks come last; half of their memory is the image.
     for network in &networks()[..5] {
         let plan = Plan::new::<&str>(network, &[]).unwrap();
-        let values: usize = network.values.iter().map(g_ghostnet::arch::Value::len).sum();
+        let values: usize = network.values.iter().map(Value::len).sum();
         assert!(plan.slots.len() <= 8, "{}: {} slots", network.name, plan.slots.len());
         let elements: usize = plan.slots.iter().sum();
         assert!(elements * 2 < values, "{}: {elements} of {values}", network.name);
     }
 }
 
-/// The most elements that values need at once, at any step: no plan can do with less.
-fn peak(plan: &Plan) -> usize {
+/// The values that are needed at each step.
+fn needed(plan: &Plan) -> Vec<Vec<ValueId>> {
     let mut lives = vec![None; plan.values.len()];
     let mut need = |value: usize, step: usize| {
         let (first, last) = lives[value].unwrap_or((step, step));
@@ -68,23 +68,34 @@ fn peak(plan: &Plan) -> usize {
         step.reads().chain([step.y]).for_each(|view| need(view.value, index));
     }
     need(plan.logits.value, plan.steps.len());
-    let needed = |step| {
-        let lives = plan.values.iter().zip(&lives);
-        let lives = lives.filter(|(_, life)| life.is_some_and(|(first, last)| first <= step && step <= last));
-        lives.map(|(value, _)| value.len()).sum()
+    let lives_at = |step| {
+        let lives = &lives;
+        move |&value: &ValueId| {
+            lives[value].is_some_and(|(first, last)| first <= step && step <= last)
+        }
     };
-    (0..plan.steps.len()).map(needed).max().unwrap_or(0)
+    (0..plan.steps.len()).map(|step| (0..plan.values.len()).filter(lives_at(step)).collect()).collect()
 }
 
+/// As many slots as values are needed at once, each no larger than the largest value in it: with fewer or smaller
+/// ones, some value would have no place.
 #[test]
-fn slots_fit_closely() {
+fn slots_are_as_few_and_as_small_as_their_values_allow() {
     for network in networks() {
         let plan = Plan::new::<&str>(&network, &[]).unwrap();
-        let (elements, peak) = (plan.slots.iter().sum::<usize>(), peak(&plan));
-        assert!(elements >= peak, "{}: {elements} of {peak}", network.name);
-        // Slots are never split: the tiny networks, whose values differ most, need 1.216 times the least.
-        assert!(elements * 100 <= peak * 122, "{}: {elements} of {peak}", network.name);
+        let needed = needed(&plan);
+        let most = needed.iter().map(Vec::len).max().unwrap();
+        assert_eq!(plan.slots.len(), most, "{}", network.name);
+        for (slot, &size) in plan.slots.iter().enumerate() {
+            let inside = needed.iter().flatten().filter(|&&value| plan.slot(whole(&plan, value)) == slot);
+            assert_eq!(inside.map(|&value| plan.values[value].len()).max(), Some(size), "{}", network.name);
+        }
     }
+}
+
+fn whole(plan: &Plan, value: ValueId) -> View {
+    let Value { channels, height, width, .. } = plan.values[value];
+    View { value, first: 0, channels, height, width }
 }
 
 fn model(architecture: &Architecture) -> Model {

@@ -54,8 +54,28 @@ fn integers_agree_with_the_formula_step_by_step_in_every_family() {
 fn a_model_of_eight_bits_is_a_quarter_and_near_the_one_it_was_made_from() {
     let model = model("g_ghost_regnetx_002");
     let bytes = quantized(&model);
-    assert!(bytes.len() * 100 < model.checkpoint.size_bytes() * 29, "{}", bytes.len());
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize + 8;
+    let data = bytes.len() - header;
     let small = Model::from_bytes(bytes, &Options::default()).unwrap();
+    let network = small.network(SIDE, SIDE).unwrap();
+    let (mut size, mut steps, mut integer_steps) = (0, 0, 0);
+    for step in &network.steps {
+        let Op::Conv(conv) = &step.op else { continue };
+        let key = &conv.weights.conv;
+        let numbers = |name: String| small.checkpoint.shape(&name).map_or(0, |shape| shape.iter().product());
+        if step.x.value == 0 {
+            assert!(!small.checkpoint.is_quantized(key), "the first convolution is kept");
+            size += 4 * (numbers(format!("{key}.weight")) + 4 * step.y.channels);
+            continue;
+        }
+        // A byte a weight, a scale and a bias a channel, and the step and the zero of an input.
+        assert!(small.checkpoint.is_quantized(key), "{key}");
+        let input = numbers(format!("{key}.input"));
+        size += numbers(format!("{key}.weight")) + 4 * (2 * step.y.channels + input);
+        steps += 1;
+        integer_steps += input / 2;
+    }
+    assert_eq!(data, size);
     let mut floats = small.clone();
     floats.checkpoint.compute_in_floats();
     assert!(small.checkpoint.has_integers() && !floats.checkpoint.has_integers());
@@ -65,8 +85,14 @@ fn a_model_of_eight_bits_is_a_quarter_and_near_the_one_it_was_made_from() {
     };
     let exact = run(&model, 1);
     let largest = exact.iter().fold(0f32, |largest, logit| largest.max(logit.abs()));
-    // Random weights are the worst there are for it: nothing is redundant.
-    for (model, limit) in [(&floats, 0.05), (&small, 0.2)] {
+    // A uniform weight of at most a has a deviation of a / sqrt(3), its rounding to a / 127 one of a / 127 / sqrt(12):
+    // 1 / 254 of it. An input of at most six deviations, in 127 levels, is off by 6 / 127 / sqrt(12) of one. What the
+    // steps add is independent, so it grows as a random walk; three deviations of that are as many as are seen.
+    let (of_weights, of_inputs) = (1.0 / 254.0, 6.0 / 127.0 / 12f64.sqrt());
+    let walk = |variance: f64| (3.0 * variance.sqrt()) as f32;
+    let weights = steps as f64 * of_weights * of_weights;
+    let inputs = integer_steps as f64 * of_inputs * of_inputs;
+    for (model, limit) in [(&floats, walk(weights)), (&small, walk(weights + inputs))] {
         let off = run(model, 1).iter().zip(&exact).fold(0f32, |off, (a, b)| off.max((a - b).abs()));
         assert!(off > 0.0 && off < limit * largest, "off by {off} of {largest}");
     }
