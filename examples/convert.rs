@@ -5,7 +5,7 @@
 //!
 //! The input may be a PyTorch checkpoint or a safetensors file, its keys those of the authors, torchvision or
 //! timm; the output has this library's keys and, in its metadata, the network, the labels and how a
-//! picture becomes the input. Labels are a JSON list or one a line; a classifier of 1,000 classes gets
+//! picture becomes the input. Labels are a JSON list, one a line, or Hugging Face's `config.json`; a classifier of 1,000 classes gets
 //! those of ImageNet-1k. With f16 only matrices and filters are narrowed: a batch norm's variance
 //! may be too small for it, and the rest is too little to matter.
 
@@ -17,6 +17,8 @@ use g_ghostnet::checkpoint::{Dtype, NewTensor, write_safetensors};
 use g_ghostnet::config::Config;
 use g_ghostnet::model::{Model, Options};
 use half::f16;
+use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 const USAGE: &str =
@@ -115,11 +117,23 @@ fn converted(model: &Model, dtype: Dtype) -> Result<Vec<NewTensor<'static>>, Str
     network.steps.iter().flat_map(|step| model.checkpoint.expected_of(step)).map(converted).collect()
 }
 
+/// What Hugging Face's `config.json` says of the classes.
+#[derive(Deserialize)]
+struct HuggingFace {
+    id2label: BTreeMap<String, String>,
+}
+
 fn read_labels(path: &str) -> Result<Vec<String>, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
     if text.trim_start().starts_with('[') {
         return serde_json::from_str(&text)
             .map_err(|error| format!("{path}: expected a JSON list of labels in class order: {error}"));
+    }
+    if text.trim_start().starts_with('{') {
+        let config: HuggingFace = serde_json::from_str(&text)
+            .map_err(|error| format!("{path}: expected Hugging Face's config with `id2label`: {error}"))?;
+        let labels = (0..config.id2label.len()).map(|class| config.id2label.get(&class.to_string()).cloned());
+        return labels.collect::<Option<_>>().ok_or_else(|| format!("{path}: `id2label` leaves classes out"));
     }
     Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }

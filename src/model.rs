@@ -74,7 +74,8 @@ impl Model {
         unwrap::strip(&mut checkpoint, options.weights.as_deref())?;
         let names = recognise::rename_keys(&mut checkpoint);
         unwrap::refuse_relatives(&checkpoint)?;
-        let asked = options.variant.clone().map(|variant| Config { variant: Some(variant), ..Config::default() });
+        let asked =
+            options.variant.clone().map(|variant| Config { variant: Some(variant), ..Config::default() });
         let described = asked.as_ref().unwrap_or(&checkpoint.config);
         let architecture = match described.architecture()? {
             Some(architecture) => architecture,

@@ -87,10 +87,7 @@ pub static LIBRARIES: [Names; 5] = [
     },
     Names {
         library: "kuangliu/pytorch-cifar",
-        rules: &[
-            ("layer{s}.{b}.shortcut.{*}", "layer{s}.{b}.downsample.{*}"),
-            ("linear.{*}", "fc.{*}"),
-        ],
+        rules: &[("layer{s}.{b}.shortcut.{*}", "layer{s}.{b}.downsample.{*}"), ("linear.{*}", "fc.{*}")],
         small_stem: Some(Stem::Cifar),
         is_bgr: false,
     },
@@ -164,7 +161,11 @@ enum Piece<'a> {
     Text(&'a str),
     Part,
     /// The written number is that of the field, `more` or `less`.
-    Number { field: &'a str, more: usize, less: usize },
+    Number {
+        field: &'a str,
+        more: usize,
+        less: usize,
+    },
 }
 
 fn pieces(pattern: &str) -> impl Iterator<Item = Piece<'_>> {

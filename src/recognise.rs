@@ -76,7 +76,8 @@ fn resnet(checkpoint: &Checkpoint, small_stem: Option<Stem>) -> Result<ResNet> {
         }
         _ => None,
     };
-    let of_stem = |stem| ResNet { depths, width: checkpoint.shape("conv1.weight").map_or(0, |s| s[0]), inner, stem };
+    let of_stem =
+        |stem| ResNet { depths, width: checkpoint.shape("conv1.weight").map_or(0, |s| s[0]), inner, stem };
     match (checkpoint.shape("conv1.weight"), small_stem) {
         (Some([_, _, 3, 3]), Some(stem)) => Ok(of_stem(stem)),
         (Some([_, _, 3, 3]), None) => Err(Error::BadModel(format!(

@@ -276,7 +276,13 @@ impl RegNet {
 }
 
 /// A RegNetX's block, as wide inside as outside.
-fn bottleneck(path: &str, channels: usize, stride: usize, group_width: usize, project: bool) -> Bottleneck<'_> {
+fn bottleneck(
+    path: &str,
+    channels: usize,
+    stride: usize,
+    group_width: usize,
+    project: bool,
+) -> Bottleneck<'_> {
     let groups = channels / group_width.min(channels);
     Bottleneck { path, inner: channels, channels, stride, groups, project, into: None }
 }

@@ -129,8 +129,7 @@ impl ResNet {
                     None => basic(&mut builder, x, path, channels, stride, project),
                     Some(Inner { width, groups }) => {
                         let inner = width << index;
-                        let block =
-                            Bottleneck { path, inner, channels, stride, groups, project, into: None };
+                        let block = Bottleneck { path, inner, channels, stride, groups, project, into: None };
                         builder.bottleneck(x, &block)
                     }
                 };

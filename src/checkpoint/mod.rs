@@ -76,6 +76,24 @@ impl Checkpoint {
         Ok(Checkpoint { bytes, tensors, config, origin: Origin::default() })
     }
 
+    /// Adds the tensors of another file of the same model.
+    ///
+    /// # Errors
+    /// [`Error::BadModel`] for a tensor that both have.
+    pub fn append(&mut self, other: Checkpoint) -> Result<()> {
+        if let Some(name) = other.tensors.keys().find(|name| self.tensors.contains_key(*name)) {
+            return Err(Error::BadModel(format!("two files of the model have `{name}`")));
+        }
+        let before = self.bytes.len();
+        self.bytes.extend(other.bytes);
+        let moved = |(name, tensor): (String, Tensor)| {
+            let offset = tensor.offset + before;
+            (name, Tensor { offset, ..tensor })
+        };
+        self.tensors.extend(other.tensors.into_iter().map(moved));
+        Ok(())
+    }
+
     /// The index, by key.
     #[must_use]
     pub fn tensors(&self) -> &BTreeMap<String, Tensor> {

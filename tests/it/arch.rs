@@ -330,7 +330,9 @@ fn a_stage_is_plain_where_nothing_can_be_taken_from_it() {
 
 #[test]
 fn other_sizes_have_no_published_name() {
-    let resnet = |depths, width, inner, stem| Network::new(&resnet(depths, width, inner, stem), 7, 64, 64).unwrap().name;
+    let resnet = |depths, width, inner, stem| {
+        Network::new(&resnet(depths, width, inner, stem), 7, 64, 64).unwrap().name
+    };
     assert_eq!(resnet([2, 2, 2, 2], 64, None, Stem::ImageNet), "resnet18");
     assert_eq!(resnet([2, 2, 2, 2], 64, None, Stem::Cifar), "resnet18_cifar");
     assert_eq!(resnet([3, 4, 6, 3], 64, Some((64, 1)), Stem::CifarPool), "resnet50_cifar_pool");

@@ -70,9 +70,7 @@ fn needed(plan: &Plan) -> Vec<Vec<ValueId>> {
     need(plan.logits.value, plan.steps.len());
     let lives_at = |step| {
         let lives = &lives;
-        move |&value: &ValueId| {
-            lives[value].is_some_and(|(first, last)| first <= step && step <= last)
-        }
+        move |&value: &ValueId| lives[value].is_some_and(|(first, last)| first <= step && step <= last)
     };
     (0..plan.steps.len()).map(|step| (0..plan.values.len()).filter(lives_at(step)).collect()).collect()
 }

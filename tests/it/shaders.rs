@@ -140,7 +140,9 @@ fn parse(source: &str) -> naga::Module {
     module
 }
 
-fn validate(module: &naga::Module) -> Result<naga::valid::ModuleInfo, naga::WithSpan<naga::valid::ValidationError>> {
+fn validate(
+    module: &naga::Module,
+) -> Result<naga::valid::ModuleInfo, naga::WithSpan<naga::valid::ValidationError>> {
     use naga::valid::Capabilities;
     // unpack2x16float, core WGSL that naga counts as a capability, and f16 where a module enables it.
     let capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32 | Capabilities::SHADER_FLOAT16;

@@ -448,7 +448,7 @@ fn checkpoints_of_other_networks_are_refused() {
     refused(file(&tensors, None), "no classifier");
     let depthless = Network::new(&architecture("resnet18"), 2, 32, 32).unwrap();
     let checkpoint = recipe_checkpoint(&depthless, "", str::to_owned, Config::default()).unwrap();
-    assert!(recognise::architecture(&checkpoint).is_ok());
+    assert!(recognise::architecture(&checkpoint, None).is_ok());
 }
 
 #[test]

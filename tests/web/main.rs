@@ -68,6 +68,7 @@ macro_rules! agrees_with_pytorch {
 }
 
 agrees_with_pytorch! {
+    cifar_pool_resnet18_32x48_b2
     form_paper_40x56_b2
     form_paper_bare_5x5_40x56_b2
     form_paper_ratios_3x3_40x56_b2
@@ -83,12 +84,30 @@ agrees_with_pytorch! {
     ghostnet_050_47x65_b2
     ghostnet_100_64x64_b1
     ghostnet_130_96x64_b1
+    huggingface_regnetx_002_32x48_b2
+    huggingface_resnet18_32x48_b2
+    huggingface_resnet50_32x48_b2
+    kuangliu_resnet18_32x48_b2
+    kuangliu_resnet50_32x48_b2
+    openmmlab_regnetx_002_32x48_b2
+    openmmlab_resnet50_32x48_b2
+    pycls_regnetx_002_32x48_b2
     regnet_x_400mf_64x64_b1
     regnet_x_800mf_33x70_b1
     regnetx_004_64x64_b1
     regnetx_008_50x64_b1
     resnet18_64x96_b1
     resnet34_65x47_b2
+    resnet50_64x96_b1
+    resnet101_65x47_b2
+    resnet152_33x70_b1
+    resnext50_32x4d_47x65_b2
+    resnext101_32x8d_64x64_b1
+    resnext101_64x4d_50x64_b1
+    timm_wrapper_regnetx_002_32x48_b2
+    timm_wrapper_resnet18_32x48_b2
+    wide_resnet50_2_33x47_b2
+    wide_resnet101_2_64x64_b1
 }
 
 #[wasm_bindgen_test]

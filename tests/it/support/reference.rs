@@ -226,8 +226,10 @@ pub fn recipe_checkpoint(
     key_of: impl Fn(&str) -> String,
     config: Config,
 ) -> g_ghostnet::Result<Checkpoint> {
-    let (mut bytes, mut tensors) = (Vec::new(), BTreeMap::new());
-    for (name, shape) in expected_tensors(network) {
+    let expected = expected_tensors(network);
+    let size = |(_, shape): &(String, Vec<usize>)| 4 * shape.iter().product::<usize>();
+    let (mut bytes, mut tensors) = (Vec::with_capacity(expected.iter().map(size).sum()), BTreeMap::new());
+    for (name, shape) in expected {
         let key = key_of(&name);
         let u = unit(&format!("{salt}{key}"), shape.iter().product());
         let offset = bytes.len();
