@@ -55,11 +55,15 @@ fn count(checkpoint: &Checkpoint, path: &str) -> usize {
     (0..).take_while(|i| checkpoint.shape(&format!("{path}.{i}.conv1.weight")).is_some()).count()
 }
 
-/// A block of a RegNetX has three convolutions, all of one width; where a ResNet's has three, the last is wider.
+/// A RegNetX begins with a 3 x 3 convolution, and its blocks have three convolutions, all of one width. A ResNet's
+/// blocks have two, or three of which the last is wider; in the widest ResNeXts it is as wide, but they begin with 7 x 7.
 fn is_resnet(checkpoint: &Checkpoint) -> bool {
-    let width = |key: &str| checkpoint.shape(key).and_then(|shape| shape.first());
-    let (inner, outer) = (width("layer1.0.conv2.weight"), width("layer1.0.conv3.weight"));
-    outer.is_none() || inner != outer
+    let shape = |key: &str| checkpoint.shape(key);
+    let of_three = ["layer1.0.conv3.weight", "layer2.0.conv3.weight", "layer2.base.conv3.weight"];
+    let width = |key: &str| shape(key).and_then(|shape| shape.first());
+    of_three.iter().all(|key| shape(key).is_none())
+        || width("layer1.0.conv2.weight") != width("layer1.0.conv3.weight")
+        || shape("conv1.weight").is_some_and(|shape| shape.ends_with(&[7, 7]))
 }
 
 fn resnet(checkpoint: &Checkpoint, small_stem: Option<Stem>) -> Result<ResNet> {
@@ -69,6 +73,12 @@ fn resnet(checkpoint: &Checkpoint, small_stem: Option<Stem>) -> Result<ResNet> {
             "the checkpoint is a ResNet of three stages, as ResNet-20 to ResNet-110 for CIFAR; ResNets of four are read"
                 .into(),
         ));
+    }
+    if let Some(stage) = depths.iter().position(|&depth| depth == 0) {
+        return Err(Error::BadModel(format!(
+            "the checkpoint looks like a ResNet but has no `layer{}.0.conv1.weight`: is it complete?",
+            stage + 1
+        )));
     }
     let inner = match (checkpoint.shape("layer1.0.conv2.weight"), checkpoint.shape("layer1.0.conv3.weight")) {
         (Some(&[width, group_width, ..]), Some(_)) if group_width > 0 => {

@@ -14,11 +14,12 @@ use std::collections::BTreeSet;
 const WRAPPERS: [&str; 4] = ["module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
 
 /// Of each naming the stem's key and how the keys of its first blocks begin: both behind the same prefix.
-const STEMS: [(&str, &str); 4] = [
+const STEMS: [(&str, &str); 5] = [
     ("conv1.weight", "layer1."),
     ("conv_stem.weight", "blocks."),
     ("stem.0.weight", "trunk_output."),
     ("stem.conv.weight", "s1."),
+    ("embedder.embedder.convolution.weight", "encoder."),
 ];
 
 /// Before the keys that do not have the network's prefix, until it is known what they are.
@@ -160,7 +161,7 @@ pub fn refuse_relatives(checkpoint: &Checkpoint) -> Result<()> {
             "the checkpoint's weights are parametrized (`{key}`): remove the weight norm, spectral norm or other \
              parametrization and save the state dict again"
         )
-    } else if blocks && let Some(key) = with_part("se") {
+    } else if blocks && let Some(key) = with_part("se").or(with_part("attention")) {
         format!(
             "the checkpoint has squeeze-and-excitation (`{key}`): it is of a RegNetY or an SE-ResNet, which are not \
              supported; RegNetX and ResNet are"
@@ -174,7 +175,7 @@ pub fn refuse_relatives(checkpoint: &Checkpoint) -> Result<()> {
         "the checkpoint is of a GhostNetV3, which is not supported: the first GhostNet is".into()
     } else if blocks && has("conv1.0.weight") {
         "the checkpoint is of a ResNet with a stem of several convolutions (`conv1.0.weight`: ResNet-D, -T or -S), \
-         which is not supported: those with one convolution of 7 x 7 are"
+         which is not supported: those with one convolution are"
             .into()
     } else {
         return Ok(());

@@ -27,7 +27,9 @@ pub fn read_model(path: impl AsRef<Path>, options: &Options) -> Result<Model, St
     let bytes = std::fs::read(path).map_err(|error| named(&error))?;
     let checkpoint = match path.to_string_lossy().ends_with(".index.json") {
         true => read_shards(path, &bytes)?,
-        false => Checkpoint::from_bytes(bytes).map_err(|error| named(&error))?,
+        false => {
+            Checkpoint::from_bytes_of(bytes, options.weights.as_deref()).map_err(|error| named(&error))?
+        }
     };
     let mut model = Model::from_checkpoint(checkpoint, options).map_err(|error| named(&error))?;
     if options.labels.is_none()

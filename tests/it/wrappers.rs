@@ -20,7 +20,7 @@ const SIDE: usize = 32;
 type Named = (String, Vec<usize>, Vec<f32>);
 
 fn tiny() -> Architecture {
-    Architecture::ResNet(ResNet { depths: [1; 4], width: 1 })
+    Architecture::ResNet(ResNet { depths: [1; 4], width: 1, inner: None, stem: Default::default() })
 }
 
 /// The tensors of a network with so many classes.
