@@ -97,19 +97,19 @@ impl Edit {
 
     /// Index of the step that makes the ghost maps of a stage.
     fn cheap(&self, stage: &str) -> Result<usize> {
-        let is_ghost =
-            (self.network.stages.iter()).any(|known| known.name == stage && known.kind == StageKind::Ghost);
-        let name = format!("{stage}.cheap.0");
-        let found = self.network.steps.iter().position(|step| step.name == name);
-        found.filter(|_| is_ghost).ok_or_else(|| {
-            let ghosts = (self.network.stages.iter()).filter(|stage| stage.kind == StageKind::Ghost);
-            let names: Vec<_> = ghosts.map(|stage| stage.name.as_str()).collect();
-            Error::Unsupported(format!(
-                "{stage} is no ghost stage of {}, whose ghost stages are [{}]",
-                self.network.name,
-                names.join(", ")
-            ))
-        })
+        let known = self.network.stages.iter().find(|known| known.name == stage);
+        let path = known.and_then(|known| known.ghost_path.as_ref());
+        path.and_then(|path| self.network.steps.iter().position(|step| step.name == path.step)).ok_or_else(
+            || {
+                let ghosts = (self.network.stages.iter()).filter(|stage| stage.kind == StageKind::Ghost);
+                let names: Vec<_> = ghosts.map(|stage| stage.name.as_str()).collect();
+                Error::Unsupported(format!(
+                    "{stage} is no ghost stage of {}, whose ghost stages are [{}]",
+                    self.network.name,
+                    names.join(", ")
+                ))
+            },
+        )
     }
 
     /// What is aggregated for the ghost maps of a stage.

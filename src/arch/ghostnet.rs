@@ -1,7 +1,7 @@
 //! C-GhostNet (CVPR 2020), with the authors' and timm's key names: the paper's CPU half, where the
 //! ghost maps are made inside one layer by depthwise convolutions.
 
-use super::{Activation, Builder, Network, NewConv, Stage, StageKind, View};
+use super::{Activation, Builder, Network, NewConv, View};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -82,20 +82,12 @@ impl GhostNet {
         let mut x = builder.conv(image, stem);
         for (index, rows) in ROWS.iter().enumerate() {
             let stage_path = format!("blocks.{index}");
-            let blocks: Vec<_> = (0..rows.len()).map(|i| format!("{stage_path}.{i}")).collect();
-            for (row, path) in rows.iter().zip(&blocks) {
-                x = bottleneck(&mut builder, x, path, row, scaled(row.expansion), scaled(row.channels));
+            builder.begin_stage();
+            for (i, row) in rows.iter().enumerate() {
+                let path = format!("{stage_path}.{i}");
+                x = bottleneck(&mut builder, x, &path, row, scaled(row.expansion), scaled(row.channels));
             }
-            builder.stage(Stage {
-                name: stage_path,
-                kind: StageKind::Plain,
-                depth: rows.len(),
-                width: x.channels,
-                raw: x.channels,
-                cheap: 0,
-                size: [x.height, x.width],
-                blocks,
-            });
+            builder.end_stage(&stage_path, rows.len(), x, None);
         }
         let expanded = scaled(960);
         x = builder.conv(x, NewConv::pointwise("blocks.9.0.conv", "blocks.9.0.bn1", expanded).relu());
@@ -141,7 +133,7 @@ fn bottleneck(
         builder.conv(depthwise, NewConv::pointwise(at("shortcut.2"), at("shortcut.3"), channels))
     };
     let y = builder.add(path, y, shortcut);
-    builder.tap(path, y);
+    builder.end_block(path, at("ghost2"), y);
     y
 }
 

@@ -262,6 +262,33 @@ pub struct Stage {
     pub size: [usize; 2],
     /// Tap of each block's output, block 1 first, block n last.
     pub blocks: Vec<String>,
+    /// Tap of what each block adds to its shortcut.
+    pub added: Vec<String>,
+    /// Taps whose maps have the stage's size, in execution order: any two can be compared position by position.
+    pub taps: Vec<String>,
+    /// How the ghost maps are made; `None` in a plain stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ghost_path: Option<GhostPath>,
+}
+
+/// How a ghost stage makes its ghost maps, as names of taps.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GhostPath {
+    /// The convolution that is the cheap operation: a step's name.
+    pub step: String,
+    /// Channels of block 1 that it reads: the first, and their number.
+    pub reads: [usize; 2],
+    /// Tap of its result before aggregation and ReLU.
+    pub cheap: String,
+    /// Tap of what is aggregated from the blocks, one number a ghost map; `None` where nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merge: Option<String>,
+    /// Tap of the ghost maps.
+    pub ghost: String,
+    /// Tap of the raw channels after the inner blocks; `None` where there are no raw channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intrinsic: Option<String>,
 }
 
 /// A network for one input size, as steps in execution order.
@@ -489,6 +516,17 @@ pub(crate) struct Bottleneck<'a> {
 /// Grows a network step by step.
 pub(crate) struct Builder {
     network: Network,
+    /// The stage that is being built.
+    stage: StageSoFar,
+}
+
+/// What a stage's blocks have said of themselves.
+#[derive(Default)]
+struct StageSoFar {
+    /// Number of taps before its first block.
+    first_tap: usize,
+    blocks: Vec<String>,
+    added: Vec<String>,
 }
 
 impl Builder {
@@ -502,6 +540,7 @@ impl Builder {
                 stages: Vec::new(),
                 taps: Vec::new(),
             },
+            stage: StageSoFar::default(),
         };
         builder.value("image", 3, height, width);
         builder
@@ -597,12 +636,59 @@ impl Builder {
         let y = self.conv(y, NewConv::spatial(at("conv2"), at("bn2"), inner, 3, stride, groups).relu());
         let last = NewConv::pointwise(at("conv3"), at("bn3"), channels).relu().add(shortcut).into(into);
         let y = self.conv(y, last);
-        self.tap(path, y);
+        self.end_block(path, at("conv3"), y);
         y
     }
 
-    pub fn stage(&mut self, stage: Stage) {
-        self.network.stages.push(stage);
+    /// What follows belongs to a stage, until [`Builder::end_stage`].
+    pub fn begin_stage(&mut self) {
+        self.stage = StageSoFar { first_tap: self.network.taps.len(), ..StageSoFar::default() };
+    }
+
+    /// The end of a block: taps its output, and notes it with the tap of what it adds to its shortcut.
+    pub fn end_block(&mut self, path: &str, added: String, y: View) {
+        self.tap(path, y);
+        self.stage.blocks.push(path.into());
+        self.stage.added.push(added);
+    }
+
+    /// A stage of the blocks since [`Builder::begin_stage`]; its maps have the size of `y`. The taps of a ghost
+    /// stage come with its numbers of raw and of ghost maps.
+    pub fn end_stage(
+        &mut self,
+        name: &str,
+        depth: usize,
+        y: View,
+        ghosts: Option<(usize, usize, GhostPath)>,
+    ) {
+        let StageSoFar { first_tap, blocks, added } = std::mem::take(&mut self.stage);
+        let size = [y.height, y.width];
+        let has_size = |tap: &&Tap| {
+            let view = self.network.tap_view(tap);
+            [view.height, view.width] == size
+        };
+        let taps = self.network.taps[first_tap..].iter().filter(has_size).map(|tap| tap.name.clone());
+        let taps: Vec<_> = taps.collect();
+        let kind = if ghosts.is_some() { StageKind::Ghost } else { StageKind::Plain };
+        let (raw, cheap, ghost_path) = match ghosts {
+            Some((raw, cheap, path)) => (raw, cheap, Some(path)),
+            None => (y.channels, 0, None),
+        };
+        let name = name.into();
+        let width = y.channels;
+        self.network.stages.push(Stage {
+            name,
+            kind,
+            depth,
+            width,
+            raw,
+            cheap,
+            size,
+            blocks,
+            added,
+            taps,
+            ghost_path,
+        });
     }
 
     /// The pooled features and the classifier, named as in the RegNet and ResNet checkpoints.

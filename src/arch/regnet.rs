@@ -5,9 +5,7 @@
 //! block 1's output is split, one part for the inner blocks and the other for the cheap operation;
 //! the aggregation covers block 1 too and has two layers; block n follows the concatenation.
 
-use super::{
-    Bottleneck, Builder, MAX_DEPTH, MAX_WIDTH, Network, NewConv, Stage, StageKind, View, check_extent,
-};
+use super::{Bottleneck, Builder, GhostPath, MAX_DEPTH, MAX_WIDTH, Network, NewConv, View, check_extent};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -177,21 +175,13 @@ impl RegNet {
 
     fn plain_stage(&self, builder: &mut Builder, path: &str, index: usize, mut x: View) -> View {
         let (depth, channels, group_width) = (self.depths[index], self.widths[index], self.group_width);
-        let blocks: Vec<_> = (0..depth).map(|i| format!("{path}.{i}")).collect();
-        for (i, path) in blocks.iter().enumerate() {
+        builder.begin_stage();
+        for i in 0..depth {
+            let path = &format!("{path}.{i}");
             let (stride, project) = if i == 0 { (2, true) } else { (1, false) };
             x = builder.bottleneck(x, &bottleneck(path, channels, stride, group_width, project));
         }
-        builder.stage(Stage {
-            name: path.into(),
-            kind: StageKind::Plain,
-            depth,
-            width: channels,
-            raw: channels,
-            cheap: 0,
-            size: [x.height, x.width],
-            blocks,
-        });
+        builder.end_stage(path, depth, x, None);
         x
     }
 
@@ -204,6 +194,7 @@ impl RegNet {
         // In the paper's form every block after the first works on the raw channels only.
         let inner_blocks = if raw == 0 { 0 } else { depth - if released { 2 } else { 1 } };
 
+        builder.begin_stage();
         let base_path = at("base");
         let base = builder.bottleneck(x, &bottleneck(&base_path, width, 2, group_width, true));
         let cat = builder.value(&at("cat"), width, base.height, base.width);
@@ -216,8 +207,8 @@ impl RegNet {
             builder.mean(at("base.mean"), base, Some(means.range(0, width)));
         }
 
-        let mut blocks = vec![base_path.clone()];
         let mut intrinsic = base.range(0, raw);
+        let mut intrinsic_tap = None;
         for i in 0..inner_blocks {
             let path = at(&format!("layers.{i}"));
             let into = (i + 1 == inner_blocks).then(|| cat.range(0, raw));
@@ -226,7 +217,7 @@ impl RegNet {
             if let Some(means) = means {
                 builder.mean(format!("{path}.mean"), intrinsic, Some(means.range(first + raw * i, raw)));
             }
-            blocks.push(path);
+            intrinsic_tap = Some(path);
         }
 
         let merge = means.map(|means| {
@@ -256,21 +247,19 @@ impl RegNet {
 
         let output = if released {
             let end = at("end");
-            blocks.push(end.clone());
             builder.bottleneck(cat, &bottleneck(&end, width, 1, group_width, false))
         } else {
             cat
         };
-        builder.stage(Stage {
-            name: path.into(),
-            kind: StageKind::Ghost,
-            depth,
-            width,
-            raw,
-            cheap,
-            size: [base.height, base.width],
-            blocks,
-        });
+        let ghost_path = GhostPath {
+            step: at("cheap.0"),
+            reads: [source.first, source.channels],
+            cheap: at("cheap"),
+            merge: merge.map(|_| at("merge")),
+            ghost: at("ghost"),
+            intrinsic: intrinsic_tap,
+        };
+        builder.end_stage(path, depth, output, Some((raw, cheap, ghost_path)));
         output
     }
 }

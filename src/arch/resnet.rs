@@ -4,9 +4,7 @@
 //! A bottleneck block has its stride in the 3 x 3 convolution, as in torchvision and timm. The first ResNets (Caffe)
 //! have it in the 1 x 1 convolution before; keys and shapes are the same, so nothing tells the two apart.
 
-use super::{
-    Bottleneck, Builder, MAX_DEPTH, MAX_WIDTH, Network, NewConv, Stage, StageKind, View, check_extent,
-};
+use super::{Bottleneck, Builder, MAX_DEPTH, MAX_WIDTH, Network, NewConv, View, check_extent};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -121,29 +119,29 @@ impl ResNet {
         for (index, &depth) in self.depths.iter().enumerate() {
             check_extent(&format!("the depth of stage {}", index + 1), depth, MAX_DEPTH)?;
             let (path, channels) = (format!("layer{}", index + 1), (self.width * expansion) << index);
-            let blocks: Vec<_> = (0..depth).map(|i| format!("{path}.{i}")).collect();
-            for (i, path) in blocks.iter().enumerate() {
+            builder.begin_stage();
+            for i in 0..depth {
+                let block_path = &format!("{path}.{i}");
                 let stride = if index > 0 && i == 0 { 2 } else { 1 };
                 let project = stride != 1 || x.channels != channels;
                 x = match self.inner {
-                    None => basic(&mut builder, x, path, channels, stride, project),
+                    None => basic(&mut builder, x, block_path, channels, stride, project),
                     Some(Inner { width, groups }) => {
                         let inner = width << index;
-                        let block = Bottleneck { path, inner, channels, stride, groups, project, into: None };
+                        let block = Bottleneck {
+                            path: block_path,
+                            inner,
+                            channels,
+                            stride,
+                            groups,
+                            project,
+                            into: None,
+                        };
                         builder.bottleneck(x, &block)
                     }
                 };
             }
-            builder.stage(Stage {
-                name: path,
-                kind: StageKind::Plain,
-                depth,
-                width: channels,
-                raw: channels,
-                cheap: 0,
-                size: [x.height, x.width],
-                blocks,
-            });
+            builder.end_stage(&path, depth, x, None);
         }
         Ok(builder.finish(self.name(), x))
     }
@@ -155,6 +153,6 @@ fn basic(builder: &mut Builder, x: View, path: &str, channels: usize, stride: us
     let shortcut = builder.shortcut(x, path, channels, stride, project);
     let y = builder.conv(x, NewConv::spatial(at("conv1"), at("bn1"), channels, 3, stride, 1).relu());
     let y = builder.conv(y, NewConv::spatial(at("conv2"), at("bn2"), channels, 3, 1, 1).relu().add(shortcut));
-    builder.tap(path, y);
+    builder.end_block(path, at("conv2"), y);
     y
 }

@@ -5,7 +5,7 @@ use crate::support::reference::{architecture, library_of, recipe_checkpoint};
 use g_ghostnet::arch::ghostnet::GhostNet;
 use g_ghostnet::arch::regnet::{Form, Ghost, RegNet, VARIANTS};
 use g_ghostnet::arch::resnet::{Inner, ResNet, Stem};
-use g_ghostnet::arch::{Architecture, Network, StageKind, Value};
+use g_ghostnet::arch::{Architecture, Network, Op, Stage, StageKind, TapSource, Value, View};
 use g_ghostnet::config::Config;
 use g_ghostnet::fold::expected_tensors;
 use g_ghostnet::model::{Model, Options};
@@ -206,16 +206,80 @@ fn forms() -> Vec<Architecture> {
     forms
 }
 
-/// An architecture and what its shapes say of it make the same network, through the config too.
-#[test]
-fn every_network_is_recognised_from_its_shapes_and_described_by_its_config() {
-    let published = (VARIANTS.iter().map(|variant| format!("g_ghost_regnetx_{}", variant.0)))
+/// Networks of every family, but for the largest.
+fn published() -> impl Iterator<Item = Architecture> {
+    (VARIANTS.iter().map(|variant| format!("g_ghost_regnetx_{}", variant.0)))
         .chain(
             ["regnetx_002", "regnet_x_400mf", "resnet18", "ghostnet_050", "ghostnet_130"].map(String::from),
         )
         .filter(|variant| !variant.ends_with("320") && !variant.ends_with("160"))
-        .map(|variant| architecture(&variant));
-    for architecture in published.chain(forms()) {
+        .map(|variant| architecture(&variant))
+}
+
+fn tapped(network: &Network, name: &str) -> (TapSource, View) {
+    let tap = network.tap(name).unwrap();
+    (tap.source, network.tap_view(tap))
+}
+
+/// What a block adds to its shortcut is an operand of the sum that makes the block's output.
+fn assert_added(network: &Network, block: &str, added: &str) {
+    let (_, output) = tapped(network, block);
+    let made = network.steps.iter().rfind(|step| step.y == output).unwrap();
+    match (tapped(network, added), &made.op) {
+        ((TapSource::BeforeAdd { step }, _), Op::Conv(conv)) => {
+            assert!(network.steps[step].y == output && conv.add.is_some(), "{block}: {added}");
+        }
+        ((TapSource::View(view), _), Op::Add { by }) => {
+            assert!(made.x == view && *by != view, "{block}: {added}")
+        }
+        _ => panic!("{block} of {} is no sum of {added}", network.name),
+    }
+}
+
+fn assert_ghost_path(network: &Network, stage: &Stage) {
+    let path = stage.ghost_path.as_ref().unwrap();
+    let index = network.steps.iter().position(|step| step.name == path.step).unwrap();
+    let cheap = &network.steps[index];
+    let Op::Conv(conv) = &cheap.op else { panic!("{} is no convolution", path.step) };
+    let (_, base) = tapped(network, &stage.blocks[0]);
+    assert_eq!(cheap.x, base.range(path.reads[0], path.reads[1]));
+    assert_eq!(tapped(network, &path.cheap).0, TapSource::BeforeAdd { step: index });
+    assert_eq!(tapped(network, &path.ghost).1, cheap.y);
+    assert_eq!(path.merge.as_ref().map(|merge| tapped(network, merge).1), conv.add);
+    let cat = network.view(cheap.y.value);
+    assert_eq!((cheap.y.first, cheap.y.channels, cat.channels), (stage.raw, stage.cheap, stage.width));
+    let intrinsic = path.intrinsic.as_ref().map(|intrinsic| tapped(network, intrinsic).1);
+    assert_eq!(intrinsic, (stage.raw > 0).then(|| cat.range(0, stage.raw)));
+}
+
+#[test]
+fn a_stage_names_its_taps_for_what_they_are() {
+    for architecture in published().chain(forms()) {
+        let network = Network::new(&architecture, 7, 64, 64).unwrap();
+        for stage in &network.stages {
+            assert_eq!(stage.blocks.len(), stage.added.len());
+            for (block, added) in stage.blocks.iter().zip(&stage.added) {
+                assert_added(&network, block, added);
+            }
+            assert_eq!(stage.ghost_path.is_some(), stage.kind == StageKind::Ghost);
+            let mut comparable: Vec<_> = stage.blocks.iter().chain(&stage.added).collect();
+            if let Some(path) = &stage.ghost_path {
+                assert_ghost_path(&network, stage);
+                comparable.extend([&path.cheap, &path.ghost]);
+            }
+            assert!(comparable.iter().all(|name| stage.taps.contains(name)), "{stage:?}");
+            for name in &stage.taps {
+                let (_, view) = tapped(&network, name);
+                assert!([view.height, view.width] == stage.size && name.starts_with(&stage.name), "{name}");
+            }
+        }
+    }
+}
+
+/// An architecture and what its shapes say of it make the same network, through the config too.
+#[test]
+fn every_network_is_recognised_from_its_shapes_and_described_by_its_config() {
+    for architecture in published().chain(forms()) {
         let network = Network::new(&architecture, 7, 64, 64).unwrap();
         let checkpoint = recipe_checkpoint(&network, "", str::to_owned, Config::default()).unwrap();
         checkpoint.check(&network).unwrap();

@@ -170,6 +170,28 @@ export interface StageInfo {
   size: [number, number];
   /** Tap of each block's output, block 1 first. */
   blocks: string[];
+  /** Tap of what each block adds to its shortcut, in the order of `blocks`. */
+  added: string[];
+  /** Taps whose maps have the stage's size, in execution order: any two can be compared position by position. */
+  taps: string[];
+  /** How the ghost maps are made; absent in a plain stage. */
+  ghostPath?: GhostPath;
+}
+
+/** How a ghost stage makes its ghost maps, as names of taps. */
+export interface GhostPath {
+  /** The convolution that is the cheap operation: the key of its weights. */
+  step: string;
+  /** Channels of block 1 that it reads: the first, and their number. */
+  reads: [first: number, count: number];
+  /** Its result before aggregation and ReLU. */
+  cheap: string;
+  /** What is aggregated from the blocks, one number a ghost map; absent where nothing is. */
+  merge?: string;
+  /** The ghost maps. */
+  ghost: string;
+  /** The raw channels after the inner blocks; absent where there are no raw channels. */
+  intrinsic?: string;
 }
 
 export interface Info {
