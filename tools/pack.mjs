@@ -105,10 +105,10 @@ async function checkExports() {
 async function measure() {
   const gzipped = async (file) => gzipSync(await readFile(file), { level: 9 }).length;
   const nodeOnly = ['node.js', 'cli.js'];
-  const comparing = ['study.js', 'similarity.js', 'similarity-engine.js', 'similarity-worker.js'];
+  const comparing = ['measures.js', 'study.js', 'similarity.js', 'similarity-engine.js', 'similarity-worker.js'];
   // Entries of their own, and what comes with one module alone.
   const separate = ['inline.js', 'inline-wasm.js', 'react.js', 'element.js', 'edit.js', ...comparing];
-  const withModule = { similarity: comparing, edit: ['edit.js', 'study.js'] };
+  const withModule = { similarity: comparing, edit: ['edit.js', 'measures.js', 'study.js'] };
   const scripts = (await readdir(inTarget('lib'))).filter((name) => name.endsWith('.js') && !name.startsWith('explorer') && ![...nodeOnly, ...separate].includes(name));
   const sum = async (names) => (await Promise.all(names.map((name) => gzipped(inTarget('lib', name))))).reduce((a, b) => a + b, 0);
   const engines = [];

@@ -51,7 +51,7 @@ pub struct Accumulator {
 
 /// Why a measure is worth little, as sentences; absent where there are samples enough.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Few {
+pub struct Caveats {
     /// Of the best matches.
     pub matches: Option<String>,
     /// Of the fit.
@@ -89,7 +89,7 @@ pub struct Summary {
     /// Linear CKA from the unbiased HSIC over all positions.
     pub cka: f64,
     /// What is worth little.
-    pub few: Few,
+    pub caveats: Caveats,
 }
 
 impl Accumulator {
@@ -99,6 +99,14 @@ impl Accumulator {
     /// [`Error::WrongShape`] where x and y have other positions or the channels change,
     /// [`Error::OutOfMemory`] for too many channels; the sums stay as they were.
     pub fn add(&mut self, x: Maps, y: Maps, held_out: bool) -> Result<()> {
+        self.add_split(x, y, if held_out { 0 } else { x.positions })
+    }
+
+    /// Adds a picture's maps; their positions from `held_from` on are held out.
+    ///
+    /// # Errors
+    /// As [`Accumulator::add`].
+    pub fn add_split(&mut self, x: Maps, y: Maps, held_from: usize) -> Result<()> {
         check_pair(x, y)?;
         check_matrix(x.channels, x.channels)?;
         check_matrix(y.channels, y.channels)?;
@@ -113,14 +121,16 @@ impl Accumulator {
             )));
         }
         self.images += 1;
-        let moments = if held_out { &mut self.held } else { &mut self.fitted };
         let (mut about_x, mut about_y) = (Vec::new(), Vec::new());
-        for start in (0..x.positions).step_by(CHUNK) {
-            let count = CHUNK.min(x.positions - start);
-            about(x, start..start + count, &self.shift_x, &mut about_x);
-            about(y, start..start + count, &self.shift_y, &mut about_y);
-            moments.add(&about_x, &about_y, count);
-            self.lengths.add(&about_x, &about_y, count);
+        let cut = held_from.min(x.positions);
+        for (range, moments) in [(0..cut, &mut self.fitted), (cut..x.positions, &mut self.held)] {
+            for start in range.clone().step_by(CHUNK) {
+                let count = CHUNK.min(range.end - start);
+                about(x, start..start + count, &self.shift_x, &mut about_x);
+                about(y, start..start + count, &self.shift_y, &mut about_y);
+                moments.add(&about_x, &about_y, count);
+                self.lengths.add(&about_x, &about_y, count);
+            }
         }
         Ok(())
     }
@@ -172,7 +182,7 @@ impl Accumulator {
             dead_y,
             chance,
             fitted_positions: self.fitted.positions as usize,
-            few: self.few(&all, chance, solution.is_some().then_some(r2.is_some()), cka),
+            caveats: self.caveats(&all, chance, solution.is_some().then_some(r2.is_some()), cka),
             fit: solution.map(|solution| solution.fit(&self.shift_x, &self.shift_y)),
             r2,
             cka: cka.unwrap_or(0.0),
@@ -190,12 +200,12 @@ impl Accumulator {
         ridge::solve(&self.fitted, ridge)
     }
 
-    fn few(&self, all: &Moments, chance: f64, scored: Option<bool>, cka: Option<f64>) -> Few {
+    fn caveats(&self, all: &Moments, chance: f64, scored: Option<bool>, cka: Option<f64>) -> Caveats {
         let channels = self.shift_x.len();
         let (positions, fitted) = (all.positions, self.fitted.positions);
         let pictures =
             if self.images == 1 { "one picture".into() } else { format!("{} pictures", self.images) };
-        Few {
+        Caveats {
             matches: (chance > MAX_CHANCE).then(|| {
                 format!(
                     "With {positions} positions of {pictures} against {channels} channels, chance alone finds matches \

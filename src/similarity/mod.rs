@@ -10,7 +10,7 @@ mod order;
 mod product;
 mod ridge;
 
-pub use accumulator::{Accumulator, Few, Summary};
+pub use accumulator::{Accumulator, Caveats, Summary};
 pub use order::{Order, order};
 pub use ridge::{Held, LinearFit};
 

@@ -2,7 +2,9 @@
 
 use super::file::ModelBytes;
 use crate::ablation::{Ablation, ablate};
+use crate::arch::Op;
 use crate::checkpoint::{Checkpoint, safetensors_layout};
+use crate::error::Error;
 use crate::model::{Model, Options};
 use crate::twin::{Twin, random_twin};
 use wasm_bindgen::prelude::*;
@@ -57,6 +59,27 @@ impl ModelEditor {
         self.ablations.push(Ablation::ChannelOff { tap, channel });
     }
 
+    /// The weights of a convolution as the network uses them.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a name that no convolution has.
+    pub fn folded(&self, step: &str) -> Result<FoldedWeights, JsValue> {
+        let network = self.model.network(self.model.input.side, self.model.input.side)?;
+        let found = network.steps.iter().find_map(|known| match &known.op {
+            Op::Conv(conv) if known.name == step => Some((known, conv)),
+            _ => None,
+        });
+        let Some((found, conv)) = found else {
+            let first = &network.steps[0].name;
+            let text =
+                format!("{} has no such convolution: expected the key of one, such as {first}", network.name);
+            return Err(Error::Unsupported(text).into());
+        };
+        let folded = self.model.checkpoint.folded(conv, found.y.channels)?;
+        let dims = vec![found.y.channels, found.x.channels / conv.groups, conv.kernel, conv.kernel];
+        Ok(FoldedWeights { weight: folded.weight, bias: folded.bias, dims })
+    }
+
     /// The model with all edits made.
     ///
     /// # Errors
@@ -76,6 +99,34 @@ impl ModelEditor {
             checkpoint: random_twin(&self.model, twin, seed as u64)?.checkpoint,
             of_original: 0,
         })
+    }
+}
+
+/// A convolution's weight and bias, with its batch norm or the scale of eight bits in them.
+#[wasm_bindgen]
+pub struct FoldedWeights {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    dims: Vec<usize>,
+}
+
+#[wasm_bindgen]
+impl FoldedWeights {
+    /// Row-major, in the shape of `dims`; once.
+    #[wasm_bindgen(js_name = takeWeight)]
+    pub fn take_weight(&mut self) -> Vec<f32> {
+        std::mem::take(&mut self.weight)
+    }
+
+    /// `[channels_out]`; once.
+    #[wasm_bindgen(js_name = takeBias)]
+    pub fn take_bias(&mut self) -> Vec<f32> {
+        std::mem::take(&mut self.bias)
+    }
+
+    /// `[channels_out, channels_in / groups, kernel, kernel]`
+    pub fn dims(&self) -> Vec<usize> {
+        self.dims.clone()
     }
 }
 

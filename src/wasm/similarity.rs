@@ -1,6 +1,6 @@
 //! How alike feature maps are, as JavaScript sees it: numbers in typed arrays, the rest by getters.
 
-use crate::similarity::{self, Best, Correlation, Few, Held, Maps, Metric, Summary};
+use crate::similarity::{self, Best, Caveats, Correlation, Held, Maps, Metric, Summary};
 use wasm_bindgen::prelude::*;
 
 fn maps<'a>(data: &'a [f32], dims: &[usize]) -> Result<Maps<'a>, JsValue> {
@@ -95,19 +95,19 @@ impl Accumulator {
         Accumulator::default()
     }
 
-    /// Adds a picture's maps.
+    /// Adds a picture's maps; their positions from `held_from` on are held out.
     ///
     /// # Errors
-    /// As [`similarity::Accumulator::add`].
+    /// As [`similarity::Accumulator::add_split`].
     pub fn add(
         &mut self,
         x: &[f32],
         x_dims: &[usize],
         y: &[f32],
         y_dims: &[usize],
-        held_out: bool,
+        held_from: usize,
     ) -> Result<(), JsValue> {
-        Ok(self.sums.add(maps(x, x_dims)?, maps(y, y_dims)?, held_out)?)
+        Ok(self.sums.add_split(maps(x, x_dims)?, maps(y, y_dims)?, held_from)?)
     }
 
     /// What the pictures so far say, with a ridge the fit too.
@@ -187,8 +187,8 @@ impl SetSummary {
     }
 
     /// Why a measure, `matches`, `r2` or `cka`, is worth little.
-    pub fn few(&self, measure: &str) -> Option<String> {
-        let Few { matches, r2, cka } = self.summary.few.clone();
+    pub fn caveat(&self, measure: &str) -> Option<String> {
+        let Caveats { matches, r2, cka } = self.summary.caveats.clone();
         match measure {
             "matches" => matches,
             "r2" => r2,

@@ -4,7 +4,7 @@
 use crate::support::reference::{Reference, unit};
 use g_ghostnet::session::CpuSession;
 use g_ghostnet::similarity::{
-    Accumulator, Best, Correlation, Few, Maps, Metric, Summary, correlate, order, quantile,
+    Accumulator, Best, Caveats, Correlation, Maps, Metric, Summary, correlate, order, quantile,
 };
 use serde::Deserialize;
 
@@ -195,7 +195,7 @@ fn identical_maps_are_alike_in_every_measure() {
     assert!(summary.pearson.score.iter().all(|score| (score - 1.0).abs() < 1e-6));
     assert!((summary.cka - 1.0).abs() < 1e-9, "{}", summary.cka);
     assert!(summary.r2.unwrap().per_channel.iter().all(|score| (score - 1.0).abs() < 1e-6));
-    assert_eq!(summary.few, Few::default());
+    assert_eq!(summary.caveats, Caveats::default());
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn more_channels_than_positions_do_not_deceive_cka_and_are_told() {
     let summary = sums.summary(Some(1e-3)).unwrap();
     assert!(summary.cka.abs() < 0.2, "{}", summary.cka);
     assert!(summary.r2.is_none());
-    for sentence in [summary.few.matches, summary.few.r2, summary.few.cka] {
+    for sentence in [summary.caveats.matches, summary.caveats.r2, summary.caveats.cka] {
         assert!(!sentence.unwrap().is_empty());
     }
     assert!(summary.chance > 0.4, "{}", summary.chance);
@@ -312,7 +312,7 @@ fn dead_channels_are_listed_and_nothing_is_ever_nan() {
     let summary = all_dead.summary(Some(1e-3)).unwrap();
     assert_eq!(summary.pearson.channel, [-1, -1]);
     assert_eq!(summary.cka, 0.0);
-    assert!(summary.few.cka.is_some());
+    assert!(summary.caveats.cka.is_some());
     assert_eq!(summary.r2.unwrap().median, 0.0);
 }
 
@@ -418,7 +418,7 @@ fn what_does_not_fit_is_refused_and_the_sums_stay() {
     sums.add(a.maps(), a.maps(), true).unwrap();
     assert_eq!(sums.summary(Some(1e-3)).unwrap_err().code(), "wrong-shape", "nothing to fit on");
     let compared = sums.summary(None).unwrap();
-    assert_eq!((compared.fit, compared.r2, compared.few.r2), (None, None, None));
+    assert_eq!((compared.fit, compared.r2, compared.caveats.r2), (None, None, None));
     assert_eq!(compared.pearson.channel, [0, 1, 2]);
     sums.add(a.maps(), a.maps(), false).unwrap();
     let before = sums.summary(Some(1e-3)).unwrap();
@@ -560,23 +560,49 @@ fn summary_of(name: &str, channels: [usize; 2], positions: usize, held: usize) -
     sums.summary(Some(1e-3)).unwrap()
 }
 
+/// As if its parts were two pictures, but for their number.
+#[test]
+fn a_picture_can_be_held_out_in_part() {
+    let [x, y] = [3, 4].map(|channels| Owned::named(&format!("split {channels}"), [channels, 40, 1]));
+    let part = |maps: &Owned, range: std::ops::Range<usize>| -> Vec<f32> {
+        maps.data.chunks(40).flat_map(|row| row[range.clone()].to_vec()).collect()
+    };
+    let (mut whole, mut parts) = (Accumulator::default(), Accumulator::default());
+    whole.add_split(x.maps(), y.maps(), 30).unwrap();
+    for (range, held_out) in [(0..30, false), (30..40, true)] {
+        let (a, b) = (part(&x, range.clone()), part(&y, range.clone()));
+        let maps = |data, channels| Maps::new(data, [channels, range.len(), 1]).unwrap();
+        parts.add(maps(&a, 3), maps(&b, 4), held_out).unwrap();
+    }
+    let [whole, parts] = [whole, parts].map(|sums| sums.summary(Some(1e-3)).unwrap());
+    assert_eq!((whole.images, whole.positions, whole.fitted_positions), (1, 40, 30));
+    // The origin is the first picture's mean, which differs, so sums differ in their last bits.
+    let near =
+        |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5) && a.len() == b.len();
+    assert!(near(&whole.r2.unwrap().per_channel, &parts.r2.unwrap().per_channel));
+    assert!(near(&whole.pearson.score, &parts.pearson.score) && (whole.cka - parts.cka).abs() < 1e-9);
+}
+
 #[test]
 fn what_is_worth_little_is_told_up_to_the_number_that_suffices() {
-    let few = |positions: usize| summary_of("few", [2, 3], positions, 9).few;
+    let few = |positions: usize| summary_of("few", [2, 3], positions, 9).caveats;
     let sentence =
         "The fit of 2 channels rests on 19 positions, expected at least 10 for each channel: add pictures.";
     assert_eq!(few(19).r2.unwrap(), sentence);
-    assert_eq!(few(20), Few::default());
-    assert_eq!(summary_of("few", [2, 3], 20, 0).few.r2.unwrap(), "Nothing was held out to score the fit on.");
+    assert_eq!(few(20), Caveats::default());
+    assert_eq!(
+        summary_of("few", [2, 3], 20, 0).caveats.r2.unwrap(),
+        "Nothing was held out to score the fit on."
+    );
 
     // sqrt(2 ln 8 / 46) is 0.3007, of 47 positions 0.2975.
-    let few = |positions: usize| summary_of("chance", [8, 3], 40, positions - 40).few.matches;
+    let few = |positions: usize| summary_of("chance", [8, 3], 40, positions - 40).caveats.matches;
     let sentence = "With 46 positions of 2 pictures against 8 channels, chance alone finds matches of 0.30 and more: \
                     add pictures.";
     assert_eq!(few(46).unwrap(), sentence);
     assert_eq!(few(47), None);
 
-    let few = |positions: usize| summary_of("kernel", [8, 8], positions, 0).few.cka;
+    let few = |positions: usize| summary_of("kernel", [8, 8], positions, 0).caveats.cka;
     let sentence = "CKA rests on 7 positions of one picture, fewer than its 8 channels: add pictures.";
     assert_eq!(few(7).unwrap(), sentence);
     assert_eq!(few(8), None);
@@ -601,10 +627,10 @@ fn the_fewest_positions_that_can_be_compared() {
     assert!(sums(2, 2).summary(Some(1e-3)).unwrap().r2.is_some());
     // The unbiased HSIC divides by n - 3.
     let three = sums(3, 0).summary(None).unwrap();
-    assert_eq!((three.cka, three.few.cka.is_some()), (0.0, true));
+    assert_eq!((three.cka, three.caveats.cka.is_some()), (0.0, true));
     let four = sums(4, 0).summary(None).unwrap();
     assert!((four.cka - 1.0).abs() < 1e-9, "{}", four.cka);
-    assert_eq!(four.few.cka, None);
+    assert_eq!(four.caveats.cka, None);
 }
 
 /// Rounding is relative to the mean, which on the held-out pictures is not that of the first picture.
@@ -634,7 +660,7 @@ fn one_dead_side_leaves_no_cka() {
         let mut sums = Accumulator::default();
         sums.add(x.maps(), y.maps(), false).unwrap();
         let summary = sums.summary(None).unwrap();
-        assert_eq!((summary.cka, summary.few.cka.is_some()), (0.0, true));
+        assert_eq!((summary.cka, summary.caveats.cka.is_some()), (0.0, true));
     }
 }
 

@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 
 import { repository } from '../../tools/serve.mjs';
 import { blankPages, inPage, page, withWebgpu } from './support/blank.mjs';
+import { checkpoint } from './support/pth.mjs';
 
 blankPages();
 
@@ -215,6 +216,60 @@ test('redundancy: every measure beside every control, over one picture and over 
   const late = (name) => /\/(study|similarity|edit)[\w-]*\.js$|\/wasm\/(similarity|edit)\//.test(name);
   assert.ok(!requested[0].some(late), 'nothing of it is fetched before it is used');
   assert.ok(requested[1].some((name) => name === '/wasm/similarity/g_ghostnet_bg.wasm'));
+});
+
+for (const [variant, stage, block, sum, added] of [
+  ['resnet18', 3, 'layer3.0', 'layer3.1', 'layer3.1.conv2'],
+  ['ghostnet_100', 7, 'blocks.6.3', 'blocks.6.4', 'blocks.6.4.ghost2'],
+]) {
+  test(`${variant}: what the last block adds is known, and is what was added`, async () => {
+    const keys = JSON.parse(await readFile(path.join(repository, `tests/golden/keys/${variant}.json`), 'utf8'));
+    const body = checkpoint(keys);
+    await page.route('**/made.pth', (route) => route.fulfill({ body, contentType: 'application/octet-stream' }));
+    const { taps, known, worst, largest } = await inPage(async ({ load }, _, [stage, block, sum, added, relu]) => {
+      const net = await load({ model: '/blank/made.pth', backend: 'wasm' });
+      const { maps } = await net.features('/samples/cat.jpg', { taps: [block, added, sum] });
+      const { taps } = await net.redundancy('/samples/cat.jpg', { stage, added: true, control: false });
+      const known = net.info.stages[stage - 1].taps;
+      net.dispose();
+      let [worst, largest] = [0, 0];
+      maps[sum].data.forEach((value, i) => {
+        const expected = maps[block].data[i] + maps[added].data[i];
+        worst = Math.max(worst, Math.abs(value - (relu ? Math.max(0, expected) : expected)));
+        largest = Math.max(largest, Math.abs(value));
+      });
+      return { taps, known, worst, largest };
+    }, [stage, block, sum, added, variant.startsWith('resnet')]);
+    assert.equal(taps[1], added);
+    for (const tap of [block, sum, added]) assert.ok(known.includes(tap), tap);
+    assert.ok(largest > 0 && worst <= 1e-6 * largest, `off by ${worst} of ${largest}`);
+  });
+}
+
+test('weights are those that the network computes with; a name that no convolution has is refused', async () => {
+  const { worst, dims, codes } = await inPage(async ({ load }, codeOf) => {
+    const net = await load({ backend: 'wasm' });
+    const { blocks, ghostPath: { step, reads: [from], cheap } } = net.info.stages[2];
+    const { weight, bias, dims } = await net.weights(step);
+    const { maps } = await net.features('/samples/cat.jpg', { taps: [blocks[0], cheap] });
+    const [outputs, inputs] = dims;
+    const size = maps[cheap].dims[1] * maps[cheap].dims[2];
+    let [worst, largest] = [0, 0];
+    for (let o = 0; o < outputs; o++) {
+      for (let p = 0; p < size; p += 5) {
+        let sum = bias[o];
+        for (let i = 0; i < inputs; i++) sum += weight[o * inputs + i] * maps[blocks[0]].data[(from + i) * size + p];
+        worst = Math.max(worst, Math.abs(sum - maps[cheap].data[o * size + p]));
+        largest = Math.max(largest, Math.abs(sum));
+      }
+    }
+    const codes = [await codeOf(net.weights('layer3.wing')), await codeOf(net.weights(step, { signal: AbortSignal.abort() }))];
+    net.dispose();
+    return { worst: worst / largest, dims, codes: [...codes, await codeOf(net.weights(step))] };
+  });
+  assert.ok(worst < 1e-5, `${worst}`);
+  assert.deepEqual(dims, [132, 132, 1, 1]);
+  assert.deepEqual(codes, ['unsupported', 'aborted', 'disposed']);
 });
 
 test('networks without a part, and twins, run on both engines alike', async () => {

@@ -1,29 +1,70 @@
 /**
- * @file The explorer in other pages, `g-ghostnet/explorer`: elements whose views are fetched when one is first shown.
- * The types, with an example, are in lib/explorer.d.ts.
+ * @file The explorer in other pages, `g-ghostnet/explorer`: an element for all of it and one for each view, whose
+ * scripts are fetched when one is first shown. The types, with an example, are in lib/explorer.d.ts.
  */
+import { views } from './views.js';
 
 // Importing this on a server must do no harm.
-const Base = globalThis.HTMLElement ?? class {};
+const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class {});
 
-const attributes = ['stage', 'view', 'compare', 'metric', 'threshold', 'sort', 'palette', 'scale', 'pin', 'language', 'theme'];
+const attributes = [
+  'stage', 'view', 'compare', 'metric', 'threshold', 'sort', 'palette', 'scale', 'pin', 'language', 'theme',
+];
+/**
+ * @typedef {import('./embed.js').Properties} Properties
+ * @typedef {import('../lib/explorer.d.ts').GGhostNetView} Described
+ */
+
+/** @type {(keyof Properties)[]} */
 const properties = ['net', 'picture', 'others'];
 
-class View extends Base {
+/** @implements {Described} */
+export class GGhostNetView extends Base {
   static observedAttributes = attributes;
-  /** The one view of this element; undefined: all of them. */
+  /** The one view of this element; undefined: all of them. @type {string | undefined} */
   static view = undefined;
 
+  /** @type {Properties} */
   #values = {};
+  /** @type {Promise<import('./embed.js').Embedding> | undefined} */
   #embedded;
+  /** @type {Promise<void> | undefined} */
   #told;
+
+  get net() {
+    return this.#values.net;
+  }
+  set net(net) {
+    this.#set({ net });
+  }
+
+  get picture() {
+    return this.#values.picture;
+  }
+  set picture(picture) {
+    this.#set({ picture });
+  }
+
+  get others() {
+    return this.#values.others;
+  }
+  set others(others) {
+    this.#set({ others });
+  }
+
+  /** @param {Properties} change */
+  #set(change) {
+    Object.assign(this.#values, change);
+    this.#tell();
+  }
 
   connectedCallback() {
     // What was set before the element was known hides the accessors.
     for (const name of properties) {
       if (!Object.hasOwn(this, name)) continue;
-      this.#values[name] = this[name];
-      delete this[name];
+      const value = this[name];
+      delete (/** @type {any} */ (this)[name]);
+      Object.assign(this.#values, { [name]: value });
     }
     this.#tell();
   }
@@ -42,48 +83,25 @@ class View extends Base {
     this.#told ??= Promise.resolve().then(() => {
       this.#told = undefined;
       if (!this.isConnected) return;
-      this.#embedded ??= import('./embed.js').then(({ embed }) => embed(this, this.constructor.view));
-      const chosen = Object.fromEntries(attributes.filter((name) => this.hasAttribute(name)).map((name) => [name, this.getAttribute(name)]));
+      const { view } = /** @type {typeof GGhostNetView} */ (this.constructor);
+      this.#embedded ??= import('./embed.js').then(({ embed }) => embed(this, view));
+      const set = attributes.filter((name) => this.hasAttribute(name));
+      const chosen = Object.fromEntries(set.map((name) => [name, this.getAttribute(name) ?? undefined]));
       this.#embedded
         .then((embedded) => embedded.show(this.#values, chosen))
         .catch((detail) => this.dispatchEvent(new CustomEvent('failure', { detail })));
     });
   }
-
-  static {
-    for (const name of properties) {
-      Object.defineProperty(this.prototype, name, {
-        get() {
-          return this.#values[name];
-        },
-        set(value) {
-          this.#values[name] = value;
-          this.#tell();
-        },
-      });
-    }
-  }
 }
 
-export class GGhostNetExplorer extends View {}
-export class GGhostNetTwins extends View {
-  static view = 'twins';
-}
-export class GGhostNetGhostPath extends View {
-  static view = 'ghost';
-}
-export class GGhostNetSimilarity extends View {
-  static view = 'similarity';
-}
-export class GGhostNetNumbers extends View {
-  static view = 'numbers';
+/** @param {string} name @param {string} [view] */
+function defineElement(name, view) {
+  const tag = `g-ghostnet-${name}`;
+  if (globalThis.customElements?.get(tag) !== undefined) return;
+  globalThis.customElements?.define(tag, class extends GGhostNetView {
+    static view = view;
+  });
 }
 
-const elements = {
-  'g-ghostnet-explorer': GGhostNetExplorer,
-  'g-ghostnet-twins': GGhostNetTwins,
-  'g-ghostnet-ghost-path': GGhostNetGhostPath,
-  'g-ghostnet-similarity': GGhostNetSimilarity,
-  'g-ghostnet-numbers': GGhostNetNumbers,
-};
-for (const [tag, element] of Object.entries(elements)) if (globalThis.customElements?.get(tag) === undefined) globalThis.customElements?.define(tag, element);
+defineElement('explorer');
+for (const { name, element } of views) defineElement(element, name);

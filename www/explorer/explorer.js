@@ -1,94 +1,97 @@
-/** @file What comes after the first answer: the opened stage in four views, and the tools of the top bar. */
-import { defaults } from '../view/address.js';
-import { openSimilarity } from '../lib/similarity.js';
+/** @file What comes after the first answer: the opened stage in its views, and the tools of the top bar. */
 import { byId } from '../view/dom.js';
-import { stageActions } from './actions.js';
-import { effects } from './effects.js';
-import { readPin } from './compare.js';
+import { openAnswerers } from './answers.js';
 import './panel.js';
+import { readPin } from './session.js';
 import { sources } from './sources.js';
 import { stripView } from './strip.js';
-import { settingsOf } from './tour.js';
+import { STEPS, settingsOf } from './tour.js';
 import { tools } from './tools.js';
+import { viewNamed, views } from './views.js';
 
-export const tabs = ['twins', 'ghost', 'similarity', 'numbers'];
+/**
+ * @typedef {import('./state.js').State & import('./state.js').PageState} PageState
+ * @typedef {import('./session.js').Session<PageState>} PageSession
+ * @typedef {PageSession['actions'] & import('../app.js').PageActions} PageActions
+ */
 
 /**
  * Attaches the explorer to the page.
- * @param {{ state: object, actions: object, update: (change: object) => void, look: Function, net: () => object }} page
- * @returns {(state: object) => void} its view
+ * @param {PageSession} session
+ * @param {import('../app.js').PageActions} page
+ * @returns {(state: PageState) => void} its view
  */
-export function explore(page) {
-  const { state, update } = page;
-  if (!tabs.includes(state.tab)) state.tab = defaults.tab;
-  /** What compares maps, in a worker of its own. */
-  const metrics = openSimilarity();
-  metrics.catch((error) => update({ error: error.message }));
-  const actions = {
-    ...page.actions,
-    ...stageActions({ ...page, metrics }),
-    /** A step of the guided tour sets what it talks about. */
-    async tour(step) {
-      byId('tour-place').classList.toggle('open', step !== undefined);
-      if (step === undefined) {
-        update({ step, ablation: undefined });
-        byId('tour').focus();
-        return;
-      }
-      const { stage, compare, ...rest } = settingsOf(step, state);
-      update({ step, pointed: undefined, ...rest });
-      await tour.updateComplete;
-      if (document.activeElement !== tour) tour.renderRoot.querySelector('#tour-next').focus();
-      if (stage !== state.stage || compare !== state.compare) await page.look(state.picture, { stage, compare, pin: '' });
-    },
-  };
-
-  const panel = document.createElement('gg-panel');
-  panel.actions = actions;
-  panel.net = page.net;
-  const start = effects({ ...page, metrics });
-  const drawTools = tools({ ...page, actions, panel });
-  const drawStrip = stripView(actions);
-  const drawSources = sources({ ...page, actions });
-  const tour = document.createElement('gg-tour');
+export function explore(session, page) {
+  const { state } = session;
+  state.tab = viewNamed(state.tab).name;
+  const tour = /** @type {import('./tour.js').Tour} */ (document.createElement('gg-tour'));
+  const actions = { ...session.actions, ...page, tour: (/** @type {number | undefined} */ step) => goTo(step, session, tour) };
+  const panel = /** @type {import('./panel.js').Panel} */ (document.createElement('gg-panel'));
+  Object.assign(panel, { actions, net: () => session.net });
+  panel.addEventListener('failure', (event) => session.failed(/** @type {CustomEvent} */ (event).detail));
   tour.actions = actions;
   byId('tour-place').replaceChildren(tour);
   byId('tour').addEventListener('click', () => actions.tour(0));
+  addEventListener('keydown', (event) => keys(event, session, tour));
 
-  addEventListener('keydown', (event) => {
-    const { target, key } = event;
-    if (event.ctrlKey || event.metaKey || event.altKey || event.composedPath()[0].matches?.('input, select, textarea')) return;
-    const tab = tabs[Number(key) - 1];
-    if (state.step !== undefined && steps(event)) return;
-    if (tab) update({ tab });
-    else if (key === 'Escape' && state.pin && !(target instanceof HTMLElement && target.closest('details[open]'))) update({ pin: '', pointed: readPin(state.pin) });
-  });
-
-  /** Space and arrows step through the tour, unless they mean something to what has the focus. */
-  function steps(event) {
-    const { key } = event;
-    const focused = event.composedPath()[0];
-    if (key === 'Escape') actions.tour(undefined);
-    else if (focused.matches?.('button, summary, [role="grid"], [role="tab"]') && focused.getRootNode() !== tour.renderRoot) return false;
-    else if (key === ' ' && focused.matches?.('button')) return false;
-    else if (key === ' ' || key === 'ArrowRight') actions.tour(state.step + 1 < 8 ? state.step + 1 : undefined);
-    else if (key === 'ArrowLeft') actions.tour(Math.max(0, state.step - 1));
-    else return false;
-    event.preventDefault();
-    return true;
-  }
-
+  const parts = [
+    stripView(actions.selectStage),
+    tools({ session, actions, panel }),
+    sources({ session, actions }),
+  ];
+  session.answer(openAnswerers(session.failed).answerers);
   let attached = false;
   return (now) => {
     panel.show(now);
-    drawStrip(now);
-    drawTools(now);
-    drawSources(now);
+    for (const draw of parts) draw(now);
     Object.assign(tour, { step: now.step, state: now, language: now.language });
-    start(now);
-    if (!attached && now.maps) {
-      attached = true;
-      byId('stage').replaceChildren(panel);
-    }
+    if (attached || !now.maps) return;
+    attached = true;
+    byId('stage').replaceChildren(panel);
   };
+}
+
+/** A step of the guided tour sets what it talks about. @param {number | undefined} step @param {PageSession} session @param {import('./tour.js').Tour} tour */
+async function goTo(step, session, tour) {
+  const { state } = session;
+  byId('tour-place').classList.toggle('open', step !== undefined);
+  if (step === undefined) {
+    session.update({ step, ablation: undefined });
+    byId('tour').focus();
+    return;
+  }
+  const { stage, compare, ...rest } = settingsOf(step, state);
+  session.update({ step, pointed: undefined, ...rest });
+  await tour.updateComplete;
+  if (document.activeElement !== tour) tour.find('#tour-next').focus();
+  if (stage !== state.stage || compare !== state.compare) await session.look(state.picture, { stage, compare, pin: '' });
+}
+
+/** Digits open views; the tour has its own keys; Escape lets go of a pin. @param {KeyboardEvent} event @param {PageSession} session @param {import('./tour.js').Tour} tour */
+function keys(event, session, tour) {
+  const { target, key } = event;
+  const { state } = session;
+  const focused = /** @type {Element} */ (event.composedPath()[0]);
+  if (event.ctrlKey || event.metaKey || event.altKey || focused.matches?.('input, select, textarea')) return;
+  if (state.step !== undefined && tourKey(event, state.step, tour)) return;
+  const row = views[Number(key) - 1];
+  const inMenu = target instanceof HTMLElement && target.closest('details[open]');
+  if (row) session.update({ tab: row.name });
+  else if (key === 'Escape' && state.pin && !inMenu) session.update({ pin: '', pointed: readPin(state.pin) });
+}
+
+/** Space and arrows step through the tour, unless they mean something to what has the focus. @param {KeyboardEvent} event @param {number} step @param {import('./tour.js').Tour} tour */
+function tourKey(event, step, tour) {
+  const { key } = event;
+  const { tour: go } = tour.actions;
+  const focused = /** @type {Element} */ (event.composedPath()[0]);
+  const has = (/** @type {string} */ selector) => focused.matches?.(selector) ?? false;
+  const isOthers = has('button, summary, [role="grid"], [role="tab"]') && focused.getRootNode() !== tour.renderRoot;
+  if (key === 'Escape') go(undefined);
+  else if (isOthers || (key === ' ' && has('button'))) return false;
+  else if (key === ' ' || key === 'ArrowRight') go(step + 1 < STEPS ? step + 1 : undefined);
+  else if (key === 'ArrowLeft') go(Math.max(0, step - 1));
+  else return false;
+  event.preventDefault();
+  return true;
 }

@@ -1,8 +1,10 @@
 /** @file What can be taken away: a view as a picture, the numbers as CSV and JSON. */
 import { text } from '../view/language.js';
-import { numbersOf } from './numbers.js';
-import { rowsOf } from './panel.js';
+import { numbersOf, rowsOf } from './stage.js';
 
+/** @typedef {import('./stage.js').Opened} Opened */
+
+/** @param {string} name @param {Blob | string} content @param {string} type */
 export function save(name, content, type) {
   const url = URL.createObjectURL(content instanceof Blob ? content : new Blob([content], { type }));
   const link = Object.assign(document.createElement('a'), { href: url, download: name });
@@ -10,67 +12,81 @@ export function save(name, content, type) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
+/** @param {number} value */
 const number = (value) => (Number.isFinite(value) ? String(Number(value.toPrecision(9))) : '');
 
-/** One line a map of the second side. */
+/** One line a map of the second side. @param {Opened} state */
 export function exportCsv(state) {
-  const lines = rowsOf(state).map(({ channel, match, score, chance, shuffled, energy }) =>
-    [channel, match < 0 ? '' : match, match < 0 ? '' : number(score), number(chance), number(shuffled), number(energy)].join(','),
-  );
+  const lines = rowsOf(state).map(({ channel, match, score, chance, shuffled, energy }) => {
+    const twin = match < 0 ? ['', ''] : [match, number(score)];
+    return [channel, ...twin, number(chance), number(shuffled), number(energy)].join(',');
+  });
   return ['channel,match,score,chance_other_picture,chance_shuffled_positions,energy', ...lines, ''].join('\r\n');
 }
 
+/** @param {Opened} state */
 export function exportJson(state) {
-  const { info, maps, metric, threshold, picture, result } = state;
-  const rows = rowsOf(state).map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, Number.isFinite(value) ? value : null])));
+  const { info, maps, metric, threshold, picture, result, set, answers } = state;
+  /** @param {Record<string, number>} row */
+  const finite = (row) =>
+    Object.fromEntries(Object.entries(row).map(([name, value]) => [name, Number.isFinite(value) ? value : null]));
+  const own = answers.set?.own;
   const document = {
     model: info.variant,
-    picture: picture.name,
-    backend: result.backend,
-    top: result.top,
+    picture: picture?.name,
+    backend: result?.backend,
+    top: result?.top,
     taps: maps.taps,
     dims: { first: maps.first.dims, last: maps.last.dims },
     metric,
     threshold,
-    maps: rows,
-    ...(state.alone?.maps === maps && { measures: numbersOf(state.alone, threshold) }),
-    ...(state.study?.own && { set: { name: state.study.name, pictures: state.study.own.images, taps: state.study.taps, measures: numbersOf(state.study, threshold) } }),
+    maps: rowsOf(state).map(finite),
+    ...(answers.alone && { measures: numbersOf(answers.alone, threshold) }),
+    ...(set && own && answers.set && {
+      set: { name: set.name, pictures: own.images, taps: set.taps, measures: numbersOf(answers.set, threshold) },
+    }),
   };
   return JSON.stringify(document, null, 2);
 }
 
-/** The pictures of the view that is open, side by side on the page's ground, under the sentence that goes with them. */
+const FONT = 'system-ui, sans-serif';
+
+/**
+ * The pictures of the view that is open, side by side on the page's ground, under the sentence that goes with them.
+ * @param {import('./panel.js').Panel} panel
+ * @returns {Promise<Blob>}
+ */
 export async function exportPng(panel) {
-  const pictures = canvasesOf(panel.renderRoot.querySelector('#panel'));
+  const pictures = canvasesOf(panel.find('#panel'));
   const style = getComputedStyle(panel);
   const scale = devicePixelRatio;
   const [edge, gap, line] = [24 * scale, 32 * scale, 26 * scale];
   const canvas = document.createElement('canvas');
-  canvas.width = Math.max(640 * scale, pictures.reduce((sum, { width }) => sum + width + gap, 0) + 2 * edge - gap);
+  const width = pictures.reduce((sum, picture) => sum + picture.width + gap, 0) + 2 * edge - gap;
+  canvas.width = Math.max(640 * scale, width);
   canvas.height = Math.max(0, ...pictures.map(({ height }) => height)) + 2 * edge + 2 * line;
-  const context = canvas.getContext('2d');
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
   context.fillStyle = style.getPropertyValue('--surface');
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.fillStyle = style.getPropertyValue('--text');
-  context.font = `${15 * scale}px system-ui, sans-serif`;
-  context.fillText(panel.renderRoot.querySelector('#headline').textContent.replaceAll(/\s+/g, ' ').trim(), edge, edge + line / 2, canvas.width - 2 * edge);
+  context.font = `${15 * scale}px ${FONT}`;
+  const sentence = panel.find('#headline').textContent.replaceAll(/\s+/g, ' ').trim();
+  context.fillText(sentence, edge, edge + line / 2, canvas.width - 2 * edge);
   let x = edge;
   for (const picture of pictures) {
     context.drawImage(picture, x, edge + line);
     x += picture.width + gap;
   }
   context.fillStyle = style.getPropertyValue('--muted');
-  context.font = `${12 * scale}px system-ui, sans-serif`;
+  context.font = `${12 * scale}px ${FONT}`;
   context.fillText(text('exportFoot'), edge, canvas.height - edge / 2);
-  return new Promise((resolve) => canvas.toBlob(resolve, 'image/png'));
+  return new Promise((resolve) => canvas.toBlob((blob) => resolve(blob ?? new Blob()), 'image/png'));
 }
 
-/** The large canvases below a node, through shadow roots. */
+/** The large canvases below a node, through shadow roots. @param {ParentNode} node @returns {HTMLCanvasElement[]} */
 function canvasesOf(node) {
-  const found = [];
-  for (const child of node.querySelectorAll('*')) {
-    if (child instanceof HTMLCanvasElement && child.width >= 200 && child.height >= 100) found.push(child);
-    if (child.shadowRoot) found.push(...canvasesOf(child.shadowRoot));
-  }
-  return found;
+  return [...node.querySelectorAll('*')].flatMap((child) => {
+    const large = child instanceof HTMLCanvasElement && child.width >= 200 && child.height >= 100;
+    return [...(large ? [child] : []), ...(child.shadowRoot ? canvasesOf(child.shadowRoot) : [])];
+  });
 }

@@ -1,9 +1,12 @@
 /** @file A grid of maps: one canvas, one lit map with a lens over it, one cell for assistive technology. */
 import { css, html, nothing } from 'lit';
 import { define, shared, styled, View, Width } from './base.js';
-import { layOut, paintGrid, paintOne } from './paint.js';
+import { layOutPane, paintGrid, paintOne } from './paint.js';
 
 const LONG_PRESS = 450;
+
+/** What the maps are painted anew for. */
+const paints = ['maps', 'order', 'drawn', 'palette', 'range', 'blank', 'wide', 'room', 'theme'];
 
 /**
  * Fires `point` ({ channel }), `leave` and `pin` ({ channel }).
@@ -11,20 +14,15 @@ const LONG_PRESS = 450;
 class Grid extends View {
   static properties = {
     ...View.properties,
-    /** 'first' or 'last': which colour it has. */
     side: {},
     label: {},
     maps: { attribute: false },
-    /** `{ net, tap }` where the graphics card draws them, anew with each such object. */
     drawn: { attribute: false },
-    /** Channels by place. */
     order: { attribute: false },
     palette: {},
     range: { attribute: false },
     blank: { attribute: false },
-    /** What a screen reader hears of a channel. */
     describe: { attribute: false },
-    /** The lit channel, and the other side's next best after it, best first. */
     lit: { type: Number },
     next: { attribute: false },
     pinned: { type: Boolean },
@@ -53,34 +51,65 @@ class Grid extends View {
 
   constructor() {
     super();
-    this.lit = -1;
-    this.next = [];
+    /** Which colour it has. @type {'first' | 'last' | 'ghost'} */
+    this.side = 'first';
+    this.label = '';
+    /** @type {import('./state.js').Maps | undefined} */
+    this.maps = undefined;
+    /** Where the graphics card draws them, anew with each such object. @type {{ net: import('./state.js').Net, tap: string } | undefined} */
+    this.drawn = undefined;
+    /** Channels by place. @type {number[]} */
     this.order = [];
-    this.wide = 0;
+    /** @type {import('./paint.js').Palette} */
+    this.palette = 'viridis';
+    /** The numbers that have the palette's ends. @type {(channel: number) => [number, number]} */
+    this.range = () => [0, 1];
+    /** @type {Set<number> | undefined} */
+    this.blank = undefined;
+    /** What a screen reader hears of a channel. @type {((channel: number) => string) | undefined} */
+    this.describe = undefined;
+    /** The lit channel, and the other side's next best after it, best first. */
+    this.lit = -1;
+    /** @type {number[]} */
+    this.next = [];
+    this.pinned = false;
     this.room = 560;
+    this.theme = '';
+    this.wide = 0;
+    /** @type {ReturnType<typeof layOutPane> | undefined} */
+    this.layout = undefined;
+    /** Places by channel. */
+    this.places = new Int32Array(0);
+    /** Whether a finger is on the maps. */
+    this.touching = false;
     new Width(this);
   }
 
+  /** @param {Map<string, unknown>} changed */
   willUpdate(changed) {
     if (this.wide && ['order', 'wide', 'room'].some((name) => changed.has(name))) {
-      this.layout = layOut(this.order.length, this.wide, this.room);
+      this.layout = layOutPane(this.order.length, this.wide, this.room);
       this.places = new Int32Array(this.maps?.dims[0] ?? 0).fill(-1);
       this.order.forEach((channel, place) => (this.places[channel] = place));
     }
   }
 
-  /** Where a channel's cell is in the pane. */
-  boxOf(channel) {
-    const place = this.places?.[channel] ?? -1;
+  /** Where a channel's cell is in the pane. @param {number} [channel] */
+  boxOf(channel = -1) {
+    const place = this.places[channel] ?? -1;
     if (place < 0 || !this.layout) return undefined;
     const { cell, columns } = this.layout;
     return { x: (place % columns) * cell, y: Math.floor(place / columns) * cell, cell, place };
   }
 
-  /** Where a thread may be tied to the lit map, in the window; undefined where it is scrolled away. */
+  /**
+   * Where a thread may be tied to the lit map, in the window; undefined where it is scrolled away.
+   * @param {number | undefined} channel
+   * @param {'left' | 'right'} edge
+   */
   anchor(channel, edge) {
     const box = this.boxOf(channel);
-    const pane = this.renderRoot.querySelector('.pane');
+    const pane = this.find('.pane');
     if (!box || !pane) return undefined;
     const { left, top, bottom } = pane.getBoundingClientRect();
     const y = top + box.y - pane.scrollTop + box.cell / 2;
@@ -90,11 +119,11 @@ class Grid extends View {
     return { x: left + x + (edge === 'right' ? side : 0), y: top + above - pane.scrollTop + side / 2 };
   }
 
-  /** The lens lies over its map, but not beyond the grid, where words are. */
+  /** The lens lies over its map, but not beyond the grid, where words are. @param {{ x: number, y: number, cell: number }} box */
   #lensAt({ x, y, cell }) {
     const side = lensSide(cell);
-    const { columns, rows } = this.layout;
-    const within = (at, length) => Math.max(-4, Math.min(at, length - side + 4));
+    const { columns = 1, rows = 1 } = this.layout ?? {};
+    const within = (/** @type {number} */ at, /** @type {number} */ length) => Math.max(-4, Math.min(at, length - side + 4));
     return [within(x + (cell - side) / 2, columns * cell), within(y + (cell - side) / 2, rows * cell)];
   }
 
@@ -118,7 +147,8 @@ class Grid extends View {
         @scroll=${() => this.dispatchEvent(new Event('moved'))}
       >
         <div role="row" aria-rowindex=${row + 1} class="hidden">
-          <div role="gridcell" id="cell" aria-colindex=${column + 1} aria-selected=${String(this.pinned)}>${this.lit >= 0 ? this.describe?.(this.lit) : ''}</div>
+          <div role="gridcell" id="cell" aria-colindex=${column + 1} aria-selected=${String(this.pinned)}
+            >${this.lit >= 0 ? this.describe?.(this.lit) : ''}</div>
         </div>
         <canvas
           class="maps"
@@ -127,19 +157,22 @@ class Grid extends View {
           @pointerdown=${this.#down}
           @pointerup=${this.#up}
           @pointercancel=${this.#cancel}
-          @pointerleave=${(event) => event.pointerType === 'mouse' && this.dispatchEvent(new Event('leave'))}
+          @pointerleave=${this.#leave}
           @click=${this.#click}
-          @contextmenu=${(event) => event.preventDefault()}
+          @contextmenu=${(/** @type {Event} */ event) => event.preventDefault()}
         ></canvas>
         ${this.next.map((channel, i) => this.#outline(channel, 0.75 - 0.15 * i))} ${this.#lens()}
       </div>
     `;
   }
 
+  /** @param {number} channel @param {number} opacity */
   #outline(channel, opacity) {
     const box = this.boxOf(channel);
     if (!box) return nothing;
-    return html`<i ${styled({ left: `${box.x}px`, top: `${box.y}px`, width: `${box.cell - 1}px`, height: `${box.cell - 1}px`, opacity: String(opacity) })}></i>`;
+    const side = `${box.cell - 1}px`;
+    const style = { left: `${box.x}px`, top: `${box.y}px`, width: side, height: side, opacity: String(opacity) };
+    return html`<i ${styled(style)}></i>`;
   }
 
   #lens() {
@@ -150,24 +183,28 @@ class Grid extends View {
     const [left, top] = this.#lensAt(box);
     const style = { left: `${left}px`, top: `${top - lift}px`, width: `${side}px`, height: `${side}px` };
     const blank = this.blank?.has(this.lit);
-    return html`<div class="lens ${this.pinned ? 'pinned' : ''} ${blank ? 'blank' : ''}" ${styled(style)}>${blank ? '0' : html`<canvas></canvas>`}</div>`;
+    const names = `lens ${this.pinned ? 'pinned' : ''} ${blank ? 'blank' : ''}`;
+    return html`<div class=${names} ${styled(style)}>${blank ? '0' : html`<canvas></canvas>`}</div>`;
   }
 
+  /** @param {Map<string, unknown>} changed */
   updated(changed) {
     if (!this.maps || !this.layout) return;
     if (this.drawn) changed.has('drawn') && this.#draw();
-    else if (['maps', 'order', 'drawn', 'palette', 'range', 'blank', 'wide', 'room', 'theme'].some((name) => changed.has(name))) this.#paint();
-    const lens = this.renderRoot.querySelector('.lens canvas');
+    else if (paints.some((name) => changed.has(name))) this.#paint();
+    const lens = this.find('.lens canvas');
     if (lens) {
-      paintOne(lens, Math.round(lensSide(this.layout.cell) * devicePixelRatio), this.maps, this.lit, { palette: this.palette, range: this.range(this.lit) });
+      const side = Math.round(lensSide(this.layout.cell) * devicePixelRatio);
+      paintOne(lens, side, this.maps, this.lit, { palette: this.palette, range: this.range(this.lit) });
     }
     if (changed.has('lit') && this.layout.rows * this.layout.cell > this.layout.height) this.#reveal();
   }
 
   /** The canvas at its size in the page, and the grid in the screen's own pixels. */
   #sized() {
-    const { cell, columns, rows } = this.layout;
-    const canvas = this.renderRoot.querySelector('.maps');
+    const { cell, columns, rows } = this.layout ?? { cell: 8, columns: 1, rows: 1 };
+    /** @type {HTMLCanvasElement} */
+    const canvas = this.find('.maps');
     const [width, height] = [`${columns * cell}px`, `${rows * cell}px`];
     if (canvas.style.width !== width || canvas.style.height !== height) Object.assign(canvas.style, { width, height });
     const gap = Math.max(1, Math.round(devicePixelRatio));
@@ -177,42 +214,56 @@ class Grid extends View {
   #paint() {
     const { canvas, grid } = this.#sized();
     const ink = getComputedStyle(this).getPropertyValue('--muted');
-    paintGrid(canvas, this.maps, { ...grid, order: this.order, palette: this.palette, range: this.range, blank: this.blank, ink });
+    const { maps, order, palette, range, blank } = this;
+    if (maps) paintGrid(canvas, maps, { ...grid, order, palette, range, blank, ink });
   }
 
   async #draw() {
     const { canvas, grid } = this.#sized();
+    if (!this.drawn) return;
     const { net, tap } = this.drawn;
-    const { backend } = await net.drawFeature(canvas, { tap, ...grid, colormap: this.palette }).catch(() => ({}));
-    this.dataset.drawnBy = backend ?? '';
+    const colormap = this.palette === 'grey' ? 'grey' : 'viridis';
+    const drawn = await net.drawFeature(canvas, { tap, ...grid, colormap }).catch(() => undefined);
+    this.dataset.drawnBy = drawn?.backend ?? '';
   }
 
   /** A twin that is scrolled away comes into view. */
   #reveal() {
     const box = this.boxOf(this.lit);
-    const pane = this.renderRoot.querySelector('.pane');
+    const pane = this.find('.pane');
     if (!box) return;
     const margin = box.cell;
     if (box.y < pane.scrollTop + margin) pane.scrollTop = box.y - margin;
-    else if (box.y + box.cell > pane.scrollTop + pane.clientHeight - margin) pane.scrollTop = box.y + box.cell + margin - pane.clientHeight;
+    else if (box.y + box.cell > pane.scrollTop + pane.clientHeight - margin) {
+      pane.scrollTop = box.y + box.cell + margin - pane.clientHeight;
+    }
   }
 
+  /** The channel under a pointer. @param {MouseEvent} event */
   #at({ offsetX, offsetY }) {
-    const { cell, columns } = this.layout;
+    const { cell, columns } = this.layout ?? { cell: 8, columns: 1 };
     const column = Math.min(columns - 1, Math.max(0, Math.floor(offsetX / cell)));
     return this.order[Math.max(0, Math.floor(offsetY / cell)) * columns + column];
   }
 
+  /** @param {'point' | 'pin'} name @param {number | undefined} channel */
   #tell(name, channel) {
     if (channel !== undefined) this.dispatchEvent(new CustomEvent(name, { detail: { channel } }));
   }
 
+  /** @param {PointerEvent} event */
+  #leave({ pointerType }) {
+    if (pointerType === 'mouse') this.dispatchEvent(new Event('leave'));
+  }
+
+  /** @param {PointerEvent} event */
   #move(event) {
     const channel = this.#at(event);
     if (channel !== this.lit) clearTimeout(this.press);
     this.#tell('point', channel);
   }
 
+  /** @param {PointerEvent} event */
   #down(event) {
     this.touching = event.pointerType !== 'mouse';
     const channel = this.#at(event);
@@ -236,11 +287,12 @@ class Grid extends View {
     this.touching = false;
   }
 
-  /** A mouse pins by a click; a finger by a long press. */
+  /** A mouse pins by a click; a finger by a long press. @param {PointerEvent} event */
   #click(event) {
     if (event.pointerType === 'mouse' || event.pointerType === undefined) this.#tell('pin', this.#at(event));
   }
 
+  /** @param {KeyboardEvent} event */
   #key(event) {
     if (!this.layout) return;
     const { columns } = this.layout;
@@ -265,7 +317,7 @@ class Grid extends View {
   }
 }
 
-/** Large enough to see, small enough to keep the neighbours in view. */
+/** Large enough to see, small enough to keep the neighbours in view. @param {number} cell */
 const lensSide = (cell) => Math.min(96, Math.max(cell * 2, 44));
 
 define('gg-grid', Grid);

@@ -1,101 +1,59 @@
-/** @file Feature maps as pictures: palettes, colour ranges, grids of small squares. */
-import { interpolateCividis, interpolateGreys, interpolateRdBu, interpolateViridis } from 'd3-scale-chromatic';
+/** @file Feature maps on canvases: the library's painter with more palettes, grids, single maps and legends. */
+import { interpolateCividis, interpolateRdBu } from 'd3-scale-chromatic';
+import { layOut, paintMap, palette as libraryPalette, pixelOf } from '../lib/paint.js';
 
-/** Each from low (0) to high (1); the diverging one has zero in the middle. */
-const interpolators = {
-  viridis: interpolateViridis,
-  cividis: interpolateCividis,
-  grey: (t) => interpolateGreys(1 - t),
-  diverging: (t) => interpolateRdBu(1 - t),
-};
-export const paletteNames = Object.keys(interpolators);
+/**
+ * @typedef {import('./state.js').Maps} Maps
+ * @typedef {import('./state.js').Choices['palette']} Palette
+ */
 
-/** `#rrggbb` or `rgb(r, g, b)` as three numbers. */
+/** Those that the library does not have, from low (0) to high (1); the diverging one has zero in the middle. */
+const interpolators = { cividis: interpolateCividis, diverging: (/** @type {number} */ t) => interpolateRdBu(1 - t) };
+
+/** @type {Palette[]} */
+export const paletteNames = ['viridis', 'cividis', 'grey', 'diverging'];
+
+/** `#rrggbb` or `rgb(r, g, b)` as three numbers. @param {string} colour */
 function channelsOf(colour) {
   if (colour.startsWith('#')) return [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
-  return colour.match(/\d+/g).map(Number);
+  return (colour.match(/\d+/g) ?? []).map(Number);
 }
 
+/** @type {Partial<Record<Palette, Uint32Array>>} */
 const built = {};
-/** 256 colours, as the bytes r, g, b, 255 of a pixel each. @returns {Uint32Array} */
+/** 256 colours, as the bytes r, g, b, 255 of a pixel each. @param {Palette} name */
 export function colours(name) {
-  return (built[name] ??= Uint32Array.from({ length: 256 }, (_, i) => {
-    const [r, g, b] = channelsOf(interpolators[name](i / 255));
-    return new Uint32Array(new Uint8Array([r, g, b, 255]).buffer)[0];
-  }));
+  return (built[name] ??= name === 'cividis' || name === 'diverging'
+    ? Uint32Array.from({ length: 256 }, (_, i) => pixelOf(channelsOf(interpolators[name](i / 255))))
+    : libraryPalette(name));
 }
 
-const measured = new WeakMap();
-/**
- * What the page says of single maps, measured once: range and energy (root of the mean square).
- * @param {{ data: Float32Array, dims: number[] }} maps
- */
-export function statistics(maps) {
-  if (measured.has(maps)) return measured.get(maps);
-  const { data, dims: [channels, height, width] } = maps;
-  const size = height * width;
-  const [low, high, energy] = [0, 0, 0].map(() => new Float32Array(channels));
-  for (let c = 0; c < channels; c++) {
-    let [least, most, squares] = [Infinity, -Infinity, 0];
-    for (let i = c * size; i < (c + 1) * size; i++) {
-      const value = data[i];
-      if (value < least) least = value;
-      if (value > most) most = value;
-      squares += value * value;
-    }
-    low[c] = least;
-    high[c] = most;
-    energy[c] = Math.sqrt(squares / size);
-  }
-  const all = [low.reduce((a, b) => Math.min(a, b), Infinity), high.reduce((a, b) => Math.max(a, b), -Infinity)];
-  const found = { low, high, energy, all };
-  measured.set(maps, found);
-  return found;
-}
-
-/** A range as a palette needs it: zero in the middle of a diverging one. */
+/** A range as a palette needs it: zero in the middle of a diverging one. @param {[number, number]} range @param {Palette} palette @returns {[number, number]} */
 export function fit([low, high], palette) {
   if (palette !== 'diverging') return [low, high];
   const most = Math.max(Math.abs(low), Math.abs(high));
   return [-most, most];
 }
 
-/**
- * One map of `maps`, every position a whole number of pixels where there is room, into a picture's pixels.
- * @param {Uint32Array} pixels of a picture `stride` wide
- */
-function paintMap(pixels, stride, left, top, side, { data, dims: [, height, width] }, channel, [low, high], table) {
-  const steps = high > low ? 255.99 / (high - low) : 0;
-  const start = channel * height * width;
-  const columns = new Uint16Array(side);
-  for (let x = 0; x < side; x++) columns[x] = Math.floor((x * width) / side);
-  let painted = -1;
-  for (let y = 0; y < side; y++) {
-    const source = Math.floor((y * height) / side);
-    const target = (top + y) * stride + left;
-    if (source === painted) {
-      pixels.copyWithin(target, target - stride, target - stride + side);
-      continue;
-    }
-    painted = source;
-    const row = start + source * width;
-    for (let x = 0; x < side; x++) pixels[target + x] = table[Math.max(0, Math.min(255, Math.floor((data[row + columns[x]] - low) * steps)))];
-  }
-}
-
+/** @typedef {{ image: ImageData, pixels: Uint32Array, context: CanvasRenderingContext2D }} Buffer */
+/** @type {WeakMap<HTMLCanvasElement, Buffer>} */
 const buffers = new WeakMap();
 
 /**
  * An empty picture of a canvas's size and its pixels, kept for the next time: a camera's maps are painted anew some
  * thirty times a second.
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} width
+ * @param {number} height
  */
 function pixelsOf(canvas, width, height) {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   let kept = buffers.get(canvas);
-  if (kept?.picture.width !== width || kept.picture.height !== height) {
-    const picture = new ImageData(width, height);
+  if (kept?.image.width !== width || kept.image.height !== height) {
+    const image = new ImageData(width, height);
     // Painted by the processor, so it also lies there.
-    kept = { picture, pixels: new Uint32Array(picture.data.buffer), context: canvas.getContext('2d', { willReadFrequently: true }) };
+    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d', { willReadFrequently: true }));
+    kept = { image, pixels: new Uint32Array(image.data.buffer), context };
     buffers.set(canvas, kept);
   }
   kept.pixels.fill(0);
@@ -103,28 +61,48 @@ function pixelsOf(canvas, width, height) {
 }
 
 /**
- * A grid of maps, row by row in the given order; the canvas takes its size.
+ * @typedef {object} Grid
+ * @property {ArrayLike<number>} order channels by place
+ * @property {number} cell in canvas pixels, as `gap`
+ * @property {number} gap
+ * @property {number} columns
+ * @property {Palette} palette
+ * @property {(channel: number) => [number, number]} range
+ * @property {Set<number>} [blank] maps that are crossed out
+ * @property {string} [ink]
+ */
+
+/**
+ * A grid of maps, row by row; the canvas takes its size.
  * @param {HTMLCanvasElement} canvas
- * @param {{ data: Float32Array, dims: number[] }} maps
- * @param {{ order: ArrayLike<number>, cell: number, gap: number, columns: number, palette: string,
- *   range: (channel: number) => [number, number], blank?: Set<number>, ink?: string }} options
- *   `cell` and `gap` in canvas pixels; maps in `blank` are crossed out
+ * @param {Maps} maps
+ * @param {Grid} grid
  */
 export function paintGrid(canvas, maps, { order, cell, gap, columns, palette, range, blank = new Set(), ink = '#888' }) {
   const step = cell + gap;
-  const { context, picture, pixels } = pixelsOf(canvas, columns * step, Math.ceil(order.length / columns) * step);
+  const picture = pixelsOf(canvas, columns * step, Math.ceil(order.length / columns) * step);
+  const { context, image, pixels } = picture;
+  const target = { pixels, stride: canvas.width };
   const table = colours(palette);
+  const at = (/** @type {number} */ place) => [(place % columns) * step, Math.floor(place / columns) * step];
+  const crossed = [];
   for (let place = 0; place < order.length; place++) {
-    if (blank.has(order[place])) continue;
-    paintMap(pixels, canvas.width, (place % columns) * step, Math.floor(place / columns) * step, cell, maps, order[place], fit(range(order[place]), palette), table);
+    const channel = order[place];
+    const [left, top] = at(place);
+    if (blank.has(channel)) crossed.push([left, top]);
+    else paintMap(target, { left, top, side: cell }, maps, channel, { range: fit(range(channel), palette), colours: table });
   }
-  context.putImageData(picture, 0, 0);
-  if (!blank.size) return;
+  context.putImageData(image, 0, 0);
+  cross(context, crossed, cell, ink);
+}
+
+/** @param {CanvasRenderingContext2D} context @param {number[][]} corners @param {number} cell @param {string} ink */
+function cross(context, corners, cell, ink) {
+  if (!corners.length) return;
   context.strokeStyle = ink;
   context.beginPath();
-  for (let place = 0; place < order.length; place++) {
-    if (!blank.has(order[place])) continue;
-    const [x, y] = [(place % columns) * step + 0.5, Math.floor(place / columns) * step + 0.5];
+  for (const [left, top] of corners) {
+    const [x, y] = [left + 0.5, top + 0.5];
     context.rect(x, y, cell - 1, cell - 1);
     context.moveTo(x, y + cell - 1);
     context.lineTo(x + cell - 1, y);
@@ -132,37 +110,43 @@ export function paintGrid(canvas, maps, { order, cell, gap, columns, palette, ra
   context.stroke();
 }
 
-/** One map, large: `side` canvas pixels. */
+/**
+ * One map, large: `side` canvas pixels.
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} side
+ * @param {Maps} maps
+ * @param {number} channel
+ * @param {{ palette: Palette, range: [number, number] }} options
+ */
 export function paintOne(canvas, side, maps, channel, { palette, range }) {
-  const { context, picture, pixels } = pixelsOf(canvas, side, side);
-  paintMap(pixels, side, 0, 0, side, maps, channel, fit(range, palette), colours(palette));
-  context.putImageData(picture, 0, 0);
+  const { context, image, pixels } = pixelsOf(canvas, side, side);
+  const scale = { range: fit(range, palette), colours: colours(palette) };
+  paintMap({ pixels, stride: side }, { left: 0, top: 0, side }, maps, channel, scale);
+  context.putImageData(image, 0, 0);
 }
 
-/** Numbers of rows x columns as one picture, `side` canvas pixels wide. */
-export function paintNumbers(canvas, side, data, dims, options) {
-  paintOne(canvas, side, { data, dims: [1, ...dims] }, 0, options);
+/** Pixels as they are: a canvas of so many. @param {HTMLCanvasElement} canvas @param {number} width @param {Uint32Array} pixels */
+export function paintPixels(canvas, width, pixels) {
+  Object.assign(canvas, { width, height: pixels.length / width });
+  const image = new ImageData(canvas.width, canvas.height);
+  new Uint32Array(image.data.buffer).set(pixels);
+  canvas.getContext('2d')?.putImageData(image, 0, 0);
 }
 
-/** A palette from low to high, as a canvas of 256 x 1. */
-export function paintLegend(canvas, palette) {
-  canvas.width = 256;
-  canvas.height = 1;
-  const picture = new ImageData(256, 1);
-  new Uint32Array(picture.data.buffer).set(colours(palette));
-  canvas.getContext('2d').putImageData(picture, 0, 0);
-}
+/** A palette from low to high, as a canvas of 256 x 1. @param {HTMLCanvasElement} canvas @param {Palette} palette */
+export const paintLegend = (canvas, palette) => paintPixels(canvas, 256, colours(palette));
+
+/** More maps than these scroll, in cells of a fixed size. */
+const IN_VIEW = 528;
 
 /**
- * Square cells in steps of 4 pixels: all maps in view up to 528, then rows of a fixed size that scroll.
- * @returns {{ cell: number, columns: number, rows: number, height: number }} height of the pane
+ * Square cells: at least four in a row, all maps in view where they are few enough; `height` is the pane's.
+ * @param {number} count
+ * @param {number} width
+ * @param {number} height
  */
-export function layOut(count, width, height) {
-  const most = Math.min(64, Math.floor(width / 16) * 4);
-  for (let cell = Math.max(8, most); ; cell -= 4) {
-    const columns = Math.max(1, Math.min(count, Math.floor(width / cell)));
-    const rows = Math.ceil(count / columns);
-    const fits = rows * cell <= height;
-    if (fits || cell <= 8 || (count > 528 && cell <= 20)) return { cell, columns, rows, height: Math.min(rows * cell, height) };
-  }
+export function layOutPane(count, width, height) {
+  const most = Math.max(8, Math.min(64, Math.floor(width / 16) * 4));
+  const found = layOut(count, width, height, { most, least: count > IN_VIEW ? 20 : 8 });
+  return { ...found, height: Math.min(found.rows * found.cell, height) };
 }

@@ -1,51 +1,112 @@
-/** @file The opened stage: one sentence of live numbers, four tabs, and the pair that is lit. */
+/** @file The opened stage: one sentence of live numbers, a tab for each view, and the pair that is lit. */
 import { css, html, nothing } from 'lit';
 import { decimal, parts, text } from '../view/language.js';
-import { define, shared, View } from './base.js';
-import { blankOf, comparisonKey, comparisons, countAbove, drawnOnDevice, isSingle, isWeak, orderOf, pairOf, rangeOf, readPin, stageNumber, stageOf } from './compare.js';
-import { statistics } from './paint.js';
-import './ghost.js';
-import './numbers.js';
+import { choice, define, shared, View } from './base.js';
+import {
+  blankOf, colourRange, comparisonKey, comparisons, countAbove, isSingle, isWeak, orderOf, pairOf, join, stageNumber,
+  stageOf,
+} from './stage.js';
+import { statistics } from './maps.js';
+import { writePin } from './session.js';
+import { viewNamed, views } from './views.js';
 import './pair.js';
-import './similarity.js';
-import './twins.js';
 
-const tabs = ['twins', 'ghost', 'similarity', 'numbers'];
+/**
+ * @typedef {import('./state.js').State} State
+ * @typedef {import('./state.js').Side} Side
+ * @typedef {import('./stage.js').Opened} Opened
+ * @typedef {import('./stage.js').Pair} Pair
+ */
+
+/**
+ * What the views show, made once for all that stays the same while a pointer moves.
+ * @typedef {object} Shown
+ * @property {import('./state.js').ComparedMaps} maps
+ * @property {boolean} single
+ * @property {number} room for the maps, in pixels of height
+ * @property {{ [side in Side]: string }} names
+ * @property {{ [side in Side]: unknown }} titles
+ * @property {{ [side in Side]: number[] }} orders
+ * @property {{ [side in Side]: Set<number> }} blanks
+ * @property {{ [side in Side]: (channel: number) => [number, number] }} ranges
+ * @property {{ [side in Side]: (channel: number) => string }} describe
+ * @property {string[]} legend
+ * @property {Pick<State, 'palette' | 'scale' | 'sort' | 'theme'>} choices
+ * @property {number} positions
+ */
+
+/** What a view is made anew for. @type {(keyof State)[]} */
+const reads = ['maps', 'comparison', 'sort', 'palette', 'scale', 'width', 'language', 'theme', 'metric'];
+
+const styles = css`
+  :host { display: flex; flex-direction: column; min-height: inherit; font-variant-numeric: tabular-nums; }
+  .body { flex: 1; padding: 16px 24px 14px; }
+  h2 {
+    font-size: clamp(20px, 1.9vw, 28px); font-weight: 400; line-height: 1.3; letter-spacing: -0.01em; max-width: 44em;
+    text-wrap: pretty;
+  }
+  h2 b { font-weight: 650; }
+  h2.weak b:not(.ghost) { color: var(--muted); font-weight: inherit; }
+  .threshold { white-space: nowrap; }
+  .threshold input { width: 110px; vertical-align: middle; accent-color: var(--text); margin: 0 2px 0 8px; }
+  .sub { font-size: 15px; color: var(--muted); margin: 4px 0 0; min-height: 1.45em; }
+  .bar {
+    display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 4px 20px;
+    margin: 10px 0 12px; border-bottom: 1px solid var(--line);
+  }
+  [role='tablist'] { display: flex; gap: 4px; overflow-x: auto; scrollbar-width: none; }
+  [role='tab'] {
+    padding: 8px 12px; border: 0; border-bottom: 2px solid transparent; margin-bottom: -1px; background: none;
+    cursor: pointer; color: var(--muted); white-space: nowrap;
+  }
+  [role='tab'][aria-selected='true'] { color: var(--text); border-color: var(--text); }
+  :host(.embedded) kbd { display: none; }
+  kbd { font: inherit; font-size: 11px; color: var(--muted); margin-left: 4px; }
+  gg-pair { position: sticky; bottom: var(--dock, 0px); z-index: 5; }
+  @media (max-width: 799px) {
+    .body { padding: 16px; }
+    .threshold input { height: 44px; }
+    [role='tab'] { min-height: 44px; }
+    kbd { display: none; }
+    gg-pair { position: static; }
+  }
+`;
 
 class Panel extends View {
-  static properties = { ...View.properties, /** The one view that is shown, without the sentence and the tabs. */ only: {}, state: { attribute: false, hasChanged: () => true } };
+  static properties = {
+    ...View.properties,
+    only: {},
+    state: { attribute: false, hasChanged: () => true },
+  };
 
-  static styles = [
-    shared,
-    css`
-      :host { display: flex; flex-direction: column; min-height: inherit; font-variant-numeric: tabular-nums; }
-      .body { flex: 1; padding: 16px 24px 14px; }
-      h2 { font-size: clamp(20px, 1.9vw, 28px); font-weight: 400; line-height: 1.3; letter-spacing: -0.01em; max-width: 44em; text-wrap: pretty; }
-      h2 b { font-weight: 650; }
-      h2.weak b:not(.ghost) { color: var(--muted); font-weight: inherit; }
-      .threshold { white-space: nowrap; }
-      .threshold input { width: 110px; vertical-align: middle; accent-color: var(--text); margin: 0 2px 0 8px; }
-      .sub { font-size: 15px; color: var(--muted); margin: 4px 0 0; min-height: 1.45em; }
-      .bar { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 4px 20px; margin: 10px 0 12px; border-bottom: 1px solid var(--line); }
-      [role='tablist'] { display: flex; gap: 4px; overflow-x: auto; scrollbar-width: none; }
-      [role='tab'] { padding: 8px 12px; border: 0; border-bottom: 2px solid transparent; margin-bottom: -1px; background: none; cursor: pointer; color: var(--muted); white-space: nowrap; }
-      [role='tab'][aria-selected='true'] { color: var(--text); border-color: var(--text); }
-      :host(.embedded) kbd { display: none; }
-      kbd { font: inherit; font-size: 11px; color: var(--muted); margin-left: 4px; }
-      gg-pair { position: sticky; bottom: var(--dock, 0px); z-index: 5; }
-      @media (max-width: 799px) {
-        .body { padding: 16px; }
-        .threshold input { height: 44px; }
-        [role='tab'] { min-height: 44px; }
-        kbd { display: none; }
-        gg-pair { position: static; }
-      }
-    `,
-  ];
+  static styles = [shared, styles];
 
-  /** Draws a state; views that are not in sight are not told of it. */
+  /** The elements of the views, by name: each is made when it is first opened. @type {Map<string, HTMLElement>} */
+  #elements = new Map();
+  /** @type {unknown[]} */
+  #last = [];
+  /** @type {{ width: number, room: number } | undefined} */
+  #measured;
+
+  constructor() {
+    super();
+    /** The one view that is shown, without the sentence and the tabs. @type {string | undefined} */
+    this.only = undefined;
+    /** @type {Opened} */
+    this.state;
+    /** @type {import('./base.js').Actions} */
+    this.actions;
+    /** @type {() => import('./state.js').Net} */
+    this.net;
+    /** @type {Shown | undefined} */
+    this.shown = undefined;
+    /** @type {Pair | undefined} */
+    this.pair = undefined;
+  }
+
+  /** Draws a state. @param {State} state */
   show(state) {
-    this.state = steady(state);
+    this.state = /** @type {Opened} */ (current(steady(state)));
     this.language = state.language;
   }
 
@@ -58,22 +119,14 @@ class Panel extends View {
   willUpdate() {
     const { state } = this;
     if (!state?.maps) return;
-    // Maps of a stage that is being left have no comparison yet.
-    this.pair = isSingle(state) ? single(state) : state.comparison?.maps === state.maps ? pairOf(state) : undefined;
-    this.view = this.#memo(
-      [state.maps, state.comparison, state.sort, state.palette, state.scale, state.width, state.language, state.theme, state.metric],
-      () => viewOf(state, this.#room(state.width), this.view),
-    );
-  }
-
-  #last = [];
-  #memo(values, make) {
-    if (this.view && values.every((value, i) => Object.is(value, this.#last[i]))) return this.view;
+    this.pair = isSingle(state) ? single(state) : pairOf(state);
+    const values = reads.map((name) => state[name]);
+    if (this.shown && values.every((value, i) => Object.is(value, this.#last[i]))) return;
     this.#last = values;
-    return make();
+    this.shown = shownOf(state, this.#room(state.width), this.shown);
   }
 
-  /** What is left of the window for the maps, so that all are in view with the pair below them. */
+  /** What is left of the window for the maps, so that all are in view with the pair below them. @param {number} width */
   #room(width) {
     if (this.#measured?.width === width) return this.#measured.room;
     const top = this.getBoundingClientRect().top + scrollY;
@@ -81,245 +134,272 @@ class Panel extends View {
     this.#measured = { width, room };
     return room;
   }
-  #measured;
 
   render() {
-    const { state, view, pair } = this;
-    if (!view || !state.maps) return nothing;
-    const pinned = Boolean(state.pin) && !state.pointed ? true : Boolean(state.pin && pair?.asked && state.pin === [pair.asked.side, pair.asked.channel, ...(pair.asked.other === undefined ? [] : [pair.asked.other])].join('.'));
-    if (this.only) return html`<div class="body">${view.single || state.tab === 'ghost' ? nothing : html`<div class="bar">${this.#compared()}</div>`}<div id="panel">${this.#tab()}</div></div>${this.#lit(pinned)}`;
+    const { state, shown } = this;
+    if (!shown || !state.maps) return nothing;
+    const compared = shown.single ? nothing : this.#compared();
+    if (this.only) {
+      const bar = viewNamed(this.only).compares ? html`<div class="bar">${compared}</div>` : nothing;
+      return html`<div class="body">${bar}<div id="panel">${this.#view()}</div></div>${this.#lit()}`;
+    }
     return html`
       <div class="body">
-        ${this.#headline()}
-        <div class="bar">
-          <div role="tablist" aria-label=${text('views')} @keydown=${this.#tabKeys}>
-            ${tabs.map(
-              (tab, i) => html`<button type="button" role="tab" id="tab-${tab}" aria-controls="panel" aria-selected=${String(tab === state.tab)} tabindex=${tab === state.tab ? 0 : -1} @click=${() => this.actions.update({ tab })}>${text(`tab_${tab}`)}<kbd aria-hidden="true">${i + 1}</kbd></button>`,
-            )}
-          </div>
-          ${view.single ? nothing : this.#compared()}
-        </div>
-        <div role="tabpanel" id="panel" aria-labelledby="tab-${state.tab}">${this.#tab()}</div>
+        ${headline(state, shown, this.actions)}
+        <div class="bar">${this.#tabs()} ${compared}</div>
+        <div role="tabpanel" id="panel" aria-labelledby="tab-${state.tab}">${this.#view()}</div>
       </div>
-      ${this.#lit(pinned)}
+      ${this.#lit()}
     `;
+  }
+
+  #tabs() {
+    const { tab: open } = this.state;
+    const tab = (/** @type {string} */ name, /** @type {number} */ i) => html`<button
+      type="button"
+      role="tab"
+      id="tab-${name}"
+      aria-controls="panel"
+      aria-selected=${String(name === open)}
+      tabindex=${name === open ? 0 : -1}
+      @click=${() => this.actions.update({ tab: name })}
+    >${text(`tab_${name}`)}<kbd aria-hidden="true">${i + 1}</kbd></button>`;
+    return html`<div role="tablist" aria-label=${text('views')} @keydown=${this.#tabKeys}>
+      ${views.map(({ name }, i) => tab(name, i))}
+    </div>`;
+  }
+
+  /** @param {KeyboardEvent} event */
+  #tabKeys(event) {
+    const names = views.map(({ name }) => name);
+    const at = names.indexOf(this.state.tab);
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: names.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    const tab = names[(to + names.length) % names.length];
+    this.actions.update({ tab });
+    this.updateComplete.then(() => this.find(`#tab-${tab}`).focus());
+  }
+
+  /** The element of the view that is open, told what there is to show. */
+  #view() {
+    const { state, shown, pair, actions, net, language } = this;
+    const { name, element, load } = viewNamed(state.tab);
+    let view = this.#elements.get(name);
+    if (!view) {
+      load().catch((error) => this.dispatchEvent(new CustomEvent('failure', { detail: error })));
+      view = document.createElement(`gg-${element}`);
+      this.#elements.set(name, view);
+    }
+    return Object.assign(view, { state, shown, pair, pinned: this.#pinned, actions, net, language });
+  }
+
+  /** Whether the pair that is lit is the one that is pinned. */
+  get #pinned() {
+    const { state: { pin, pointed }, pair } = this;
+    return Boolean(pin) && (!pointed || (pair !== undefined && writePin(pair.asked) === pin));
   }
 
   /** The pair that is lit, and what a screen reader hears of it. */
-  #lit(pinned) {
-    const { state, view, pair } = this;
+  #lit() {
+    const { state, shown, pair } = this;
+    if (!shown || shown.single) return html`<p class="hidden" role="status"></p>`;
+    const asked = /** @type {import('./state.js').Pointed} */ (pair?.asked);
+    const large = html`<gg-pair
+      .pair=${pair}
+      .shown=${shown}
+      .pinned=${this.#pinned}
+      .theme=${state.theme}
+      .language=${this.language}
+      @pin=${() => this.actions.pin(asked)}
+      @choose=${(/** @type {CustomEvent} */ { detail }) => this.actions.point({ ...asked, other: detail.channel })}
+    ></gg-pair>`;
     return html`
-      ${view.single || !['twins', 'similarity'].includes(state.tab)
-        ? nothing
-        : html`<gg-pair
-            .pair=${pair}
-            .maps=${view.maps}
-            .names=${view.names}
-            .palette=${view.palette}
-            .range=${view.range}
-            .pinned=${pinned}
-            .theme=${state.theme}
-            .language=${this.language}
-            @pin=${() => this.actions.pin(pair.asked)}
-            @choose=${({ detail }) => this.actions.point({ ...pair.asked, other: detail.channel })}
-          ></gg-pair>`}
-      <p class="hidden" role="status">${pair && !view.single ? this.#spoken() : ''}</p>
+      ${viewNamed(state.tab).pair ? large : nothing}
+      <p class="hidden" role="status">${pair ? spoken(pair) : ''}</p>
     `;
   }
 
-  #spoken() {
-    const { first, last, r } = this.pair;
-    return first < 0 || last < 0 ? text('noTwin', { channel: Math.max(first, last) }) : text('spokenPair', { first, last, r: decimal(r) });
-  }
-
-  #tab() {
-    const { state, view, pair } = this;
-    switch (state.tab) {
-      case 'twins':
-        return html`<gg-twins .drawn=${drawnOnDevice(state) ? { net: this.net(), taps: state.maps.taps, picture: state.picture } : undefined} .view=${view} .pair=${pair} .pinned=${Boolean(state.pin) && !state.pointed} .actions=${this.actions} .language=${this.language}></gg-twins>`;
-      case 'ghost':
-        return html`<gg-ghost-path
-          .path=${state.ghostPath?.of === state.maps ? state.ghostPath : undefined}
-          .stage=${stageOf(state)}
-          .number=${stageNumber(state)}
-          .palette=${state.palette}
-          .theme=${state.theme}
-          .ablation=${state.ablation}
-          .without=${state.without}
-          .pinned=${pinnedTap(state)}
-          .actions=${this.actions}
-          .language=${this.language}
-        ></gg-ghost-path>`;
-      case 'similarity':
-        return view.single
-          ? html`<p>${text('numbersSingle')}</p>`
-          : html`<gg-similarity
-              .comparison=${state.comparison?.maps === state.maps ? state.comparison : undefined}
-              .clusters=${state.clusters?.matrix === state.comparison?.matrix ? state.clusters : undefined}
-              .pair=${pair}
-              .names=${view.names}
-              .threshold=${state.threshold}
-              .taps=${state.maps.taps}
-              .choices=${view.choices}
-              .positions=${view.positions}
-              .theme=${state.theme}
-              .actions=${this.actions}
-              .language=${this.language}
-            ></gg-similarity>`;
-      case 'numbers':
-        return html`<gg-numbers
-          .alone=${state.alone?.maps === state.maps ? state.alone : undefined}
-          .study=${state.study?.info === state.info && state.study.taps.join() === state.maps.taps.join() ? state.study : undefined}
-          .info=${state.info}
-          .plain=${state.plain?.variant === state.info.variant ? state.plain : undefined}
-          .times=${state.bothTimes?.info === state.info ? state.bothTimes : undefined}
-          .dims=${view.dims}
-          .threshold=${state.threshold}
-          .single=${view.single}
-          .sampleCount=${state.samples.length}
-          .how=${state.how}
-          .actions=${this.actions}
-          .language=${this.language}
-        ></gg-numbers>`;
-      default:
-        throw new Error(`there is no tab ${state.tab}`);
-    }
-  }
-
+  /** What is compared with what, and by which measure. */
   #compared() {
-    const { state } = this;
+    const { state, actions } = this;
+    const { maps } = state;
     const key = comparisonKey(state);
+    const pairs = comparisons(stageOf(state)).map((one) => ({
+      value: one.key === 'outputs' ? '' : one.taps.join(),
+      words: text(`compare_${one.key}`),
+      selected: one.key === key,
+    }));
+    const others = { value: maps.taps.join(), words: maps.taps.join(' | '), selected: true };
+    const metrics = /** @type {const} */ (['pearson', 'cosine']).map((metric) => ({
+      value: metric,
+      words: text(`metric_${metric}`),
+      selected: metric === state.metric,
+    }));
     return html`<span>
-      <label class="choice"><span class="what">${text('compare')}</span>
-        <select id="compare" @change=${({ target }) => this.actions.compare(target.value)}>
-          ${comparisons(state).map((option) => html`<option value=${option.key === 'outputs' ? '' : option.taps.join()} .selected=${option.key === key}>${text(`compare_${option.key}`)}</option>`)}
-          ${key === 'taps' ? html`<option value=${state.maps.taps.join()} selected>${state.maps.taps.join(' | ')}</option>` : nothing}
-        </select>
-      </label>
-      <label class="choice"><span class="what">${text('metric')}</span>
-        <select id="metric" @change=${({ target }) => this.actions.update({ metric: target.value })}>
-          ${['pearson', 'cosine'].map((metric) => html`<option value=${metric} .selected=${metric === state.metric}>${text(`metric_${metric}`)}</option>`)}
-        </select>
-      </label>
+      ${choice('compare', [...pairs, ...(key === 'taps' ? [others] : [])], (value) => actions.compare(value))}
+      ${choice('metric', metrics, (value) => actions.update({ metric: /** @type {State['metric']} */ (value) }))}
     </span>`;
-  }
-
-  #headline() {
-    const { state, view } = this;
-    const { comparison, threshold, maps } = state;
-    const stage = stageOf(state);
-    const number = stageNumber(state);
-    if (view.single) return html`<h2 id="headline">${text('singleBlock', { number })}</h2><p class="sub" id="stage-note">${text('singleBlockNote', { n: stage.width })}</p>`;
-    const weak = isWeak(state);
-    const count = comparison ? countAbove(comparison.bestOfB.score, threshold) : '…';
-    const width = maps.last.dims[0];
-    const chance = comparison?.other && countAbove(comparison.other.score, threshold);
-    const slider = html`<span class="threshold"><output>${state.metric === 'cosine' ? '|cos|' : '|r|'} > ${threshold.toFixed(2)}</output><input id="threshold" type="range" min="0.5" max="0.95" step="0.05" .value=${String(threshold)} aria-label=${text('thresholdLabel')} @input=${({ target }) => this.actions.update({ threshold: Number(target.value) })} /></span>`;
-    const key = comparisonKey(state);
-    const saved = stage.kind === 'ghost' && key === 'outputs' ? parts('soCheap', { cheap: html`<b class="ghost">${stage.cheap}</b>` }) : nothing;
-    const notes = [
-      chance === undefined ? '' : text('chanceNote', { chance, width }),
-      stage.kind === 'plain' ? text('plainNote', { number }) : '',
-      weak ? text('weakNote', { size: `${maps.first.dims[1]} × ${maps.first.dims[2]}` }) : '',
-      comparison?.deadB.length ? text('deadNote', { n: comparison.deadB.length }) : '',
-    ];
-    return html`
-      <h2 id="headline" class=${weak ? 'weak' : ''}>${parts(`headline_${key}`, { number, count: html`<b>${text('ofMany', { count, width })}</b>`, slider, first: maps.taps[0], last: maps.taps[1] })} ${saved}</h2>
-      <p class="sub"><span id="stage-note">${notes.filter(Boolean).join(' ')}</span> ${chance === undefined ? nothing : html`<button type="button" class="how" @click=${() => this.actions.update({ tab: 'numbers', how: state.metric })}>${text('how')}</button>`}</p>
-    `;
-  }
-
-  #tabKeys(event) {
-    const at = tabs.indexOf(this.state.tab);
-    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: tabs.length - 1 }[event.key];
-    if (to === undefined) return;
-    event.preventDefault();
-    const tab = tabs[(to + tabs.length) % tabs.length];
-    this.actions.update({ tab });
-    this.updateComplete.then(() => this.renderRoot.querySelector(`#tab-${tab}`).focus());
   }
 }
 
-/** The camera's maps are shown once they are compared: what is lit would go out and on again with each picture. */
+/** @param {Pair} pair */
+function spoken({ first, last, r }) {
+  const isBlank = first < 0 || last < 0;
+  return isBlank ? text('noTwin', { channel: Math.max(first, last) }) : text('spokenPair', { first, last, r: decimal(r) });
+}
+
+/** @param {Opened} state @param {Shown} shown @param {import('./base.js').Actions} actions */
+function headline(state, shown, actions) {
+  const { comparison, threshold, maps } = state;
+  const stage = stageOf(state);
+  const number = stageNumber(state);
+  if (shown.single) {
+    return html`<h2 id="headline">${text('singleBlock', { number })}</h2>
+      <p class="sub" id="stage-note">${text('singleBlockNote', { n: stage.width })}</p>`;
+  }
+  const count = comparison ? countAbove(comparison.bestOfB.score, threshold) : '…';
+  const key = comparisonKey(state);
+  const saved = stage.kind === 'ghost' && key === 'outputs';
+  const values = {
+    number,
+    count: html`<b>${text('ofMany', { count, width: maps.last.dims[0] })}</b>`,
+    slider: slider(state, actions),
+    first: maps.taps[0],
+    last: maps.taps[1],
+  };
+  const explain = html`<button
+    type="button"
+    class="how"
+    @click=${() => actions.update({ tab: 'numbers', formula: state.metric })}
+  >${text('how')}</button>`;
+  return html`
+    <h2 id="headline" class=${isWeak(state) ? 'weak' : ''}>
+      ${parts(`headline_${key}`, values)}
+      ${saved ? parts('soCheap', { cheap: html`<b class="ghost">${stage.cheap}</b>` }) : nothing}
+    </h2>
+    <p class="sub"><span id="stage-note">${notes(state).join(' ')}</span> ${comparison?.other ? explain : nothing}</p>
+  `;
+}
+
+/** @param {Opened} state @param {import('./base.js').Actions} actions */
+function slider({ metric, threshold }, actions) {
+  const slide = (/** @type {{ target: HTMLInputElement }} */ { target }) =>
+    actions.update({ threshold: Number(target.value) });
+  return html`<span class="threshold">
+    <output>${metric === 'cosine' ? '|cos|' : '|r|'} > ${threshold.toFixed(2)}</output>
+    <input id="threshold" type="range" min="0.5" max="0.95" step="0.05" .value=${String(threshold)}
+      aria-label=${text('thresholdLabel')} @input=${slide} />
+  </span>`;
+}
+
+/** What has to be known with the sentence. @param {Opened} state */
+function notes(state) {
+  const { comparison, maps, threshold } = state;
+  const [, height, width] = maps.first.dims;
+  const chance = comparison?.other && countAbove(comparison.other.score, threshold);
+  const blank = comparison?.deadB.length;
+  return [
+    chance === undefined ? '' : text('chanceNote', { chance, width: maps.last.dims[0] }),
+    stageOf(state).kind === 'plain' ? text('plainNote', { number: stageNumber(state) }) : '',
+    isWeak(state) ? text('weakNote', { size: `${height} × ${width}` }) : '',
+    blank ? text('deadNote', { n: blank }) : '',
+  ].filter(Boolean);
+}
+
+/** The camera's maps are shown once they are compared: what is lit would go out and on again with each picture. @param {State} state */
 function steady(state) {
   const { picture, maps, comparison } = state;
   const before = comparison?.maps;
-  return picture?.live && before && before !== maps && before.taps.join() === maps.taps.join() ? { ...state, maps: before } : state;
+  const isLate = picture?.live && before && before !== maps && before.taps.join() === maps?.taps.join();
+  return isLate ? { ...state, maps: before } : state;
 }
 
-/** The pinned map as a tap's channel. */
-function pinnedTap({ pin, maps }) {
-  const found = readPin(pin);
-  return found && { tap: maps.taps[found.side === 'first' ? 0 : 1], channel: found.channel };
+/** Maps of a stage that was just opened have no comparison yet. @param {State} state */
+function current(state) {
+  return state.comparison?.maps === state.maps ? state : { ...state, comparison: undefined };
 }
 
-/** A pointed map of a stage that has nothing to compare. */
-const single = ({ pointed }) => pointed && { side: 'first', first: pointed.channel, last: -1, next: [], asked: pointed };
+/** A pointed map of a stage that has nothing to compare. @param {State} state @returns {Pair | undefined} */
+const single = ({ pointed }) =>
+  pointed && { side: 'first', first: pointed.channel, last: -1, r: Number.NaN, next: [], asked: pointed };
 
-/** What the grids need, made once for all that stays the same while a pointer moves; what is as `before` stays the same object, so that no grid is painted twice. */
-function viewOf(state, room, before) {
-  const { maps, comparison, palette, scale, sort, theme } = state;
+/**
+ * What is as `before` stays the same object, so that no grid is painted twice.
+ * @param {Opened} state
+ * @param {number} room
+ * @param {Shown} [before]
+ * @returns {Shown}
+ */
+function shownOf(state, room, before) {
+  const { maps, palette, scale, sort, theme } = state;
   const single = isSingle(state);
-  const key = comparisonKey(state);
-  const stage = stageOf(state);
-  const current = comparison?.maps === maps ? comparison : undefined;
-  const shown = { ...state, comparison: current };
-  const both = (make) => ({ first: make('first'), last: make('last') });
-  const all = statistics(maps.first).all;
-  const value = (number) => decimal(number, Math.abs(number) < 10 ? 1 : 0);
-  const stageRange = scale === 'stage' && [all, statistics(maps.last).all].reduce((a, b) => [Math.min(a[0], b[0]), Math.max(a[1], b[1])]);
-  const far = palette === 'diverging' && stageRange ? Math.max(...stageRange.map(Math.abs)) : 0;
+  const names = namesOf(state);
+  const range = (/** @type {Side} */ side) => (/** @type {number} */ channel) => colourRange(side, channel, state);
+  const sameRanges = before?.maps === maps && before.choices.scale === scale && scale !== 'pair';
   return {
     maps,
     single,
-    palette,
-    scale,
-    sort,
-    theme,
     room,
-    names: { first: key === 'taps' ? maps.taps[0] : text('nameFirst'), last: key === 'taps' ? maps.taps[1] : text(`name_${key}`, { depth: stage.depth }) },
-    titles: single
-      ? { first: parts('titleSingle', { name: wide('first', text('onlyBlock')) }) }
-      : { first: parts('titleFirst', { name: wide('first', key === 'taps' ? maps.taps[0] : text('nameFirst')) }), last: parts(`title_${key}`, { name: wide('last', key === 'taps' ? maps.taps[1] : text(`name_${key}`, { depth: stage.depth })) }) },
-    orders: both((side) => kept(before?.orders[side], orderOf(side, shown))),
-    blanks: both((side) => kept(before?.blanks[side], blankOf(side, shown))),
-    ranges: before?.maps === maps && before.scale === scale && scale !== 'pair' ? before.ranges : both((side) => (channel) => rangeOf(side, channel, shown)),
-    range: (side, channel) => rangeOf(side, channel, shown),
-    legend: stageRange ? (far ? [value(-far), value(far)] : stageRange.map(value)) : [text(palette === 'diverging' ? 'lowestSymmetric' : 'lowest'), text(scale === 'pair' ? 'highestPair' : 'highestLocal')],
-    describe: both((side) => (channel) => describe(side, channel, shown)),
-    rows: () => rowsOf(shown),
-    dims: [maps.first.dims, maps.last.dims],
+    names,
+    titles: titlesOf(state, names),
+    orders: both((side) => kept(before?.orders[side], orderOf(side, state))),
+    blanks: both((side) => kept(before?.blanks[side], blankOf(side, state))),
+    ranges: sameRanges ? before.ranges : both(range),
+    describe: both((side) => (/** @type {number} */ channel) => describe(side, channel, state)),
+    legend: legendOf(state),
+    choices: { palette, scale, sort, theme },
     positions: maps.first.dims[1] * maps.first.dims[2],
-    choices: state.info.taps.filter((tap) => tap.startsWith(`${maps.stage}.`) && !/\.(merge(\.\d)?|mean)$/.test(tap)),
   };
 }
 
-/** The earlier list or set, where the new one has the same members in the same order. */
+/** @template T @param {(side: Side) => T} make @returns {{ [side in Side]: T }} */
+const both = (make) => ({ first: make('first'), last: make('last') });
+
+/** @param {Opened} state */
+function namesOf(state) {
+  const key = comparisonKey(state);
+  const { taps: [first, last] } = state.maps;
+  const named = { first: text('nameFirst'), last: key === 'taps' ? '' : text(`name_${key}`, { depth: stageOf(state).depth }) };
+  return key === 'taps' ? { first, last } : named;
+}
+
+/** @param {Opened} state @param {{ [side in Side]: string }} names @returns {{ [side in Side]: unknown }} */
+function titlesOf(state, names) {
+  const wide = (/** @type {Side} */ side, /** @type {string} */ name) => html`<b class=${side}>${name}</b>`;
+  if (isSingle(state)) return { first: parts('titleSingle', { name: wide('first', text('onlyBlock')) }), last: '' };
+  return {
+    first: parts('titleFirst', { name: wide('first', names.first) }),
+    last: parts(`title_${comparisonKey(state)}`, { name: wide('last', names.last) }),
+  };
+}
+
+/** Both ends of the colours. @param {Opened} state */
+function legendOf({ maps, palette, scale }) {
+  const value = (/** @type {number} */ number) => decimal(number, Math.abs(number) < 10 ? 1 : 0);
+  if (scale === 'stage') {
+    const range = join(statistics(maps.first).all, statistics(maps.last).all);
+    const far = Math.max(...range.map(Math.abs));
+    return palette === 'diverging' ? [value(-far), value(far)] : range.map(value);
+  }
+  const lowest = palette === 'diverging' ? 'lowestSymmetric' : 'lowest';
+  return [text(lowest), text(scale === 'pair' ? 'highestPair' : 'highestLocal')];
+}
+
+/** The earlier list or set, where the new one has the same members in the same order. @template {Iterable<number>} T @param {T | undefined} before @param {T} now */
 function kept(before, now) {
   if (!before) return now;
   const [a, b] = [[...before], [...now]];
   return a.length === b.length && a.every((value, i) => value === b[i]) ? before : now;
 }
 
-const wide = (side, name) => html`<b class=${side}>${name}</b>`;
-
+/** What a screen reader hears of a map. @param {Side} side @param {number} channel @param {Opened} state */
 function describe(side, channel, { comparison }) {
   if (!comparison) return text('mapOnly', { channel });
   const { match, score } = side === 'last' ? comparison.bestOfB : comparison.bestOfA;
-  return match[channel] < 0 ? text('noTwin', { channel }) : text('mapTwin', { channel, match: match[channel], r: decimal(score[channel]) });
-}
-
-/** One row a map of block n: what the exported table holds too. */
-export function rowsOf({ maps, comparison }) {
-  const { energy } = statistics(maps.last);
-  return Array.from(energy, (value, channel) => ({
-    channel,
-    match: comparison?.bestOfB.match[channel] ?? -1,
-    score: comparison?.bestOfB.score[channel] ?? Number.NaN,
-    chance: comparison?.other ? Math.abs(comparison.other.score[channel]) : Number.NaN,
-    shuffled: comparison?.shuffled ? Math.abs(comparison.shuffled.score[channel]) : Number.NaN,
-    energy: value,
-  }));
+  if (match[channel] < 0) return text('noTwin', { channel });
+  return text('mapTwin', { channel, match: match[channel], r: decimal(score[channel]) });
 }
 
 define('gg-panel', Panel);
+export { Panel };

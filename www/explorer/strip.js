@@ -2,18 +2,24 @@
 import { byId, element, onChange } from '../view/dom.js';
 import { text } from '../view/language.js';
 
+/**
+ * @typedef {import('./state.js').StageInfo} StageInfo
+ * @typedef {import('./explorer.js').PageState} PageState
+ */
+
 const svgNamespace = 'http://www.w3.org/2000/svg';
 const BLOCK = 26;
 const GAP = 4;
 const HEIGHT = 64;
 
-export function stripView({ selectStage }) {
+/** @param {(stage: string) => void} selectStage @returns {(state: PageState) => void} */
+export function stripView(selectStage) {
   const strip = byId('strip');
   strip.addEventListener('keydown', (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!step) return;
     const buttons = [...strip.querySelectorAll('button')];
-    const next = buttons[buttons.indexOf(document.activeElement) + step];
+    const next = buttons[buttons.findIndex((button) => button === document.activeElement) + step];
     if (!next) return;
     event.preventDefault();
     next.focus();
@@ -21,11 +27,12 @@ export function stripView({ selectStage }) {
   });
 
   const draw = onChange(
-    ({ info, language }) => [info, language],
+    (/** @type {PageState} */ { info, language }) => [info, language],
     ({ info }) => {
       if (!info) return;
       const widest = Math.max(...info.stages.map(({ width }) => width));
-      const column = (text, detail) => element('div', { className: 'end' }, element('b', {}, text), element('span', {}, detail));
+      const column = (/** @type {string} */ name, /** @type {string} */ detail) =>
+        element('div', { className: 'end' }, element('b', {}, name), element('span', {}, detail));
       strip.replaceChildren(
         column(text('picture'), `${info.input.side} × ${info.input.side}`),
         column(text('stem'), text('stageMaps', { width: info.stem.width, size: info.stem.size.join(' × ') })),
@@ -35,7 +42,7 @@ export function stripView({ selectStage }) {
     },
   );
   const mark = onChange(
-    ({ info, stage, language }) => [info, stage, language],
+    (/** @type {PageState} */ { info, stage, language }) => [info, stage, language],
     ({ stage }) => {
       for (const button of strip.querySelectorAll('button')) {
         const selected = button.dataset.stage === stage;
@@ -44,18 +51,23 @@ export function stripView({ selectStage }) {
       }
     },
   );
-  return (state) => [draw, mark].forEach((view) => view(state));
+  return (state) => {
+    draw(state);
+    mark(state);
+  };
 }
 
+/** @param {StageInfo} stage @param {number} number @param {number} widest @param {(stage: string) => void} selectStage */
 function stageButton(stage, number, widest, selectStage) {
   const { depth, width, raw, cheap, kind, size } = stage;
+  const made = cheap ? text('ghosts', { raw, n: cheap }) : text('plain');
   const button = element(
     'button',
     { type: 'button' },
     drawing(stage, widest),
     element('b', {}, text('stageName', { number })),
     element('span', {}, text('stageMaps', { width, size: size.join(' × ') })),
-    element('span', { className: kind }, depth === 1 ? text('oneBlock') : cheap ? text('ghosts', { raw, n: cheap }) : text('plain')),
+    element('span', { className: kind }, depth === 1 ? text('oneBlock') : made),
     element('span', { className: 'unseen' }, text('blocks', { n: depth })),
   );
   button.dataset.stage = stage.name;
@@ -63,7 +75,11 @@ function stageButton(stage, number, widest, selectStage) {
   return button;
 }
 
-/** Blocks as bars standing on one line: block 1, the inner blocks with the ghosts they are spared, block n. */
+/**
+ * Blocks as bars standing on one line: block 1, the inner blocks with the ghosts they are spared, block n.
+ * @param {StageInfo} stage
+ * @param {number} widest
+ */
 function drawing({ depth, width, raw, kind }, widest) {
   const drawn = document.createElementNS(svgNamespace, 'svg');
   const total = depth * (BLOCK + GAP) - GAP;
@@ -73,11 +89,11 @@ function drawing({ depth, width, raw, kind }, widest) {
   drawn.setAttribute('width', String(total));
   drawn.setAttribute('height', String(HEIGHT));
   drawn.setAttribute('aria-hidden', 'true');
-  const bar = (block, height, top, className) => {
+  /** @param {number} block @param {number} height @param {number} top @param {string} role */
+  const bar = (block, height, top, role) => {
     const rect = document.createElementNS(svgNamespace, 'rect');
-    for (const [name, value] of Object.entries({ x: block * (BLOCK + GAP), y: top, width: BLOCK, height, rx: 2, class: className })) {
-      rect.setAttribute(name, String(value));
-    }
+    const place = { x: block * (BLOCK + GAP), y: top, width: BLOCK, height, rx: 2, class: role };
+    for (const [name, value] of Object.entries(place)) rect.setAttribute(name, String(value));
     drawn.append(rect);
   };
   for (let block = 0; block < depth; block++) {

@@ -5,78 +5,113 @@ import { speak, text } from '../view/language.js';
 import { exportCsv, exportJson, exportPng, save } from './export.js';
 import './status.js';
 
-export function tools({ state, actions, update, net, panel }) {
-  const [language, theme, share, menu, model] = ['language', 'theme', 'share', 'export', 'model'].map(byId);
-  const status = document.createElement('gg-status');
-  status.actions = actions;
-  status.net = net;
-  byId('status').replaceChildren(status);
+/**
+ * @typedef {import('./explorer.js').PageState} PageState
+ * @typedef {{ session: import('./explorer.js').PageSession, actions: import('./explorer.js').PageActions, panel: import('./panel.js').Panel }} Tools
+ */
 
-  language.addEventListener('change', async () => {
-    await speak(language.value);
-    update({ language: language.value });
-  });
-  theme.addEventListener('click', () => {
-    const dark = getComputedStyle(document.documentElement).colorScheme === 'dark' || (!state.theme && matchMedia('(prefers-color-scheme: dark)').matches);
-    update({ theme: dark ? 'light' : 'dark' });
-  });
-  share.addEventListener('click', async () => {
-    await navigator.clipboard?.writeText(location.href).catch(() => {});
-    share.textContent = text(state.picture.sample ? 'shared' : 'sharedWithoutPicture');
-    setTimeout(() => (share.textContent = text('share')), 2000);
-  });
-  menu.addEventListener('click', async ({ target }) => {
-    const kind = target.dataset?.export;
-    if (!kind) return;
-    menu.open = false;
-    const name = `g-ghostnet-${state.stage}-${state.tab}`;
-    if (kind === 'csv') save(`${name}.csv`, exportCsv(state), 'text/csv');
-    else if (kind === 'json') save(`${name}.json`, exportJson(state), 'application/json');
-    else save(`${name}.png`, await exportPng(panel, state), 'image/png');
-  });
-  addEventListener('click', ({ target }) => menu.contains(target) || (menu.open = false));
-  menu.addEventListener('keydown', ({ key }) => {
-    if (key === 'Escape') [menu.open] = [false, menu.querySelector('summary').focus()];
-  });
-  offline(update);
+/** @param {Tools} page @returns {(state: PageState) => void} */
+export function tools(page) {
+  const { session } = page;
+  const status = /** @type {import('./status.js').Status} */ (document.createElement('gg-status'));
+  Object.assign(status, { actions: page.actions, net: () => session.net });
+  byId('status').replaceChildren(status);
+  offline(session.actions.update);
   // Another address was typed or pasted: the page as it says.
   addEventListener('hashchange', () => location.reload());
-  fetch('models/models.json')
-    .then((response) => response.json())
-    .then((models) => update({ models }), () => update({ models: [] }));
-  model.addEventListener('change', () => {
-    if (model.value === 'own') byId('file').click();
-    else actions.useModel(model.value);
-    drawModels(state, true);
-  });
-
-  const drawModels = (now) => {
-    const { models, file } = now;
-    if (!models) return;
-    const option = (value, words, selected) => Object.assign(document.createElement('option'), { value, textContent: words, selected });
-    model.replaceChildren(
-      ...models.map(({ file: name, title }, i) => option(i ? name : '', title, !file && now.model === (i ? name : ''))),
-      ...(file ? [option('file', file.name, true)] : []),
-      option('own', text('ownModel'), false),
-    );
-  };
   const draws = [
-    onChange(({ models, model, file, language }) => [models, model, file, language], drawModels),
-    onChange(
-      ({ theme, language }) => [theme, language],
-      (now) => {
-        if (now.theme) document.documentElement.dataset.theme = now.theme;
-        else delete document.documentElement.dataset.theme;
-        language.value = now.language;
-      },
-    ),
-    (now) => status.show(now),
+    languageAndTheme(session),
+    modelChoice(page),
+    (/** @type {PageState} */ now) => status.show(now),
     remember,
   ];
+  share(session);
+  exports(page);
   return (now) => draws.forEach((draw) => draw(now));
 }
 
-/** Makes the page work without a network, and says when a newer version waits. */
+/** @param {import('./explorer.js').PageSession} session */
+function languageAndTheme({ state, actions: { update: tell } }) {
+  const language = byId('language', HTMLSelectElement);
+  language.addEventListener('change', async () => {
+    await speak(language.value);
+    tell({ language: language.value });
+  });
+  byId('theme').addEventListener('click', () => {
+    const { colorScheme } = getComputedStyle(document.documentElement);
+    const night = !state.theme && matchMedia('(prefers-color-scheme: dark)').matches;
+    tell({ theme: colorScheme === 'dark' || night ? 'light' : 'dark' });
+  });
+  return onChange(
+    (/** @type {PageState} */ now) => [now.theme, now.language],
+    (now) => {
+      const { dataset } = document.documentElement;
+      if (now.theme) dataset.theme = now.theme;
+      else delete dataset.theme;
+      language.value = now.language;
+    },
+  );
+}
+
+/** @param {import('./explorer.js').PageSession} session */
+function share({ state }) {
+  const button = byId('share');
+  button.addEventListener('click', async () => {
+    await navigator.clipboard?.writeText(location.href).catch(() => {});
+    button.textContent = text(state.picture?.sample ? 'shared' : 'sharedWithoutPicture');
+    setTimeout(() => (button.textContent = text('share')), 2000);
+  });
+}
+
+/** @param {Tools} page */
+function exports({ panel }) {
+  const menu = byId('export', HTMLDetailsElement);
+  const close = () => (menu.open = false);
+  menu.addEventListener('click', async ({ target }) => {
+    const kind = target instanceof HTMLElement && target.dataset.export;
+    if (!kind || !panel.state?.maps) return;
+    close();
+    const { state } = panel;
+    const name = `g-ghostnet-${state.stage}-${state.tab}`;
+    if (kind === 'csv') save(`${name}.csv`, exportCsv(state), 'text/csv');
+    else if (kind === 'json') save(`${name}.json`, exportJson(state), 'application/json');
+    else save(`${name}.png`, await exportPng(panel), 'image/png');
+  });
+  addEventListener('click', ({ target }) => target instanceof Node && menu.contains(target) || close());
+  menu.addEventListener('keydown', ({ key }) => {
+    if (key !== 'Escape') return;
+    close();
+    menu.querySelector('summary')?.focus();
+  });
+}
+
+/** @param {Tools} page */
+function modelChoice({ session, actions }) {
+  const model = byId('model', HTMLSelectElement);
+  fetch('models/models.json')
+    .then((response) => response.json())
+    .then((models) => actions.update({ models }), () => actions.update({ models: [] }));
+  const draw = (/** @type {PageState} */ { models, file, model: chosen }) => {
+    if (!models) return;
+    const option = (/** @type {string} */ value, /** @type {string} */ words, selected = false) =>
+      Object.assign(document.createElement('option'), { value, textContent: words, selected });
+    // The first one is the default.
+    const value = (/** @type {number} */ i) => (i ? models[i].file : '');
+    model.replaceChildren(
+      ...models.map(({ title }, i) => option(value(i), title, !file && chosen === value(i))),
+      ...(file ? [option('file', file.name, true)] : []),
+      option('own', text('ownModel')),
+    );
+  };
+  model.addEventListener('change', () => {
+    if (model.value === 'own') byId('file').click();
+    else actions.useModel(model.value);
+    draw(session.state);
+  });
+  return onChange((/** @type {PageState} */ now) => [now.models, now.model, now.file, now.language], draw);
+}
+
+/** Makes the page work without a network, and says when a newer version waits. @param {(change: Partial<PageState>) => void} update */
 function offline(update) {
   const { serviceWorker } = navigator;
   if (!serviceWorker || !isSecureContext) return;
@@ -85,7 +120,7 @@ function offline(update) {
       registration.addEventListener('updatefound', () => {
         const { installing } = registration;
         const earlier = Boolean(serviceWorker.controller);
-        installing.addEventListener('statechange', () => {
+        installing?.addEventListener('statechange', () => {
           if (installing.state === 'installed' && earlier) update({ newer: true });
           if (installing.state === 'activated' && !earlier) update({ offline: true });
         });
@@ -96,9 +131,11 @@ function offline(update) {
   );
 }
 
+/** @type {string | undefined} */
 let written;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
 let waiting;
-/** Keeps the address up to date, but not at every step of a slider. */
+/** Keeps the address up to date, but not at every step of a slider. @param {PageState} state */
 function remember(state) {
   clearTimeout(waiting);
   waiting = setTimeout(() => {
@@ -109,9 +146,11 @@ function remember(state) {
   }, 150);
 }
 
-/** The part of the address after `#`; a picture of the visitor's own has no name there. */
+/** The part of the address after `#`; a picture of the visitor's own has no name there. @param {PageState} state */
 function writeAddress(state) {
+  /** @type {import('./state.js').Choices} */
   const named = { ...state, sample: state.picture?.sample?.file ?? defaults.sample };
-  const changed = Object.keys(defaults).filter((name) => named[name] !== undefined && named[name] !== defaults[name]);
+  const names = /** @type {(keyof typeof defaults)[]} */ (Object.keys(defaults));
+  const changed = names.filter((name) => named[name] !== undefined && named[name] !== defaults[name]);
   return new URLSearchParams(changed.map((name) => [name, String(named[name])])).toString();
 }

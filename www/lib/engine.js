@@ -154,6 +154,16 @@ export class Engine {
     return edited(editor, await this.#bytesIn(editor), asBlob(this.#model), edit);
   }
 
+  /** The weights of a convolution as the network uses them. */
+  async weights({ step }) {
+    try {
+      const [{ foldedWeights }, editor] = await Promise.all([import('./edit.js'), this.#part('edit')]);
+      return foldedWeights(editor, await this.#bytesIn(editor), this.#options, step);
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
   /** Published checkpoints of 1,000 classes are ImageNet's, and do not name them. */
   async #knownLabels() {
     const { classes, labels } = JSON.parse(this.#net.info());
@@ -454,6 +464,7 @@ export function engineMethods(hooks) {
     },
     run: (request) => engine.run(request),
     draw: (request) => engine.draw(request),
+    weights: (request) => engine.weights(request),
     selfTest: () => engine.selfTest(),
     info: () => engine.info,
     close: () => engine?.dispose(),

@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" />
-import type { LinearFit } from './similarity.js';
+import type { LinearFit, Metric } from './similarity.js';
 
 export * from './similarity.js';
 import type { DrawOptions } from './draw.js';
@@ -247,7 +247,7 @@ export interface CallOptions {
 
 /** How alike two sets of channels are. */
 export interface RedundancyScore {
-  metric: 'pearson' | 'cosine' | 'r2' | 'cka';
+  metric: Metric;
   /** CKA itself; else the median over channels, of the magnitude for pearson and cosine. */
   score: number;
   /** 10, 25, 50, 75 and 90 % over channels; absent for CKA, as the next ones. */
@@ -262,6 +262,9 @@ export interface RedundancyScore {
   dead: Int32Array;
 }
 
+/** What a score is to be held against. */
+export type Control = 'other-image' | 'shuffled-positions' | 'random-weights';
+
 export interface RedundancyOptions extends CallOptions {
   /** The first and the last block of this stage are compared; or name two `taps`. */
   stage?: number | string;
@@ -272,14 +275,14 @@ export interface RedundancyOptions extends CallOptions {
    * `r2`: how much of its variance a 1x1 convolution explains on held-out pictures, every fourth one, or with fewer
    * than four on the lowest quarter of each; `cka`: unbiased linear CKA.
    */
-  metric?: 'pearson' | 'cosine' | 'r2' | 'cka';
+  metric?: Metric;
   /** Compares with what the last block adds to its shortcut, because the shortcut by itself makes maps alike. */
   added?: boolean;
   /**
    * What the score is to be held against: the first tap's maps of another picture (where there is one), shuffled
    * positions (else), the same network with random weights, or nothing.
    */
-  control?: 'other-image' | 'shuffled-positions' | 'random-weights' | false;
+  control?: Control | false;
   /** Pictures for `other-image`; by default each picture's neighbour in the list. */
   other?: ImageInput | ImageInput[];
   /** Of the shuffling and the random weights; 1 by default. */
@@ -294,7 +297,7 @@ export interface Redundancy extends RedundancyScore {
   /** Name of the stage, where one was asked for. */
   stage?: string;
   taps: [string, string];
-  control?: RedundancyScore & { kind: 'other-image' | 'shuffled-positions' | 'random-weights' };
+  control?: RedundancyScore & { kind: Control };
   samples: {
     images: number;
     /** Of all pictures. */
@@ -311,6 +314,16 @@ export interface Redundancy extends RedundancyScore {
   reason?: string;
   /** The 1x1 convolution that `r2` is about, `[channels of the second tap, channels of the first]`. */
   fit?: LinearFit;
+}
+
+/** A convolution's weights, with the batch norm folded in: `y = weight * x + bias`. */
+export interface ConvolutionWeights {
+  /** Row-major, in the shape of `dims`. */
+  weight: Float32Array;
+  /** `[channels out]` */
+  bias: Float32Array;
+  /** Channels out, channels in of a group, height and width of a filter. */
+  dims: [number, number, number, number];
 }
 
 /** A part of the network to do without. */
@@ -385,6 +398,15 @@ export interface GGhostNet {
    * // dims: [1, 10]
    */
   forward(tensor: Tensor, options?: CallOptions & { taps?: string[] }): Promise<ForwardResult>;
+
+  /**
+   * The weights of a convolution as the network uses them, with the batch norm or the scale of eight bits in them.
+   * The module that edits models is fetched for it.
+   * @example
+   * const { weight, bias, dims } = await net.weights(net.info.stages[2].ghostPath.step);
+   * // dims: [132, 132, 1, 1]
+   */
+  weights(step: string, options?: CallOptions): Promise<ConvolutionWeights>;
 
   /**
    * How alike the maps of a stage's first and last block are, beside a control; a list of pictures is one measurement.

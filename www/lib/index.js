@@ -150,6 +150,10 @@ class GGhostNet {
     };
   }
 
+  weights(step, { signal } = {}) {
+    return this.#call('weights', () => ({ step: String(step) }), signal);
+  }
+
   async redundancy(input, options) {
     this.#check();
     const { redundancy } = await import('./study.js');
@@ -266,13 +270,13 @@ class GGhostNet {
     const { stages } = this.info;
     const found = typeof stage === 'number' ? stages[stage - 1] : stages.find(({ name }) => name === stage);
     if (!found) throw badOption('stage', stage, [...stages.map((_, i) => i + 1), ...stages.map(({ name }) => `"${name}"`)]);
-    const { name, kind, blocks } = found;
+    const { name, kind, blocks, ghostPath } = found;
     return {
       name,
       kind,
       first: blocks[0],
       inner: blocks.slice(1, -1),
-      ghost: kind === 'ghost' ? `${name}.ghost` : undefined,
+      ghost: ghostPath?.ghost,
       last: blocks.at(-1),
     };
   }

@@ -3,6 +3,16 @@ import type { CallOptions, FeatureMaps } from './index.js';
 /** Feature maps of one picture, as `net.features` gives them. */
 export type Maps = Pick<FeatureMaps, 'data' | 'dims'>;
 
+/** A measure of how similar two taps are. */
+export type Metric = 'pearson' | 'cosine' | 'r2' | 'cka';
+
+/** Maps that the comparison has: they can be used in its calls as maps are. */
+export interface HeldMaps {
+  readonly dims: [number, number, number];
+  /** Frees their memory; calls that were made before are answered. */
+  release(): void;
+}
+
 export interface SimilarityOptions {
   /** Folder with the engine's files, where the bundler or server has moved them. */
   wasmUrl?: string | URL;
@@ -72,7 +82,7 @@ export interface SetSimilarity {
   /** Linear CKA of all positions, from the unbiased HSIC: about 0 for what is unrelated, 1 for what is the same up to rotation, scale and shift. */
   cka: number;
   /** Why a measure is worth little, in a sentence; absent where there are samples enough. */
-  few: { matches?: string; r2?: string; cka?: string };
+  caveats: { matches?: string; r2?: string; cka?: string };
   /** Whether there are samples enough for all measures. */
   sufficient: boolean;
   /** Why not. */
@@ -81,8 +91,11 @@ export interface SetSimilarity {
 
 /** Compares two taps over many pictures; memory grows with the channels only. */
 export interface Accumulator {
-  /** Adds a picture; where it is held out, the fit is scored on it instead of made from it. */
-  add(x: Maps, y: Maps, options?: CallOptions & { heldOut?: boolean }): Promise<void>;
+  /**
+   * Adds a picture. Where it is held out, the fit is scored on it instead of made from it; a number from 0 to 1 holds
+   * out that part of its rows, the lowest.
+   */
+  add(x: Maps | HeldMaps, y: Maps | HeldMaps, options?: CallOptions & { heldOut?: boolean | number }): Promise<void>;
   /**
    * What the pictures so far say; more can be added after.
    * The fit, with `r2`, takes most of the time: `fit: false` leaves it out.
@@ -95,12 +108,17 @@ export interface Accumulator {
 }
 
 export interface Similarity {
+  /**
+   * Hands maps over once, for any number of calls. The buffer is copied, or with `transfer` moved: it is of no use to
+   * the caller then.
+   */
+  hold(maps: Maps, options?: { transfer?: boolean }): HeldMaps;
   /** Every map of a against every map of b; both have the same height and width. */
-  correlate(a: Maps, b: Maps, options?: CorrelateOptions): Promise<Correlation>;
+  correlate(a: Maps | HeldMaps, b: Maps | HeldMaps, options?: CorrelateOptions): Promise<Correlation>;
   /** The same with b's positions shuffled, all channels alike: what chance finds. */
-  control(a: Maps, b: Maps, options?: CorrelateOptions & { kind?: 'shuffled-positions'; seed?: number }): Promise<Correlation>;
+  control(a: Maps | HeldMaps, b: Maps | HeldMaps, options?: CorrelateOptions & { kind?: 'shuffled-positions'; seed?: number }): Promise<Correlation>;
   /** The maps with their positions shuffled, all channels alike. */
-  shuffle(a: Maps, options?: CallOptions & { seed?: number }): Promise<Maps>;
+  shuffle(a: Maps | HeldMaps, options?: CallOptions & { seed?: number }): Promise<Maps>;
   /**
    * An order in which a matrix shows its structure: rows are clustered by their magnitudes, and each column stands
    * beside the row that it is most like. The same matrix always gets the same order; empty rows and columns come last.

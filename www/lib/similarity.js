@@ -4,23 +4,29 @@
 import { asError, GGhostError, throwIfAborted, untilAborted } from './errors.js';
 import { openHost } from './host.js';
 import { baseUrl } from './image.js';
+import { matchMetrics } from './measures.js';
+
+/** @typedef {import('./similarity.d.ts').Maps | Held} AnyMaps */
 
 /** @type {import('./host.js').Place} */
 const place = {
-  start: () => new Worker(new URL('./similarity-worker.js', import.meta.url), { type: 'module', name: 'g-ghostnet similarity' }),
+  start: () => {
+    const name = 'g-ghostnet similarity';
+    return new Worker(new URL('./similarity-worker.js', import.meta.url), { type: 'module', name });
+  },
   methods: async (hooks) => (await import('./similarity-engine.js')).similarityMethods(hooks),
 };
 
-const metrics = ['pearson', 'cosine'];
-
-/** @type {import('./similarity.d.ts').openSimilarity} */
-export async function openSimilarity({ wasmUrl, worker, signal, platform = {} } = {}) {
+/** @type {typeof import('./similarity.d.ts').openSimilarity} */
+export async function openSimilarity(options = {}) {
+  /** @type {import('./similarity.d.ts').SimilarityOptions & { platform?: import('./image.js').Platform }} */
+  const { wasmUrl, worker, signal, platform = {} } = options;
   throwIfAborted(signal);
   const host = await openHost(place, worker, { ...platform, signal });
   const similarity = new Similarity(host);
   try {
     const folder = wasmUrl && new URL(String(wasmUrl).replace(/\/?$/, '/'), platform.base ?? baseUrl()).href;
-    await similarity._call('open', { wasmUrl: folder }, signal);
+    await similarity._call('open', { wasmUrl: folder }, { signal });
     return similarity;
   } catch (error) {
     similarity.close();
@@ -28,34 +34,51 @@ export async function openSimilarity({ wasmUrl, worker, signal, platform = {} } 
   }
 }
 
+/** @implements {import('./similarity.d.ts').Similarity} */
 class Similarity {
   #host;
-  #accumulators = 0;
+  #count = 0;
   #closing = new AbortController();
 
+  /** @param {import('./host.js').Host} host */
   constructor(host) {
     this.#host = host;
   }
 
-  async correlate(a, b, { metric = 'pearson', signal } = {}) {
-    return this._call('correlate', { a: maps(a), b: maps(b), metric: known('metric', metric, metrics) }, signal);
+  /** @param {import('./similarity.d.ts').Maps} maps */
+  hold({ data, dims }, { transfer = false } = {}) {
+    const moved = sent({ data, dims }, this.#host.worker && !transfer);
+    const held = new Held(this, ++this.#count, moved.dims);
+    // What cannot be held is said by the first call that needs it.
+    this._call('hold', { id: held._id, ...moved }, { transfer: [moved.data.buffer] }).catch(() => {});
+    return held;
   }
 
+  /** @param {AnyMaps} a @param {AnyMaps} b @param {import('./similarity.d.ts').CorrelateOptions} [options] */
+  async correlate(a, b, { metric = 'pearson', signal } = {}) {
+    known('metric', metric, matchMetrics);
+    return this.#send('correlate', { a, b, metric }, signal);
+  }
+
+  /** @type {import('./similarity.d.ts').Similarity['control']} */
   async control(a, b, { kind = 'shuffled-positions', seed = 1, metric = 'pearson', signal } = {}) {
     known('kind', kind, ['shuffled-positions']);
-    return this._call('control', { a: maps(a), b: maps(b), seed, metric: known('metric', metric, metrics) }, signal);
+    known('metric', metric, matchMetrics);
+    return this.#send('control', { a, b, seed, metric }, signal);
   }
 
+  /** @type {import('./similarity.d.ts').Similarity['shuffle']} */
   async shuffle(a, { seed = 1, signal } = {}) {
-    return this._call('shuffle', { ...maps(a), seed }, signal);
+    return this.#send('shuffle', { a, seed }, signal);
   }
 
+  /** @type {import('./similarity.d.ts').Similarity['order']} */
   async order(matrix, dims, { signal } = {}) {
-    return this._call('order', { matrix, dims }, signal);
+    return this._call('order', { matrix, dims }, { signal });
   }
 
   accumulate() {
-    return new Accumulator(this, ++this.#accumulators);
+    return new Accumulator(this, ++this.#count);
   }
 
   close() {
@@ -63,33 +86,85 @@ class Similarity {
     this.#host.close();
   }
 
-  /** @private */
-  async _call(method, argument, signal) {
+  /**
+   * A call with maps: to a worker goes a copy of each, which moves, or the number of one that it holds.
+   * @param {string} method
+   * @param {Record<string, any>} argument
+   * @param {AbortSignal} [signal]
+   */
+  async #send(method, argument, signal) {
+    /** @type {Transferable[]} */
+    const transfer = [];
+    const put = (/** @type {any} */ value) => {
+      if (value instanceof Held) return value._of(this);
+      const maps = sent(value, this.#host.worker);
+      transfer.push(maps.data.buffer);
+      return maps;
+    };
+    const names = ['a', 'b', 'x', 'y'].filter((name) => name in argument);
+    const maps = Object.fromEntries(names.map((name) => [name, put(argument[name])]));
+    return this._call(method, { ...argument, ...maps }, { transfer, signal });
+  }
+
+  /** @private @param {Record<string, any>} argument @param {AbortSignal} [signal] */
+  _add(argument, signal) {
+    return this.#send('add', argument, signal);
+  }
+
+  /** @private @param {string} method @param {object} argument @param {{ transfer?: Transferable[], signal?: AbortSignal }} [options] */
+  async _call(method, argument, { transfer, signal } = {}) {
     const signals = [signal, this.#closing.signal];
     signals.forEach(throwIfAborted);
     try {
-      return await untilAborted(this.#host.call(method, argument), signals);
+      return await untilAborted(this.#host.call(method, argument, transfer), signals);
     } catch (error) {
       throw asError(error);
     }
   }
 }
 
+/** Maps that the worker has. */
+class Held {
+  #similarity;
+
+  /** @param {Similarity} similarity @param {number} id @param {[number, number, number]} dims */
+  constructor(similarity, id, dims) {
+    this.#similarity = similarity;
+    /** @private */
+    this._id = id;
+    this.dims = dims;
+  }
+
+  /** @private @param {Similarity} similarity */
+  _of(similarity) {
+    if (similarity !== this.#similarity) throw new GGhostError('bad-option', 'The maps are held by another comparison.');
+    return { held: this._id };
+  }
+
+  release() {
+    this.#similarity._call('release', { id: this._id }).catch(() => {});
+  }
+}
+
+/** @implements {import('./similarity.d.ts').Accumulator} */
 class Accumulator {
   #similarity;
   #id;
 
+  /** @param {Similarity} similarity @param {number} id */
   constructor(similarity, id) {
     this.#similarity = similarity;
     this.#id = id;
   }
 
+  /** @type {import('./similarity.d.ts').Accumulator['add']} */
   async add(x, y, { heldOut = false, signal } = {}) {
-    return this.#similarity._call('add', { id: this.#id, x: maps(x), y: maps(y), heldOut }, signal);
+    return this.#similarity._add({ id: this.#id, x, y, heldOut }, signal);
   }
 
+  /** @type {import('./similarity.d.ts').Accumulator['result']} */
   async result({ fit = true, ridge, signal } = {}) {
-    return this.#similarity._call('result', { id: this.#id, fit, ridge }, signal);
+    return this.#similarity._call('result', { id: this.#id, fit, ridge }, { signal });
   }
 
   async close() {
@@ -97,15 +172,24 @@ class Accumulator {
   }
 }
 
+/** @param {string} name @param {string} value @param {string[]} values */
 function known(name, value, values) {
-  if (!values.includes(value)) throw new GGhostError('bad-option', `${name} is ${JSON.stringify(value)}, expected one of ${values.join(', ')}.`);
-  return value;
+  if (values.includes(value)) return;
+  throw new GGhostError('bad-option', `${name} is ${JSON.stringify(value)}, expected one of ${values.join(', ')}.`);
 }
 
-/** Only what a worker needs. */
-function maps({ data, dims } = {}) {
+/**
+ * What a worker gets of maps: their numbers alone in a buffer.
+ * @param {Partial<import('./similarity.d.ts').Maps> | undefined} maps
+ * @param {boolean} copied
+ * @returns {{ data: Float32Array<ArrayBuffer>, dims: [number, number, number] }}
+ */
+function sent(maps, copied) {
+  const { data, dims } = maps ?? {};
   if (!(data instanceof Float32Array) || dims?.length !== 3) {
-    throw new GGhostError('wrong-shape', `Expected maps { data: Float32Array, dims: [channels, height, width] }, got dims [${dims}].`);
+    const expected = '{ data: Float32Array, dims: [channels, height, width] }';
+    throw new GGhostError('wrong-shape', `Expected maps ${expected}, got dims [${dims}].`);
   }
-  return { data, dims: Array.from(dims) };
+  const alone = data.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength;
+  return { data: copied || !alone ? data.slice() : data, dims: [dims[0], dims[1], dims[2]] };
 }

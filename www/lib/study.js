@@ -1,168 +1,328 @@
 /**
- * @file How redundant a stage is: the maps of two taps compared over pictures, beside a control.
+ * @file How redundant a stage is: the maps of two taps compared over pictures, beside their controls.
  */
 import { GGhostError } from './errors.js';
+import { measures, metrics } from './measures.js';
 import { openSimilarity } from './similarity.js';
 
-const metrics = ['pearson', 'cosine', 'r2', 'cka'];
+/**
+ * @typedef {import('./index.d.ts').GGhostNet} Net
+ * @typedef {import('./index.d.ts').Info} Info
+ * @typedef {import('./index.d.ts').FeatureMaps} FeatureMaps
+ * @typedef {import('./index.d.ts').Control} Control
+ * @typedef {import('./similarity.d.ts').SetSimilarity} SetSimilarity
+ * @typedef {import('./similarity.d.ts').Similarity} Similarity
+ * @typedef {import('./similarity.d.ts').HeldMaps} HeldMaps
+ * @typedef {import('./similarity.d.ts').Accumulator} Accumulator
+ */
+
+/** @type {Control[]} */
 const controls = ['other-image', 'shuffled-positions', 'random-weights'];
-/** Quantiles of a score. */
-const parts = [0.1, 0.25, 0.5, 0.75, 0.9];
-/** A match above it is a near twin. */
-const NEAR = 0.7;
 /** Of so many pictures one is held out, if there are as many; else the lowest rows of each. */
 const HELD = 4;
 
-/** @type {(net: import('./index.d.ts').GGhostNet, input: any, options: import('./index.d.ts').RedundancyOptions, open: object) => Promise<import('./index.d.ts').Redundancy>} */
+/**
+ * @param {Net} net
+ * @param {import('./index.d.ts').ImageInput | import('./index.d.ts').ImageInput[]} input
+ * @param {import('./index.d.ts').RedundancyOptions} [options]
+ * @param {object} [open] how the comparison is opened
+ * @returns {Promise<import('./index.d.ts').Redundancy>}
+ */
 export async function redundancy(net, input, options = {}, open) {
-  const { metric = 'pearson', other, seed = 1, ridge, signal, onProgress = () => {} } = options;
+  const { metric = 'pearson', seed = 1, ridge, signal, onProgress = () => {} } = options;
   known('metric', metric, metrics);
   const inputs = Array.isArray(input) ? input : [input];
-  const others = other === undefined ? [] : [].concat(other);
-  if (inputs.length === 0) throw new GGhostError('bad-image', 'The list of pictures is empty.');
+  const others = options.other === undefined ? [] : [options.other].flat();
   const taps = tapsOf(net.info, options);
-  const control = options.control ?? (inputs.length + others.length > 1 ? 'other-image' : 'shuffled-positions');
-  if (control !== false) known('control', control, [...controls, false]);
-  if (control === 'other-image' && inputs.length + others.length < 2) {
-    throw new GGhostError('bad-option', 'The control "other-image" needs a second picture: add one, or name it as `other`.');
-  }
-
+  const control = controlOf(options.control, inputs.length, others.length);
   const similarity = await openSimilarity({ ...open, signal });
   let twin;
   try {
     if (control === 'random-weights') twin = await net.randomTwin({ seed, signal });
-    const [own, by] = [similarity.accumulate(), similarity.accumulate()];
-    let done = 0;
-    const total = inputs.length * (twin ? 2 : 1) + others.length;
-    const see = async (one, from = net) => {
-      const { maps } = await from.features(one, { taps: [...new Set(taps)], signal });
-      onProgress({ done: ++done, total });
-      return taps.map((tap) => maps[tap]);
-    };
-    const add = (sums, x, y, i) => Promise.all(split(x, y, i, inputs.length).map(([x, y, heldOut]) => sums.add(x, y, { heldOut, signal })));
-
-    const strangers = [];
-    for (const one of others) strangers.push((await see(one))[0]);
-    // The sums of a picture are made while the next one is seen.
-    let adding;
-    let before;
-    let start;
-    for (const [i, one] of inputs.entries()) {
-      const [x, y] = await see(one);
-      const random = twin && (await see(one, twin));
-      await adding;
-      const tasks = [add(own, x, y, i)];
-      if (control === 'shuffled-positions') tasks.push(similarity.shuffle(y, { seed: seed + i, signal }).then((y) => add(by, x, y, i)));
-      if (random) tasks.push(add(by, ...random, i));
-      if (control === 'other-image') {
-        if (strangers.length) tasks.push(add(by, strangers[i % strangers.length], y, i));
-        else if (before) tasks.push(add(by, x, before, i - 1));
-        start ??= x;
-        before = y;
-      }
-      adding = Promise.all(tasks);
-      adding.catch(() => {});
-    }
-    await adding;
-    if (control === 'other-image' && !strangers.length) await add(by, start, before, inputs.length - 1);
-
-    const asked = { fit: metric === 'r2', ridge, signal };
-    const found = await own.result(asked);
-    const alone = taps[0] === taps[1] ? 'The stage has one block, which is compared with itself.' : undefined;
-    const reason = [alone, found.few[metric === 'pearson' || metric === 'cosine' ? 'matches' : metric]].filter(Boolean).join(' ');
-    return {
-      stage: options.stage === undefined ? undefined : stageOf(net.info, options.stage).name,
-      taps,
-      ...scored(metric, found),
-      control: control === false ? undefined : { kind: control, ...scored(metric, await by.result(asked)) },
-      samples: { images: inputs.length, positions: found.positions, channels: found.channels, ...(found.r2 && { fittedPositions: found.r2.fittedPositions, scoredPositions: found.r2.scoredPositions }) },
-      sufficient: !reason,
-      ...(reason && { reason }),
-      ...(metric === 'r2' && { fit: found.fit }),
-    };
+    const found = await measure({
+      similarity,
+      pictures: inputs,
+      others: control === 'other-image' ? others : [],
+      see: seeWith(net, taps, signal),
+      seeOther: seeWith(net, [taps[0], taps[0]], signal),
+      seeRandom: twin && seeWith(twin, taps, signal),
+      controls: control ? [control] : [],
+      seed,
+      fit: metric === 'r2',
+      ridge,
+      signal,
+      onProgress,
+    });
+    return report(net.info, options, { metric, taps, control, found, images: inputs.length });
   } finally {
     twin?.dispose();
     similarity.close();
   }
 }
 
-/** Pairs of maps with whether they are held out. */
-function split(x, y, i, count) {
-  const [, height] = x.dims;
-  if (count >= HELD) return [[x, y, i % HELD === HELD - 1]];
-  const upper = Math.ceil((height * (HELD - 1)) / HELD);
-  if (upper === height) return [[x, y, false]];
-  return [
-    [rows(x, 0, upper), rows(y, 0, upper), false],
-    [rows(x, upper, height), rows(y, upper, height), true],
-  ];
-}
-
-function rows({ data, dims: [channels, height, width] }, from, to) {
-  const size = (to - from) * width;
-  const part = new Float32Array(channels * size);
-  for (let c = 0; c < channels; c++) part.set(data.subarray((c * height + from) * width, (c * height + to) * width), c * size);
-  return { data: part, dims: [channels, to - from, width] };
-}
-
-/** One measure of all that were made. */
-function scored(metric, { pearson, cosine, r2, cka, dead }) {
-  if (metric === 'cka') return { metric, score: cka, dead: dead.y };
-  if (metric === 'r2') {
-    if (!r2) throw new GGhostError('wrong-shape', 'The maps are too small to hold out a part of them for a score: use more pictures.');
-    return { metric, ...distribution(r2.perChannel, r2.dead), perChannel: r2.perChannel, dead: r2.dead };
+/**
+ * The control that is asked for, or the one that there are pictures for.
+ * @param {Control | false | undefined} asked
+ * @param {number} inputs
+ * @param {number} others
+ * @returns {Control | false}
+ */
+function controlOf(asked, inputs, others) {
+  if (inputs === 0) throw new GGhostError('bad-image', 'The list of pictures is empty.');
+  const control = asked ?? (inputs + others > 1 ? 'other-image' : 'shuffled-positions');
+  if (control !== false) known('control', control, [...controls, false]);
+  if (control === 'other-image' && inputs + others < 2) {
+    const text = 'The control "other-image" needs a second picture: add one, or name it as `other`.';
+    throw new GGhostError('bad-option', text);
   }
-  const { best, match } = metric === 'cosine' ? cosine : pearson;
-  const unmatched = Int32Array.from(match.keys()).filter((channel) => match[channel] < 0);
-  return { metric, ...distribution(best.map(Math.abs), unmatched), perChannel: best, matches: match, dead: unmatched };
+  return control;
 }
 
-/** Over the channels alive. */
-function distribution(values, dead) {
-  const left = new Set(dead);
-  const sorted = values.filter((_, channel) => !left.has(channel)).sort();
-  const at = (part) => {
-    const place = part * (sorted.length - 1);
-    const below = Math.floor(place);
-    return sorted[below] + (sorted[Math.ceil(place)] - sorted[below]) * (place - below);
+/** @param {Net} net @param {string[]} taps @param {AbortSignal} [signal] */
+const seeWith = (net, taps, signal) => async (/** @type {import('./index.d.ts').ImageInput} */ picture) => {
+  const { maps } = await net.features(picture, { taps: [...new Set(taps)], signal });
+  return { maps: taps.map((tap) => maps[tap]), transfer: taps[0] !== taps[1] };
+};
+
+/**
+ * What was found, as `net.redundancy` says it.
+ * @param {Info} info
+ * @param {import('./index.d.ts').RedundancyOptions} options
+ * @param {{ metric: import('./similarity.d.ts').Metric, taps: [string, string], control: Control | false, found: Measured, images: number }} measured
+ * @returns {import('./index.d.ts').Redundancy}
+ */
+function report(info, { stage }, { metric, taps, control, found: { own, ...by }, images }) {
+  const { caveat, score } = measures[metric];
+  const alone = taps[0] === taps[1] ? 'The stage has one block, which is compared with itself.' : undefined;
+  const reason = [alone, own.caveats[caveat]].filter(Boolean).join(' ');
+  const { positions, channels, r2 } = own;
+  const held = r2 && { fittedPositions: r2.fittedPositions, scoredPositions: r2.scoredPositions };
+  const beside = control ? by[control] : undefined;
+  return {
+    stage: stage === undefined ? undefined : stageOf(info, stage).name,
+    taps,
+    metric,
+    ...score(own),
+    control: control && beside ? { kind: control, metric, ...score(beside) } : undefined,
+    samples: { images, positions, channels, ...held },
+    sufficient: !reason,
+    ...(reason && { reason }),
+    ...(metric === 'r2' && { fit: own.fit }),
   };
-  if (sorted.length === 0) return { score: 0, quantiles: parts.map(() => 0), above: 0 };
-  return { score: at(0.5), quantiles: parts.map(at), above: sorted.filter((value) => value > NEAR).length / sorted.length };
 }
 
-/** Block 1's tap and the one that is compared with it. */
+/**
+ * What two taps say over the pictures, and the same of each control.
+ * @typedef {{ own: SetSimilarity } & Partial<Record<Control, SetSimilarity>>} Measured
+ */
+/** Maps of both taps; `transfer`: nobody else needs their memory. @typedef {{ maps: FeatureMaps[], transfer?: boolean }} SeenMaps */
+
+/**
+ * Measures two taps over pictures, with controls. A picture that `onFailure` is told of is left out.
+ * @template P
+ * @param {object} options
+ * @param {Similarity} options.similarity
+ * @param {P[]} options.pictures
+ * @param {P[]} [options.others] for the control `other-image`; by default each picture's neighbour in the list
+ * @param {(picture: P) => Promise<SeenMaps>} options.see
+ * @param {(picture: P) => Promise<SeenMaps>} options.seeOther of the others the first tap alone is needed, twice
+ * @param {(picture: P) => Promise<SeenMaps>} [options.seeRandom] the same in the network of random weights
+ * @param {Control[]} options.controls
+ * @param {number} [options.seed]
+ * @param {boolean} [options.fit] whether the fit that `r2` is about is made
+ * @param {number} [options.ridge]
+ * @param {AbortSignal} [options.signal]
+ * @param {(progress: { done: number, total: number }) => void} [options.onProgress]
+ * @param {(picture: P, error: Error) => void} [options.onFailure]
+ * @returns {Promise<Measured>}
+ */
+export async function measure({ pictures, others = [], see, seeOther, seeRandom, onFailure, onProgress, ...options }) {
+  const { fit = true, ridge, signal } = options;
+  const sums = new Sums({ ...options, count: pictures.length });
+  const total = pictures.length * (seeRandom ? 2 : 1) + others.length;
+  let done = 0;
+  /** @param {(picture: P) => Promise<SeenMaps>} from @param {P} picture */
+  const look = async (from, picture) => {
+    const seen = await from(picture);
+    onProgress?.({ done: ++done, total });
+    return sums.hold(seen);
+  };
+  try {
+    for (const other of others) sums.strangers.push(await look(seeOther, other));
+    for (const picture of pictures) {
+      try {
+        await sums.add(await look(see, picture), seeRandom && (await look(seeRandom, picture)));
+      } catch (error) {
+        if (!onFailure || /** @type {GGhostError} */ (error).code !== 'bad-image') throw error;
+        onFailure(picture, /** @type {Error} */ (error));
+        done += 1;
+      }
+    }
+    return await sums.result({ fit, ridge, signal });
+  } finally {
+    sums.close();
+  }
+}
+
+/** Maps of both taps, in the comparison's hands. @typedef {[HeldMaps, HeldMaps]} HeldPair */
+
+/** The sums of a measurement: of the taps as they are, and of each control. */
+class Sums {
+  /** Pictures whose first tap serves as a control. @type {HeldPair[]} */
+  strangers = [];
+  /** Of the picture before. */
+  #adding = Promise.resolve();
+  /** The first picture, and the one before, where the neighbours are the control. @type {HeldPair | undefined} */
+  #start;
+  /** @type {HeldPair | undefined} */
+  #before;
+  #seen = 0;
+
+  /** @param {{ similarity: Similarity, controls: Control[], count: number, seed?: number, signal?: AbortSignal }} options */
+  constructor({ similarity, controls, count, seed = 1, signal }) {
+    this.similarity = similarity;
+    this.count = count;
+    this.seed = seed;
+    this.signal = signal;
+    /** @type {Map<'own' | Control, Accumulator>} */
+    this.sums = new Map();
+    for (const name of /** @type {const} */ (['own', ...controls])) this.sums.set(name, similarity.accumulate());
+  }
+
+  /** @param {SeenMaps} seen @returns {HeldPair} */
+  hold({ maps: [x, y], transfer }) {
+    const first = this.similarity.hold(x, { transfer });
+    return [first, y === x ? first : this.similarity.hold(y, { transfer })];
+  }
+
+  /**
+   * A picture's maps, which are released when they are added. They are while the next one is seen.
+   * @param {HeldPair} pair
+   * @param {HeldPair} [random]
+   */
+  async add(pair, random) {
+    const i = this.#seen++;
+    const [x, y] = pair;
+    await this.#adding;
+    const tasks = [this.#add('own', x, y, i)];
+    const { seed, signal } = this;
+    if (this.sums.has('shuffled-positions')) {
+      const shuffled = this.similarity.shuffle(y, { seed: seed + i, signal });
+      tasks.push(shuffled.then((other) => this.#add('shuffled-positions', x, other, i)));
+    }
+    if (random) tasks.push(this.#add('random-weights', ...random, i));
+    if (this.sums.has('other-image')) tasks.push(...this.#addNeighbour(pair, i));
+    this.#adding = Promise.all(tasks).then(() => {
+      release(random);
+      if (!this.#keeps(pair)) release(pair);
+    });
+    this.#adding.catch(() => {});
+  }
+
+  /** @param {HeldPair} pair @param {number} i */
+  #addNeighbour(pair, i) {
+    const [x, y] = pair;
+    const { strangers } = this;
+    if (strangers.length) return [this.#add('other-image', strangers[i % strangers.length][0], y, i)];
+    const before = this.#before;
+    this.#start ??= pair;
+    this.#before = pair;
+    if (!before) return [];
+    return [this.#add('other-image', x, before[1], i - 1).then(() => {
+      if (before !== this.#start) release(before);
+    })];
+  }
+
+  /** @param {HeldPair} pair */
+  #keeps(pair) {
+    return pair === this.#start || pair === this.#before;
+  }
+
+  /** @param {'own' | Control} name @param {import('./similarity.d.ts').Maps | HeldMaps} x @param {import('./similarity.d.ts').Maps | HeldMaps} y @param {number} i */
+  async #add(name, x, y, i) {
+    const heldOut = this.count >= HELD ? i % HELD === HELD - 1 : 1 / HELD;
+    await this.sums.get(name)?.add(x, y, { heldOut, signal: this.signal });
+  }
+
+  /** @param {{ fit: boolean, ridge?: number, signal?: AbortSignal }} asked @returns {Promise<Measured>} */
+  async result(asked) {
+    await this.#adding;
+    const [start, before] = [this.#start, this.#before];
+    // The last one's neighbour is the first.
+    if (start && before && start !== before) await this.#add('other-image', start[0], before[1], this.#seen - 1);
+    const found = [];
+    for (const [name, sums] of this.sums) {
+      const empty = name === 'other-image' && !this.strangers.length && start === before;
+      if (!empty) found.push([name, await sums.result(asked)]);
+    }
+    return Object.fromEntries(found);
+  }
+
+  close() {
+    for (const pair of [...this.strangers, this.#start, this.#before]) release(pair);
+    for (const sums of this.sums.values()) sums.close().catch(() => {});
+  }
+}
+
+/** @param {HeldPair} [pair] */
+function release(pair) {
+  for (const maps of new Set(pair)) maps.release();
+}
+
+/**
+ * Block 1's tap and the one that is compared with it.
+ * @param {Info} info
+ * @param {import('./index.d.ts').RedundancyOptions} options
+ * @returns {[string, string]}
+ */
 function tapsOf(info, { stage, added = false, taps }) {
   if (taps) {
     if (taps.length !== 2) throw new GGhostError('bad-option', `taps has ${taps.length} names, expected 2.`);
     return [...taps];
   }
-  const { blocks } = stageOf(info, stage);
-  const last = blocks.at(-1);
-  if (!added) return [blocks[0], last];
-  // A block's last convolution, before the shortcut is added.
-  const sum = info.taps.filter((tap) => tap.startsWith(`${last}.conv`)).at(-1);
-  if (!sum) throw new GGhostError('unsupported', `${last} of ${info.variant} adds nothing to a shortcut: name two taps instead.`);
-  return [blocks[0], sum];
+  const found = stageOf(info, stage);
+  const last = added ? found.added : found.blocks;
+  return [found.blocks[0], last[last.length - 1]];
 }
 
+/** @param {Info} info @param {number | string | undefined} stage */
 function stageOf({ stages }, stage) {
   const found = typeof stage === 'number' ? stages[stage - 1] : stages.find(({ name }) => name === stage);
-  return found ?? known('stage', stage, [...stages.map((_, i) => i + 1), ...stages.map(({ name }) => name)]);
+  if (!found) throw unknown('stage', stage, [...stages.map((_, i) => i + 1), ...stages.map(({ name }) => name)]);
+  return found;
 }
 
-/** What `net.ablated` was asked for, with stages by name. */
+/**
+ * What `net.ablated` was asked for, with stages by name.
+ * @param {Info} info
+ * @param {import('./index.d.ts').Ablation | import('./index.d.ts').Ablation[]} ablation
+ */
 export function ablationsOf(info, ablation) {
-  return [].concat(ablation).map(({ stage, ghost, merge, channels = [] }) => {
-    if (ghost !== undefined && ghost !== 'off' && !(ghost.weight instanceof Float32Array && ghost.bias instanceof Float32Array)) {
-      throw new GGhostError('bad-option', 'ghost is neither "off" nor a fit { weight: Float32Array, bias: Float32Array }.');
+  return [ablation].flat().map(({ stage, ghost, merge, channels = [] }) => {
+    const fit = typeof ghost === 'object' ? ghost : undefined;
+    const isFit = fit?.weight instanceof Float32Array && fit.bias instanceof Float32Array;
+    if (ghost !== undefined && ghost !== 'off' && !isFit) {
+      const text = 'ghost is neither "off" nor a fit { weight: Float32Array, bias: Float32Array }.';
+      throw new GGhostError('bad-option', text);
     }
     if (merge !== undefined) known('merge', merge, ['off']);
-    const named = ghost ?? merge ?? (stage === undefined ? undefined : stage);
-    return { stage: named === undefined ? undefined : stageOf(info, stage).name, ghost: ghost?.weight ? { weight: ghost.weight, bias: ghost.bias } : ghost, merge, channels };
+    const named = ghost ?? merge ?? stage;
+    return {
+      stage: named === undefined ? undefined : stageOf(info, stage).name,
+      ghost: fit ? { weight: fit.weight, bias: fit.bias } : ghost,
+      merge,
+      channels,
+    };
   });
 }
 
+/** @param {string} name @param {unknown} value @param {unknown[]} values */
 function known(name, value, values) {
-  if (!values.includes(value)) throw new GGhostError('bad-option', `${name} is ${JSON.stringify(value)}, expected one of ${values.map((value) => JSON.stringify(value)).join(', ')}.`);
-  return value;
+  if (!values.includes(value)) throw unknown(name, value, values);
+}
+
+/** @param {string} name @param {unknown} value @param {unknown[]} values */
+function unknown(name, value, values) {
+  const expected = values.map((one) => JSON.stringify(one)).join(', ');
+  return new GGhostError('bad-option', `${name} is ${JSON.stringify(value)}, expected one of ${expected}.`);
 }

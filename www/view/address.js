@@ -1,15 +1,16 @@
 /** @file What is looked at, in the address: a link shows the same. */
 
-/** What a visitor has chosen, as it is before anyone chose: only what differs is written. */
+/**
+ * What a visitor has chosen, as it is before anyone chose: only what differs is written.
+ * @type {import('../explorer/state.js').Choices}
+ */
 export const defaults = {
   sample: 'pavilion.jpg',
   model: '',
   backend: 'auto',
   stage: 'layer3',
   tab: 'twins',
-  /** Two taps, joined by a comma; empty: block 1 and block n. */
   compare: '',
-  /** The map that stays lit: side and channel, `last.12`; with the other side's map where that is not the twin. */
   pin: '',
   threshold: 0.7,
   metric: 'pearson',
@@ -20,8 +21,13 @@ export const defaults = {
   theme: '',
 };
 
-/** What an address asks for; unknown names and impossible numbers are left out. */
+/**
+ * What an address asks for; unknown names and impossible numbers are left out.
+ * @param {string} hash
+ * @returns {Partial<import('../explorer/state.js').Choices>}
+ */
 export function readAddress(hash) {
+  /** @type {Record<string, string | number>} */
   const found = {};
   for (const [name, value] of new URLSearchParams(hash.replace(/^#/, ''))) {
     if (!Object.hasOwn(defaults, name)) continue;

@@ -5,19 +5,26 @@ import { text } from './language.js';
 /** Below this the page calls itself unsure: above it 97 of 100 validation pictures are right, below it 68. */
 const SURE = 0.75;
 
+/**
+ * @typedef {import('../explorer/explorer.js').PageState} PageState
+ * @typedef {import('../lib/index.js').Prediction} Prediction
+ */
+
+/** @param {number} probability */
 const percent = (probability) => `${(100 * probability).toFixed(1)} %`;
 
+/** @returns {(state: PageState) => void} */
 export function answerView() {
   const list = byId('top');
   return onChange(
-    ({ result, picture, info, loadError, language }) => [result, picture, info, loadError, language],
+    (/** @type {PageState} */ { result, picture, info, loadError, language }) => [result, picture, info, loadError, language],
     ({ result, picture, info, loadError }) => {
       byId('answer').classList.toggle('empty', !result);
       if (loadError) {
         byId('verdict').textContent = '';
         return;
       }
-      if (!result) {
+      if (!result || !picture || !info) {
         byId('verdict').textContent = text(info ? 'looking' : 'loadingModel');
         return;
       }
@@ -30,31 +37,36 @@ export function answerView() {
   );
 }
 
+/** @param {Prediction[]} top @param {import('../explorer/state.js').Picture} picture @param {string[]} labels */
 function judge([best], picture, labels) {
-  const known = text('known', { n: labels.length, labels: labels.slice(0, 12).join(', ') + (labels.length > 12 ? ' …' : '') });
+  const some = labels.slice(0, 12).join(', ') + (labels.length > 12 ? ' …' : '');
+  const known = text('known', { n: labels.length, labels: some });
   // The samples were chosen for models of few classes, which cannot know most of them.
-  if (labels.length < 100 && picture.sample && !labels.includes(picture.sample.label)) {
+  if (labels.length < 100 && picture.sample && !labels.includes(picture.sample.label ?? '')) {
     const verdict = best.probability < SURE ? text('unsureRightly') : text('wrong', { label: best.label });
     return { sure: false, verdict, note: text('sampleUnknown', { known }) };
   }
-  if (best.probability < SURE) return { sure: false, verdict: text('unsure', { label: best.label }), note: text('maybeNone', { known }) };
+  if (best.probability < SURE) {
+    return { sure: false, verdict: text('unsure', { label: best.label }), note: text('maybeNone', { known }) };
+  }
   return { sure: true, verdict: capital(best.label), note: '' };
 }
 
+/** @param {string} text */
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** Keeps the rows, so that bars move instead of blinking. */
+/** Keeps the rows, so that bars move instead of blinking. @param {HTMLElement} list @param {Prediction[]} top */
 function fill(list, top) {
   while (list.children.length < top.length) {
-    list.append(element('li', {}, element('span', { className: 'label' }), element('data', { className: 'percent' }), element('i', { className: 'track' }, element('i', { className: 'fill' }))));
+    const bar = element('i', { className: 'track' }, element('i', { className: 'fill' }));
+    const [label, number] = [element('span', { className: 'label' }), element('data', { className: 'percent' })];
+    list.append(element('li', {}, label, number, bar));
   }
-  while (list.children.length > top.length) list.lastChild.remove();
+  while (list.children.length > top.length) list.lastChild?.remove();
   top.forEach(({ label, probability }, i) => {
-    const row = list.children[i];
-    row.querySelector('.label').textContent = label;
-    const number = row.querySelector('.percent');
-    number.value = probability.toFixed(6);
-    number.textContent = percent(probability);
-    row.querySelector('.fill').style.width = `${100 * probability}%`;
+    const [name, number, track] = list.children[i].children;
+    name.textContent = label;
+    Object.assign(number, { value: probability.toFixed(6), textContent: percent(probability) });
+    /** @type {HTMLElement} */ (track.firstChild).style.width = `${100 * probability}%`;
   });
 }

@@ -1,12 +1,36 @@
 /** @file What the network is asked: a picture, and which of its maps. */
 
-/** The input that a picture is for the library. */
-export const inputOf = ({ blob, live, sample }) => live ?? blob ?? sample.input ?? new URL(`samples/${sample.file}`, document.baseURI).href;
+/**
+ * @typedef {import('../explorer/state.js').Picture} Picture
+ * @typedef {import('../explorer/state.js').StageInfo} StageInfo
+ */
 
-/** The taps that are compared: what the visitor chose, or block 1 and block n. */
+/**
+ * The input that a picture is for the library.
+ * @param {Picture} picture
+ * @returns {import('../lib/index.js').ImageInput}
+ */
+export function inputOf({ live, input, blob, sample }) {
+  const found = live ?? input ?? blob ?? sample?.input;
+  return found ?? new URL(`samples/${sample?.file}`, document.baseURI).href;
+}
+
+/**
+ * A stage by its name; where there is none, the last.
+ * @param {{ stages: StageInfo[] }} state
+ * @param {string} [wanted]
+ */
+export const stageNamed = ({ stages }, wanted) =>
+  /** @type {StageInfo} */ (stages.find(({ name }) => name === wanted) ?? stages.at(-1));
+
+/**
+ * The taps that are compared: what the visitor chose, or block 1 and block n.
+ * @param {Pick<import('../explorer/state.js').State, 'stages' | 'stage' | 'compare' | 'info'>} state
+ * @returns {[string, string]}
+ */
 export function comparedTaps({ stages, stage, compare, info }) {
-  const chosen = compare.split(',');
-  if (chosen.length === 2 && chosen.every((tap) => info.taps.includes(tap))) return chosen;
-  const { blocks } = stages.find(({ name }) => name === stage);
-  return [blocks[0], blocks.at(-1)];
+  const [first, last, ...more] = compare.split(',');
+  if (last && !more.length && [first, last].every((tap) => info?.taps.includes(tap))) return [first, last];
+  const { blocks } = stageNamed({ stages }, stage);
+  return [blocks[0], blocks[blocks.length - 1]];
 }

@@ -6,11 +6,21 @@ import { page as english } from '../language/en.js?page';
 
 /** @typedef {string | { one?: string, other: string }} Phrase */
 
+/** @typedef {Record<string, Phrase>} Words */
+
+/** @type {Record<string, { page: () => Promise<Words>, explorer: () => Promise<Words> }>} */
 const files = {
-  en: { page: async () => english, explorer: async () => (await import('../language/en.js?explorer')).explorer },
-  zh: { page: async () => (await import('../language/zh.js?page')).page, explorer: async () => (await import('../language/zh.js?explorer')).explorer },
+  en: {
+    page: async () => english,
+    explorer: async () => (await import('../language/en.js?explorer')).explorer,
+  },
+  zh: {
+    page: async () => (await import('../language/zh.js?page')).page,
+    explorer: async () => (await import('../language/zh.js?explorer')).explorer,
+  },
 };
 
+/** @type {Words} */
 let words = english;
 let plural = new Intl.PluralRules('en');
 let complete = false;
@@ -30,11 +40,13 @@ export async function learn(language, explorer = complete) {
   return name;
 }
 
-/** Makes a language the page's own: see `learn`. */
+/** Makes a language the page's own: see `learn`. @param {string} language @param {boolean} [explorer] */
 export async function speak(language, explorer) {
   document.documentElement.lang = await learn(language, explorer);
-  for (const element of document.querySelectorAll('[data-text]')) element.textContent = text(element.dataset.text);
-  for (const element of document.querySelectorAll('[data-label]')) element.setAttribute('aria-label', text(element.dataset.label));
+  const all = (/** @type {string} */ name) =>
+    /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(`[data-${name}]`));
+  for (const element of all('text')) element.textContent = text(element.dataset.text ?? '');
+  for (const element of all('label')) element.setAttribute('aria-label', text(element.dataset.label ?? ''));
   document.title = text('title');
 }
 
@@ -47,12 +59,14 @@ export async function speak(language, explorer) {
 export function parts(key, values = {}) {
   const phrase = words[key];
   if (phrase === undefined) throw new Error(`there are no words for ${key}`);
-  const chosen = typeof phrase === 'string' ? phrase : (phrase[plural.select(values.n)] ?? phrase.other);
+  const one = typeof phrase !== 'string' && plural.select(Number(values.n)) === 'one' ? phrase.one : undefined;
+  const chosen = typeof phrase === 'string' ? phrase : (one ?? phrase.other);
   return chosen.split(/\{(\w+)\}/).map((piece, i) => (i % 2 ? values[piece] : piece));
 }
 
-/** A phrase as a string. */
+/** A phrase as a string. @param {string} key @param {Record<string, unknown>} [values] */
 export const text = (key, values) => parts(key, values).join('');
 
-/** A number with a minus sign instead of a hyphen. */
-export const decimal = (value, digits = 2) => (Number.isFinite(value) ? value.toFixed(digits).replace('-', '−') : '–');
+/** A number with a minus sign instead of a hyphen. @param {number} value */
+export const decimal = (value, digits = 2) =>
+  Number.isFinite(value) ? value.toFixed(digits).replace('-', '−') : '–';

@@ -2,35 +2,44 @@
 import { byId, element, onChange } from './dom.js';
 import { parts, text } from './language.js';
 
+/**
+ * @typedef {import('../explorer/explorer.js').PageState} PageState
+ * @typedef {import('../explorer/state.js').Picture} Picture
+ * @typedef {import('../explorer/state.js').Sample} Sample
+ * @typedef {(choice: Picture) => void} Choose
+ */
+
+/** @param {{ choose: Choose }} actions @returns {(state: PageState) => void} */
 export function pictureView({ choose }) {
-  const file = byId('file');
+  const file = byId('file', HTMLInputElement);
   file.addEventListener('change', () => {
-    if (file.files[0]) choose({ blob: file.files[0], name: file.files[0].name });
+    const [chosen] = file.files ?? [];
+    if (chosen) choose({ blob: chosen, name: chosen.name });
     file.value = ''; // the same file again is a choice too
   });
 
   const photo = byId('photo');
-  const image = byId('photo-image');
+  const image = byId('photo-image', HTMLImageElement);
   const drawPhoto = onChange(
-    ({ picture, dragging, busy, language }) => [picture, dragging, busy, language],
+    (/** @type {PageState} */ { picture, dragging, busy, language }) => [picture, dragging, busy, language],
     ({ picture, dragging, busy }) => {
       photo.classList.toggle('dragging', dragging);
       photo.classList.toggle('busy', busy);
       photo.classList.toggle('live', Boolean(picture?.live));
       if (!picture) return;
       if (picture.live) {
-        byId('photo-caption').textContent = picture.name;
+        byId('photo-caption').textContent = picture.name ?? '';
         return;
       }
       // The first sample is in the document already.
-      if (image.getAttribute('src') !== picture.url) image.src = picture.url;
-      image.alt = picture.title ?? picture.name;
+      if (picture.url && image.getAttribute('src') !== picture.url) image.src = picture.url;
+      image.alt = picture.title ?? picture.name ?? '';
       byId('photo-caption').replaceChildren(...caption(picture));
     },
   );
 
   const drawError = onChange(
-    ({ error }) => [error],
+    (/** @type {PageState} */ { error }) => [error],
     ({ error }) => {
       byId('error').hidden = !error;
       byId('error').textContent = error ?? '';
@@ -38,11 +47,13 @@ export function pictureView({ choose }) {
   );
 
   const drawSamples = onChange(
-    ({ samples }) => [samples],
-    ({ samples }) => byId('samples').replaceChildren(...samples.map((sample) => element('li', {}, sampleButton(sample, choose)))),
+    (/** @type {PageState} */ { samples }) => [samples],
+    ({ samples }) => {
+      byId('samples').replaceChildren(...samples.map((sample) => element('li', {}, sampleButton(sample, choose))));
+    },
   );
   const markSample = onChange(
-    ({ samples, picture }) => [samples, picture],
+    (/** @type {PageState} */ { samples, picture }) => [samples, picture],
     ({ picture }) => {
       for (const button of byId('samples').querySelectorAll('button')) {
         button.setAttribute('aria-pressed', String(button.dataset.file === picture?.sample?.file));
@@ -53,24 +64,32 @@ export function pictureView({ choose }) {
   return (state) => [drawPhoto, drawError, drawSamples, markSample].forEach((draw) => draw(state));
 }
 
+/** @param {Sample} sample @param {Choose} choose */
 function sampleButton(sample, choose) {
-  const image = element('img', { src: `samples/${sample.file}`, alt: '', loading: 'lazy', fetchPriority: 'low', width: 64, height: 64 });
+  const src = `samples/${sample.file}`;
+  const image = element('img', { src, alt: '', loading: 'lazy', fetchPriority: 'low', width: 64, height: 64 });
   const button = element('button', { type: 'button', title: sample.title, 'aria-label': sample.title }, image);
   button.dataset.file = sample.file;
   button.addEventListener('click', () => choose({ sample }));
   return button;
 }
 
-function caption({ name, sample }) {
+/** @param {Picture} picture @returns {(Node | string)[]} */
+function caption({ name = '', sample }) {
   if (!sample) return [name];
-  const link = (words, href) => (href ? element('a', { href, rel: 'noreferrer' }, words) : words);
-  return parts('credit', { title: sample.title, author: link(sample.credit, sample.source), license: link(sample.license, sample.licenseUrl) });
+  const link = (words = '', href = '') => (href ? element('a', { href, rel: 'noreferrer' }, words) : words);
+  const { title, credit, source, license, licenseUrl } = sample;
+  const values = { title, author: link(credit, source), license: link(license, licenseUrl) };
+  return /** @type {(Node | string)[]} */ (parts('credit', values));
 }
 
-/** Dropping anywhere and pasting. */
+/**
+ * Dropping anywhere and pasting.
+ * @param {{ choose: Choose, drag: (dragging: boolean) => void, complain: (error: string) => void }} actions
+ */
 export function listenForPictures({ choose, drag, complain }) {
   let depth = 0; // dragenter and dragleave come for every element on the way
-  const at = (change) => {
+  const at = (/** @type {number} */ change) => {
     depth = Math.max(0, depth + change);
     drag(depth > 0);
   };
@@ -81,12 +100,12 @@ export function listenForPictures({ choose, drag, complain }) {
     event.preventDefault();
     depth = 0;
     drag(false);
-    const [file] = event.dataTransfer.files;
+    const [file] = event.dataTransfer?.files ?? [];
     if (file) choose({ blob: file, name: file.name });
     else complain(text('notAFile'));
   });
   addEventListener('paste', (event) => {
-    const [file] = event.clipboardData.files;
+    const [file] = event.clipboardData?.files ?? [];
     if (file) choose({ blob: file, name: file.name || text('pasted') });
     else complain(text('emptyClipboard'));
   });
