@@ -35,7 +35,7 @@ usage: ./build.sh VERB
   demo [--port N] [--no-coi]    build, then serve the page on this machine and print its address
   test [PART...]                everything that must pass; parts: check native wasm page (default: all)
   test-training                 tests of train/; not part of "test", because they need PyTorch
-  check                         formatting and lints only
+  check                         formatting, lints and types only
   wasm                          build every flavour of the engine into dist/wasm/ and hold the size budget
   classify [--model FILE] [--backend wasm|webgpu] [--top N] [--json] PHOTO|FOLDER...
                                 print the top-5 of each picture
@@ -194,6 +194,8 @@ check_all() {
   step "Formatting" "$rust/cargo-fmt" fmt --all --check
   step "Lints, native" "$rust/cargo-clippy" clippy --locked --all-targets -- -D warnings
   step "Lints, WebAssembly" wasm_cargo relaxed clippy --lib --test web -- -D warnings
+  need_packages
+  step "Types of the page's scripts" node_modules/.bin/tsc -p www/tsconfig.json
 }
 
 native_tests() {

@@ -81,7 +81,10 @@ async function isModel({ blob, name }) {
   return zip || (bytes[0] === 0x80 && !short) || (short && bytes[8] === 0x7b) || MODEL_NAMES.test(name ?? '');
 }
 
-/** Another model or engine takes over, once it is loaded. @param {Partial<Pick<PageState, 'model' | 'backend' | 'file'>>} change */
+/**
+ * Another model or engine takes over, once it is loaded.
+ * @param {Partial<Pick<PageState, 'model' | 'backend' | 'file'>>} change
+ */
 async function open(change) {
   const { model, backend, file } = { ...state, ...change };
   update({ busy: true, error: undefined });

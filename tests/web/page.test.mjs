@@ -9,6 +9,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { launch } from '../../tools/browser.mjs';
 import { repository, servePage } from '../../tools/serve.mjs';
 import { golden } from './support/golden.mjs';
+import { noteCalls, untilIdle } from './support/explorer.mjs';
 import { checkpoint } from './support/pth.mjs';
 
 const inRepository = (file) => path.join(repository, file);
@@ -45,6 +46,7 @@ afterEach(async () => {
 async function open(options = {}, url = server.url) {
   page = await browser.newPage({ viewport: { width: 1440, height: 900 }, ...options });
   page.setDefaultTimeout(60_000); // machines have other work
+  await page.addInitScript(noteCalls);
   page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(error.message));
   await page.goto(url);
@@ -176,7 +178,7 @@ test('of several pictures in quick succession the last one stays', async () => {
   for (const name of ['cat.jpg', 'coffee.jpg', 'bricks.jpg', 'astronaut.jpg']) await page.click(`.samples button[data-file="${name}"]`);
   await page.waitForFunction(() => document.querySelector('#photo-caption').textContent.includes('astronaut'));
   await settled();
-  await page.waitForTimeout(500);
+  await untilIdle(page); // what was called off earlier has ended too
   assertTop(await shownTop(), goldenOf('astronaut.jpg').top, 'astronaut.jpg');
 });
 

@@ -148,53 +148,57 @@ test('the matches of real maps are those of a plain loop; the order is one; what
   assert.deepEqual(codes, ['aborted', 'wrong-shape', 'wrong-shape', 'wrong-shape', 'bad-option', 'wrong-shape', 'disposed', 'disposed']);
 });
 
-test('redundancy: every measure beside every control, over one picture and over many', async () => {
-  const { one, direct, many, controls, added, alone, codes, progress, requested } = await inPage(async ({ load, openSimilarity }, codeOf) => {
+/** In the page: a net, the samples, and what of a redundancy is compared here. */
+const redundancies = `
+  const net = await library.load({ backend: 'wasm', worker: false });
+  const samples = await (await fetch('/samples/samples.json')).json();
+  const pictures = samples.map(({ file }) => '/samples/' + file);
+  const brief = ({ perChannel, matches, fit, dead, control, ...rest }) => ({
+    ...rest,
+    channels: perChannel?.length,
+    dead: dead.length,
+    control: control && { kind: control.kind, score: control.score },
+  });
+`;
+/** Runs a body that has `net`, `pictures`, `brief`, `library` and `codeOf`. */
+const withNet = (body) => inPage(`async (library, codeOf) => { ${redundancies} ${body} }`);
+
+test('the redundancy of one picture is what comparing its maps says, and nothing is fetched before it is used', async () => {
+  const { one, direct, requested } = await withNet(`
     const requested = () => performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname);
-    const net = await load({ backend: 'wasm', worker: false });
     const before = requested();
-    const samples = await (await fetch('/samples/samples.json')).json();
-    const pictures = samples.map(({ file }) => `/samples/${file}`);
-    const brief = ({ perChannel, matches, fit, dead, control, ...rest }) => ({ ...rest, channels: perChannel?.length, dead: dead.length, control: control && { kind: control.kind, score: control.score } });
     const one = await net.redundancy(pictures[0], { stage: 2 });
     const { maps, stage } = await net.features(pictures[0], { stage: 2 });
-    const similarity = await openSimilarity({ worker: false });
-    const direct = (await similarity.correlate(maps[stage.first], maps[stage.last])).bestOfB;
+    const similarity = await library.openSimilarity({ worker: false });
+    const { score, match } = (await similarity.correlate(maps[stage.first], maps[stage.last])).bestOfB;
     similarity.close();
-    const progress = [];
-    const many = {};
-    for (const metric of ['pearson', 'cosine', 'r2', 'cka']) {
-      many[metric] = brief(await net.redundancy(pictures, { stage: 'layer2', metric, onProgress: ({ done, total }) => metric === 'r2' && progress.push(`${done}/${total}`) }));
-    }
-    const controls = {};
-    for (const control of ['shuffled-positions', 'random-weights', false]) controls[control] = brief(await net.redundancy(pictures.slice(0, 2), { stage: 3, control, metric: 'cka' }));
-    controls.other = brief(await net.redundancy(pictures[0], { stage: 3, other: pictures[1] }));
-    const added = brief(await net.redundancy(pictures.slice(0, 3), { stage: 3, metric: 'r2', added: true }));
-    const alone = brief(await net.redundancy(pictures[0], { stage: 1 }));
-    const stopped = new AbortController();
-    const codes = [
-      await codeOf(net.redundancy(pictures, { stage: 2, signal: stopped.signal, onProgress: () => stopped.abort() })),
-      await codeOf(net.redundancy(pictures[0], { stage: 9 })),
-      await codeOf(net.redundancy(pictures[0], { stage: 2, metric: 'charm' })),
-      await codeOf(net.redundancy(pictures[0], { stage: 2, control: 'other-image' })),
-      await codeOf(net.redundancy(pictures[0], { taps: ['layer2.base'] })),
-      await codeOf(net.redundancy(pictures[0], { taps: ['layer2.base', 'layer3.base'] })),
-      await codeOf(net.redundancy(pictures[0], { taps: ['layer2.base', 'layer2.wing'] })),
-      await codeOf(net.redundancy([], { stage: 2 })),
-    ];
     net.dispose();
-    codes.push(await codeOf(net.redundancy(pictures[0], { stage: 2 })));
     return {
       one: { ...brief(one), perChannel: Array.from(one.perChannel), matches: Array.from(one.matches) },
-      direct: { score: Array.from(direct.score), match: Array.from(direct.match) },
-      many, controls, added, alone, codes, progress, requested: [before, requested()],
-    };
-  });
+      direct: { score: Array.from(score), match: Array.from(match) },
+      requested: [before, requested()],
+    };`);
   close(one.perChannel, direct.score, 1e-5, 'one picture');
   assert.deepEqual(one.matches, direct.match);
-  assert.deepEqual([one.stage, one.taps, one.control.kind, one.sufficient], ['layer2', ['layer2.base', 'layer2.end'], 'shuffled-positions', true]);
+  assert.deepEqual([one.stage, one.taps], ['layer2', ['layer2.base', 'layer2.end']]);
+  assert.deepEqual([one.control.kind, one.sufficient, one.samples.images], ['shuffled-positions', true, 1]);
   assert.equal(one.quantiles.length, 5);
-  assert.ok(one.quantiles.every((value, i) => i === 0 || value >= one.quantiles[i - 1]) && one.quantiles[2] === one.score);
+  assert.ok(one.quantiles.every((value, i) => i === 0 || value >= one.quantiles[i - 1]));
+  assert.equal(one.quantiles[2], one.score);
+  const late = (name) => /\/(study|measures|similarity|edit)[\w-]*\.js$|\/wasm\/(similarity|edit)\//.test(name);
+  assert.deepEqual(requested[0].filter(late), [], 'nothing of it is fetched before it is used');
+  assert.ok(requested[1].some((name) => name === '/wasm/similarity/g_ghostnet_bg.wasm'));
+});
+
+test('over many pictures every measure is above its control, and every fourth picture is held out', async () => {
+  const { many, progress } = await withNet(`
+    const [many, progress] = [{}, []];
+    for (const metric of ['pearson', 'cosine', 'r2', 'cka']) {
+      const onProgress = ({ done, total }) => metric === 'r2' && progress.push(done + '/' + total);
+      many[metric] = brief(await net.redundancy(pictures, { stage: 'layer2', metric, onProgress }));
+    }
+    net.dispose();
+    return { many, progress };`);
   for (const [metric, { score, control, samples, sufficient, channels }] of Object.entries(many)) {
     assert.equal(control.kind, 'other-image', metric);
     assert.ok(score > control.score + 0.05, `${metric}: ${score}, by chance ${control.score}`);
@@ -203,19 +207,102 @@ test('redundancy: every measure beside every control, over one picture and over 
     assert.equal(channels, metric === 'cka' ? undefined : 96);
   }
   const { positions, fittedPositions, scoredPositions } = many.r2.samples;
-  assert.deepEqual([positions, fittedPositions], [4 * scoredPositions, 3 * scoredPositions], 'every fourth picture is held out');
+  assert.deepEqual([positions, fittedPositions], [4 * scoredPositions, 3 * scoredPositions]);
   assert.deepEqual(progress, Array.from({ length: 8 }, (_, i) => `${i + 1}/8`));
-  assert.ok(controls['shuffled-positions'].control.score < controls['shuffled-positions'].score);
-  assert.ok(controls['random-weights'].control.score < controls['random-weights'].score);
+});
+
+test('of fewer than four pictures the lowest quarter is held out, and a picture stays one', async () => {
+  const { samples, reason } = await withNet(`
+    const found = brief(await net.redundancy(pictures[0], { stage: 2, metric: 'r2' }));
+    net.dispose();
+    return found;`);
+  assert.deepEqual(samples, { images: 1, positions: 576, channels: [96, 96], fittedPositions: 432, scoredPositions: 144 });
+  assert.match(reason, /rests on 432 positions/);
+});
+
+test('every control can be asked for, or none', async () => {
+  const controls = await withNet(`
+    const found = {};
+    for (const control of ['shuffled-positions', 'random-weights', false]) {
+      found[control] = brief(await net.redundancy(pictures.slice(0, 2), { stage: 3, control, metric: 'cka' }));
+    }
+    found.other = brief(await net.redundancy(pictures[0], { stage: 3, other: pictures[1] }));
+    net.dispose();
+    return found;`);
+  for (const kind of ['shuffled-positions', 'random-weights']) {
+    assert.equal(controls[kind].control.kind, kind);
+    assert.ok(controls[kind].control.score < controls[kind].score, kind);
+  }
   assert.equal(controls.false.control, undefined);
   assert.equal(controls.other.control.kind, 'other-image');
+});
+
+test('what a block added, and a block with itself, are told for what they are', async () => {
+  const { added, alone } = await withNet(`
+    const added = brief(await net.redundancy(pictures.slice(0, 3), { stage: 3, metric: 'r2', added: true }));
+    const alone = brief(await net.redundancy(pictures[0], { stage: 1 }));
+    net.dispose();
+    return { added, alone };`);
   assert.deepEqual([added.taps, added.sufficient], [['layer3.base', 'layer3.end.conv3'], false]);
   assert.match(added.reason, /^The fit of 240 channels rests on /);
   assert.deepEqual([alone.sufficient, alone.score > 0.999], [false, true]);
-  assert.deepEqual(codes, ['aborted', 'bad-option', 'bad-option', 'bad-option', 'bad-option', 'wrong-shape', 'unknown-tap', 'bad-image', 'disposed']);
-  const late = (name) => /\/(study|similarity|edit)[\w-]*\.js$|\/wasm\/(similarity|edit)\//.test(name);
-  assert.ok(!requested[0].some(late), 'nothing of it is fetched before it is used');
-  assert.ok(requested[1].some((name) => name === '/wasm/similarity/g_ghostnet_bg.wasm'));
+});
+
+test('what cannot be measured is refused with a code', async () => {
+  const codes = await withNet(`
+    const stopped = new AbortController();
+    const ask = (options, input = pictures[0]) => codeOf(net.redundancy(input, options));
+    const codes = {
+      stopped: await ask({ stage: 2, signal: stopped.signal, onProgress: () => stopped.abort() }, pictures),
+      'no such stage': await ask({ stage: 9 }),
+      'no such metric': await ask({ stage: 2, metric: 'charm' }),
+      'no other picture': await ask({ stage: 2, control: 'other-image' }),
+      'one tap': await ask({ taps: ['layer2.base'] }),
+      'other sizes': await ask({ taps: ['layer2.base', 'layer3.base'] }),
+      'no such tap': await ask({ taps: ['layer2.base', 'layer2.wing'] }),
+      'no picture': await ask({ stage: 2 }, []),
+    };
+    net.dispose();
+    return { ...codes, disposed: await ask({ stage: 2 }) };`);
+  assert.deepEqual(codes, {
+    stopped: 'aborted',
+    'no such stage': 'bad-option',
+    'no such metric': 'bad-option',
+    'no other picture': 'bad-option',
+    'one tap': 'bad-option',
+    'other sizes': 'wrong-shape',
+    'no such tap': 'unknown-tap',
+    'no picture': 'bad-image',
+    disposed: 'disposed',
+  });
+});
+
+test('held maps can be used in every call until they are released', async () => {
+  for (const worker of [true, false]) {
+    const { same, codes, length } = await inPage(async ({ openSimilarity }, codeOf, worker) => {
+      const [similarity, other] = [await openSimilarity({ worker }), await openSimilarity({ worker })];
+      const maps = (seed) => ({ data: Float32Array.from({ length: 60 }, (_, i) => Math.sin(seed * (i + 1))), dims: [3, 4, 5] });
+      const [a, b] = [maps(1), maps(2)];
+      const [heldA, heldB] = [similarity.hold(a), similarity.hold(maps(2), { transfer: true })];
+      const plain = await similarity.correlate(a, b);
+      const held = await similarity.correlate(heldA, heldB);
+      const sums = similarity.accumulate();
+      await sums.add(heldA, heldB, { heldOut: 0.25 });
+      const { positions, r2 } = await sums.result({ ridge: 1 });
+      heldA.release();
+      const codes = [await codeOf(similarity.correlate(heldA, heldB)), await codeOf(other.correlate(heldB, heldB))];
+      similarity.close();
+      other.close();
+      return {
+        same: plain.matrix.every((value, i) => value === held.matrix[i]) && [positions, r2.scoredPositions].join(),
+        codes,
+        length: a.data.length,
+      };
+    }, worker);
+    assert.equal(same, '20,5');
+    assert.deepEqual(codes, ['bad-option', 'bad-option']);
+    assert.equal(length, 60, 'what is not moved stays');
+  }
 });
 
 for (const [variant, stage, block, sum, added] of [

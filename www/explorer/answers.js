@@ -129,8 +129,15 @@ async function study(similarity, { pictures, other, taps, random }, { net, signa
   }
 }
 
-/** @param {Record<string, FeatureMaps>} maps @param {string[]} taps @param {boolean} [owned] whether nobody else needs them */
-const pair = (maps, taps, owned = false) => ({ maps: taps.map((tap) => maps[tap]), transfer: owned && taps[0] !== taps[1] });
+/**
+ * @param {Record<string, FeatureMaps>} maps
+ * @param {string[]} taps
+ * @param {boolean} [owned] whether nobody else needs them
+ */
+const pair = (maps, taps, owned = false) => ({
+  maps: taps.map((tap) => maps[tap]),
+  transfer: owned && taps[0] !== taps[1],
+});
 
 const RUNS = 9;
 
@@ -226,7 +233,12 @@ class ChangedNets {
     return made;
   }
 
-  /** The ridge 1x1 convolution from all of block 1 to the ghost maps. @param {Picture[]} pictures @param {[string, string]} taps @param {Pick<Context, 'signal' | 'see'>} context */
+  /**
+   * The ridge 1x1 convolution from all of block 1 to the ghost maps.
+   * @param {Picture[]} pictures
+   * @param {[string, string]} taps
+   * @param {Pick<Context, 'signal' | 'see'>} context
+   */
   async #bestFit(pictures, taps, { signal, see }) {
     const { similarity } = await this.opened;
     const sums = similarity.accumulate();

@@ -187,7 +187,9 @@ export const shared = css`
   .button:hover:not(:disabled) { background: var(--faint); }
   .button:disabled { color: var(--muted); cursor: default; }
   .button[aria-pressed='true'] { border-color: var(--text); }
-  .choice { display: inline-flex; align-items: center; gap: 6px; font-size: 13px; color: var(--muted); white-space: nowrap; }
+  .choice {
+    display: inline-flex; align-items: center; gap: 6px; font-size: 13px; color: var(--muted); white-space: nowrap;
+  }
   .choice select {
     padding: 4px 6px;
     border: 1px solid transparent;
@@ -199,7 +201,10 @@ export const shared = css`
   }
   .choice select option { background: var(--surface); color: var(--text); }
   .choice select:hover { background: var(--faint); }
-  .how { padding: 0; border: 0; background: none; color: var(--muted); font-size: 13px; text-decoration: underline; text-underline-offset: 2px; cursor: pointer; }
+  .how {
+    padding: 0; border: 0; background: none; color: var(--muted); font-size: 13px; text-decoration: underline;
+    text-underline-offset: 2px; cursor: pointer;
+  }
   .how:hover { color: var(--text); }
   details { margin-top: 14px; font-size: 13px; }
   summary { cursor: pointer; color: var(--muted); width: fit-content; }

@@ -139,7 +139,11 @@ export class Embedding {
     await this.#look(before, picture);
   }
 
-  /** Looks at the picture, where it or what is asked of it is new. @param {Embedded} before @param {ImageInput | undefined} input */
+  /**
+   * Looks at the picture, where it or what is asked of it is new.
+   * @param {Embedded} before
+   * @param {ImageInput | undefined} input
+   */
   async #look(before, input) {
     const { state } = this.session;
     if (!state.info || input === undefined) return;
@@ -155,7 +159,11 @@ export class Embedding {
   }
 }
 
-/** The stage that an attribute names, by number or name. @param {import('./state.js').Info} info @param {string} [stage] */
+/**
+ * The stage that an attribute names, by number or name.
+ * @param {import('./state.js').Info} info
+ * @param {string} [stage]
+ */
 function stageOf({ stages }, stage) {
   const names = stages.map(({ name }) => name);
   const named = stages[Number(stage) - 1]?.name ?? stage ?? (stages.at(-2) ?? stages[0]).name;

@@ -25,7 +25,8 @@ export function explore(session, page) {
   const { state } = session;
   state.tab = viewNamed(state.tab).name;
   const tour = /** @type {import('./tour.js').Tour} */ (document.createElement('gg-tour'));
-  const actions = { ...session.actions, ...page, tour: (/** @type {number | undefined} */ step) => goTo(step, session, tour) };
+  const tourTo = (/** @type {number | undefined} */ step) => goTo(step, session, tour);
+  const actions = { ...session.actions, ...page, tour: tourTo };
   const panel = /** @type {import('./panel.js').Panel} */ (document.createElement('gg-panel'));
   Object.assign(panel, { actions, net: () => session.net });
   panel.addEventListener('failure', (event) => session.failed(/** @type {CustomEvent} */ (event).detail));
@@ -51,7 +52,12 @@ export function explore(session, page) {
   };
 }
 
-/** A step of the guided tour sets what it talks about. @param {number | undefined} step @param {PageSession} session @param {import('./tour.js').Tour} tour */
+/**
+ * A step of the guided tour sets what it talks about.
+ * @param {number | undefined} step
+ * @param {PageSession} session
+ * @param {import('./tour.js').Tour} tour
+ */
 async function goTo(step, session, tour) {
   const { state } = session;
   byId('tour-place').classList.toggle('open', step !== undefined);
@@ -64,10 +70,16 @@ async function goTo(step, session, tour) {
   session.update({ step, pointed: undefined, ...rest });
   await tour.updateComplete;
   if (document.activeElement !== tour) tour.find('#tour-next').focus();
-  if (stage !== state.stage || compare !== state.compare) await session.look(state.picture, { stage, compare, pin: '' });
+  if (stage === state.stage && compare === state.compare) return;
+  await session.look(state.picture, { stage, compare, pin: '' });
 }
 
-/** Digits open views; the tour has its own keys; Escape lets go of a pin. @param {KeyboardEvent} event @param {PageSession} session @param {import('./tour.js').Tour} tour */
+/**
+ * Digits open views; the tour has its own keys; Escape lets go of a pin.
+ * @param {KeyboardEvent} event
+ * @param {PageSession} session
+ * @param {import('./tour.js').Tour} tour
+ */
 function keys(event, session, tour) {
   const { target, key } = event;
   const { state } = session;
@@ -80,7 +92,12 @@ function keys(event, session, tour) {
   else if (key === 'Escape' && state.pin && !inMenu) session.update({ pin: '', pointed: readPin(state.pin) });
 }
 
-/** Space and arrows step through the tour, unless they mean something to what has the focus. @param {KeyboardEvent} event @param {number} step @param {import('./tour.js').Tour} tour */
+/**
+ * Space and arrows step through the tour, unless they mean something to what has the focus.
+ * @param {KeyboardEvent} event
+ * @param {number} step
+ * @param {import('./tour.js').Tour} tour
+ */
 function tourKey(event, step, tour) {
   const { key } = event;
   const { tour: go } = tour.actions;

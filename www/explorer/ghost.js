@@ -91,7 +91,10 @@ class GhostPathView extends StageView {
 
   static styles = [shared, styles];
 
-  /** What the grids are given, while their maps are the same. @type {Record<string, { maps: Maps } & Record<string, unknown>>} */
+  /**
+   * What the grids are given, while their maps are the same.
+   * @type {Record<string, { maps: Maps } & Record<string, unknown>>}
+   */
   #given = {};
   /** What the path was made of. @type {{ answer?: unknown, path?: Path }} */
   #made = {};
@@ -159,14 +162,15 @@ class GhostPathView extends StageView {
     const count = path.ghost.dims[0];
     const kernel = this.state.answers.weights?.dims[2] ?? 1;
     const [source] = path.source.dims;
+    const read = source === width ? 'x0' : `x0[:, ${raw}:]`;
     const next = made.slice(1).map(({ channel }) => channel);
     const arrow = (/** @type {string} */ sign, words = '') =>
       html`<p class="arrow"><b aria-hidden="true">${sign}</b>${words}</p>`;
     const merge = path.merge
-      ? this.#grid('merge', path.merge, parts('pathMerge', {}), ghostPath.merge, { lit, palette: 'diverging', common: true })
+      ? this.#grid('merge', path.merge, parts('pathMerge'), ghostPath.merge, { lit, palette: 'diverging', common: true })
       : html`<h3>${text('pathNoMerge')}</h3>`;
     return html`<div class="flow">
-      ${this.#grid('source', path.source, parts('pathSource', { n: source }), source === width ? 'x0' : `x0[:, ${raw}:]`, {
+      ${this.#grid('source', path.source, parts('pathSource', { n: source }), read, {
         side: 'first',
         lit: made[0]?.channel,
         next,
@@ -199,7 +203,8 @@ class GhostPathView extends StageView {
    * @param {Maps} maps
    * @param {unknown} title
    * @param {string | undefined} tap
-   * @param {{ side?: 'first' | 'last' | 'ghost', lit?: number, next?: number[], palette?: string, common?: boolean }} options
+   * @param {{ side?: 'first' | 'last' | 'ghost', lit?: number, next?: number[], palette?: string,
+   *   common?: boolean }} options
    *   `common`: all maps have one range, zero in its middle
    */
   #grid(id, maps, title, tap, { side = 'ghost', lit = -1, next = none, palette = this.state.palette, common = false }) {
@@ -230,7 +235,12 @@ class GhostPathView extends StageView {
     </figure>`;
   }
 
-  /** The input maps that a ghost map is mixed of, by weight times the input's spread, largest first. @param {Path} path @param {number} ghost @returns {Part[]} */
+  /**
+   * The input maps that a ghost map is mixed of, by weight times the input's spread, largest first.
+   * @param {Path} path
+   * @param {number} ghost
+   * @returns {Part[]}
+   */
   #parts({ source }, ghost) {
     const { weights } = this.state.answers;
     if (!weights) return [];

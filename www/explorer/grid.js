@@ -39,7 +39,10 @@ class Grid extends View {
       canvas { display: block; image-rendering: pixelated; }
       .maps { touch-action: pan-y; cursor: crosshair; }
       i { position: absolute; pointer-events: none; outline: 1.5px solid var(--accent); }
-      .lens { position: absolute; z-index: 2; pointer-events: none; box-shadow: 0 0 0 2px var(--accent), 0 0 0 5px var(--surface); background: var(--surface); }
+      .lens {
+        position: absolute; z-index: 2; pointer-events: none; background: var(--surface);
+        box-shadow: 0 0 0 2px var(--accent), 0 0 0 5px var(--surface);
+      }
       .lens.pinned { box-shadow: 0 0 0 3px var(--accent), 0 0 0 6px var(--surface); }
       .lens canvas { width: 100%; height: 100%; }
       .blank { display: grid; place-items: center; font-size: 11px; color: var(--muted); }
@@ -56,7 +59,10 @@ class Grid extends View {
     this.label = '';
     /** @type {import('./state.js').Maps | undefined} */
     this.maps = undefined;
-    /** Where the graphics card draws them, anew with each such object. @type {{ net: import('./state.js').Net, tap: string } | undefined} */
+    /**
+     * Where the graphics card draws them, anew with each such object.
+     * @type {{ net: import('./state.js').Net, tap: string } | undefined}
+     */
     this.drawn = undefined;
     /** Channels by place. @type {number[]} */
     this.order = [];
@@ -119,11 +125,15 @@ class Grid extends View {
     return { x: left + x + (edge === 'right' ? side : 0), y: top + above - pane.scrollTop + side / 2 };
   }
 
-  /** The lens lies over its map, but not beyond the grid, where words are. @param {{ x: number, y: number, cell: number }} box */
+  /**
+   * The lens lies over its map, but not beyond the grid, where words are.
+   * @param {{ x: number, y: number, cell: number }} box
+   */
   #lensAt({ x, y, cell }) {
     const side = lensSide(cell);
     const { columns = 1, rows = 1 } = this.layout ?? {};
-    const within = (/** @type {number} */ at, /** @type {number} */ length) => Math.max(-4, Math.min(at, length - side + 4));
+    const within = (/** @type {number} */ at, /** @type {number} */ length) =>
+      Math.max(-4, Math.min(at, length - side + 4));
     return [within(x + (cell - side) / 2, columns * cell), within(y + (cell - side) / 2, rows * cell)];
   }
 

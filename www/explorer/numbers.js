@@ -103,7 +103,13 @@ class Numbers extends StageView {
       ${open ? html`<tr><td colspan="8" class="formula">${text(`how_${key}`, this.#shapes())}</td></tr>` : nothing}`;
   }
 
-  /** @param {Study | undefined} study @param {SetName} name @param {string} key @param {string} id @param {boolean} control */
+  /**
+   * @param {Study | undefined} study
+   * @param {SetName} name
+   * @param {string} key
+   * @param {string} id
+   * @param {boolean} control
+   */
   #cell(study, name, key, id, control) {
     const { of, caveat, percent } = figures[key];
     const set = study?.[name];
@@ -196,10 +202,17 @@ function caveatsOf(studies) {
 /** @param {number} value */
 const millions = (value) => (value >= 1e9 ? `${(value / 1e9).toFixed(2)} G` : `${(value / 1e6).toFixed(2)} M`);
 
-/** Bars of both networks. @param {string} title @param {number} ghost @param {number} plain @param {(value: number) => string} format */
+/**
+ * Bars of both networks.
+ * @param {string} title
+ * @param {number} ghost
+ * @param {number} plain
+ * @param {(value: number) => string} format
+ */
 function costRow(title, ghost, plain, format) {
   const bar = (/** @type {number} */ value) => styled({ width: `${(100 * value) / Math.max(ghost, plain)}%` });
-  return html`<b>${title}<span class="note"> ${text('saved', { share: Math.round(100 * (1 - ghost / plain)) })}</span></b>
+  const saved = text('saved', { share: Math.round(100 * (1 - ghost / plain)) });
+  return html`<b>${title}<span class="note"> ${saved}</span></b>
     <span>${text('withGhosts')}</span><span class="track ghost-bar"><i ${bar(ghost)}></i></span>
     <span class="amount">${format(ghost)}</span>
     <span>${text('withoutGhosts')}</span><span class="track"><i ${bar(plain)}></i></span>

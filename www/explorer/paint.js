@@ -28,7 +28,12 @@ export function colours(name) {
     : libraryPalette(name));
 }
 
-/** A range as a palette needs it: zero in the middle of a diverging one. @param {[number, number]} range @param {Palette} palette @returns {[number, number]} */
+/**
+ * A range as a palette needs it: zero in the middle of a diverging one.
+ * @param {[number, number]} range
+ * @param {Palette} palette
+ * @returns {[number, number]}
+ */
 export function fit([low, high], palette) {
   if (palette !== 'diverging') return [low, high];
   const most = Math.max(Math.abs(low), Math.abs(high));
@@ -78,7 +83,8 @@ function pixelsOf(canvas, width, height) {
  * @param {Maps} maps
  * @param {Grid} grid
  */
-export function paintGrid(canvas, maps, { order, cell, gap, columns, palette, range, blank = new Set(), ink = '#888' }) {
+export function paintGrid(canvas, maps, grid) {
+  const { order, cell, gap, columns, palette, range, blank = new Set(), ink = '#888' } = grid;
   const step = cell + gap;
   const picture = pixelsOf(canvas, columns * step, Math.ceil(order.length / columns) * step);
   const { context, image, pixels } = picture;
@@ -90,7 +96,10 @@ export function paintGrid(canvas, maps, { order, cell, gap, columns, palette, ra
     const channel = order[place];
     const [left, top] = at(place);
     if (blank.has(channel)) crossed.push([left, top]);
-    else paintMap(target, { left, top, side: cell }, maps, channel, { range: fit(range(channel), palette), colours: table });
+    else {
+      const scale = { range: fit(range(channel), palette), colours: table };
+      paintMap(target, { left, top, side: cell }, maps, channel, scale);
+    }
   }
   context.putImageData(image, 0, 0);
   cross(context, crossed, cell, ink);
@@ -125,7 +134,12 @@ export function paintOne(canvas, side, maps, channel, { palette, range }) {
   context.putImageData(image, 0, 0);
 }
 
-/** Pixels as they are: a canvas of so many. @param {HTMLCanvasElement} canvas @param {number} width @param {Uint32Array} pixels */
+/**
+ * Pixels as they are: a canvas of so many.
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} width
+ * @param {Uint32Array} pixels
+ */
 export function paintPixels(canvas, width, pixels) {
   Object.assign(canvas, { width, height: pixels.length / width });
   const image = new ImageData(canvas.width, canvas.height);

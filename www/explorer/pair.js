@@ -119,7 +119,8 @@ class PairView extends View {
 
   /** @param {import('./stage.js').Pair} pair */
   #next({ next }) {
-    const choose = (/** @type {number} */ channel) => this.dispatchEvent(new CustomEvent('choose', { detail: { channel } }));
+    const choose = (/** @type {number} */ channel) =>
+      this.dispatchEvent(new CustomEvent('choose', { detail: { channel } }));
     return html`<p class="note">${text('nextMatches')}</p>
       <div class="next">
         ${next.map(

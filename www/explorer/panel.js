@@ -126,7 +126,10 @@ class Panel extends View {
     this.shown = shownOf(state, this.#room(state.width), this.shown);
   }
 
-  /** What is left of the window for the maps, so that all are in view with the pair below them. @param {number} width */
+  /**
+   * What is left of the window for the maps, so that all are in view with the pair below them.
+   * @param {number} width
+   */
   #room(width) {
     if (this.#measured?.width === width) return this.#measured.room;
     const top = this.getBoundingClientRect().top + scrollY;
@@ -246,7 +249,8 @@ class Panel extends View {
 /** @param {Pair} pair */
 function spoken({ first, last, r }) {
   const isBlank = first < 0 || last < 0;
-  return isBlank ? text('noTwin', { channel: Math.max(first, last) }) : text('spokenPair', { first, last, r: decimal(r) });
+  if (isBlank) return text('noTwin', { channel: Math.max(first, last) });
+  return text('spokenPair', { first, last, r: decimal(r) });
 }
 
 /** @param {Opened} state @param {Shown} shown @param {import('./base.js').Actions} actions */
@@ -307,7 +311,10 @@ function notes(state) {
   ].filter(Boolean);
 }
 
-/** The camera's maps are shown once they are compared: what is lit would go out and on again with each picture. @param {State} state */
+/**
+ * The camera's maps are shown once they are compared: what is lit would go out and on again with each picture.
+ * @param {State} state
+ */
 function steady(state) {
   const { picture, maps, comparison } = state;
   const before = comparison?.maps;
@@ -360,8 +367,8 @@ const both = (make) => ({ first: make('first'), last: make('last') });
 function namesOf(state) {
   const key = comparisonKey(state);
   const { taps: [first, last] } = state.maps;
-  const named = { first: text('nameFirst'), last: key === 'taps' ? '' : text(`name_${key}`, { depth: stageOf(state).depth }) };
-  return key === 'taps' ? { first, last } : named;
+  if (key === 'taps') return { first, last };
+  return { first: text('nameFirst'), last: text(`name_${key}`, { depth: stageOf(state).depth }) };
 }
 
 /** @param {Opened} state @param {{ [side in Side]: string }} names @returns {{ [side in Side]: unknown }} */
@@ -386,7 +393,12 @@ function legendOf({ maps, palette, scale }) {
   return [text(lowest), text(scale === 'pair' ? 'highestPair' : 'highestLocal')];
 }
 
-/** The earlier list or set, where the new one has the same members in the same order. @template {Iterable<number>} T @param {T | undefined} before @param {T} now */
+/**
+ * The earlier list or set, where the new one has the same members in the same order.
+ * @template {Iterable<number>} T
+ * @param {T | undefined} before
+ * @param {T} now
+ */
 function kept(before, now) {
   if (!before) return now;
   const [a, b] = [[...before], [...now]];

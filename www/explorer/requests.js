@@ -20,7 +20,11 @@ import { inputOf } from '../view/input.js';
 /** @type {(picture: Picture, taps: string[]) => MapsRequest} */
 export const mapsOf = (picture, taps) => ({ kind: 'maps', picture, taps });
 
-/** Every map of the first against every map of the second. @param {MapsRequest} x @param {MapsRequest} y of one tap each */
+/**
+ * Every map of the first against every map of the second.
+ * @param {MapsRequest} x
+ * @param {MapsRequest} y of one tap each
+ */
 export const similarity = (x, y, metric = 'pearson', shuffled = false) => ({
   kind: 'similarity',
   metric,
@@ -63,7 +67,10 @@ function numberOf(picture) {
 }
 
 /** @param {string} name @param {any} value */
-const named = (name, value) => (name === 'picture' ? numberOf(value) : name === 'pictures' ? value.map(numberOf) : value);
+const named = (name, value) => {
+  if (name === 'pictures') return value.map(numberOf);
+  return name === 'picture' ? numberOf(value) : value;
+};
 /** @param {Request} request */
 const keyOf = (request) => JSON.stringify(request, named);
 
@@ -129,7 +136,10 @@ class Memory {
  * @property {Promise<unknown>} promise
  */
 
-/** A run of the network on a picture. @typedef {{ taps: Set<string>, users: number, call: AbortController, promise: Promise<Seen> }} Run */
+/**
+ * A run of the network on a picture.
+ * @typedef {{ taps: Set<string>, users: number, call: AbortController, promise: Promise<Seen> }} Run
+ */
 
 export class Planner {
   /** @type {Record<string, Answerer>} */
@@ -233,7 +243,13 @@ export class Planner {
     return run;
   }
 
-  /** @param {Picture} picture @param {Set<string>} taps @param {boolean} keep @param {AbortSignal} [signal] @returns {Promise<Seen>} */
+  /**
+   * @param {Picture} picture
+   * @param {Set<string>} taps
+   * @param {boolean} keep
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Seen>}
+   */
   async #ask(picture, taps, keep, signal) {
     const net = /** @type {import('./state.js').Net} */ (this.#net);
     const input = inputOf(picture);

@@ -119,7 +119,11 @@ export class Session {
     return requests.flatMap((request) => (request.picture === picture ? request.taps : []));
   }
 
-  /** @param {Picture} choice @param {import('./requests.js').Seen} seen @param {{ stage: string, taps: [string, string] }} opened */
+  /**
+   * @param {Picture} choice
+   * @param {import('./requests.js').Seen} seen
+   * @param {{ stage: string, taps: [string, string] }} opened
+   */
   #show(choice, { result, maps }, { stage, taps }) {
     const { state } = this;
     this.#asked = undefined;

@@ -67,7 +67,10 @@ class SimilarityView extends StageView {
 
   constructor() {
     super();
-    /** Where the matrix's table begins, by place; by itself at the pair that is lit. @type {{ [axis in Axis]: number } | undefined} */
+    /**
+     * Where the matrix's table begins, by place; by itself at the pair that is lit.
+     * @type {{ [axis in Axis]: number } | undefined}
+     */
     this.corner = undefined;
   }
 
@@ -129,7 +132,8 @@ class SimilarityView extends StageView {
     const alive = (/** @type {BestMatch | undefined} */ best) =>
       best && [...best.score].flatMap((score, channel) => (deadB.includes(channel) ? [] : Math.abs(score)));
     const [best, byOther, byShuffling] = [alive(bestOfB) ?? [], alive(other), alive(shuffled)];
-    const middle = (/** @type {number[] | undefined} */ values, none = '…') => (values ? decimal(median(values)) : none);
+    const middle = (/** @type {number[] | undefined} */ values, none = '…') =>
+      values ? decimal(median(values)) : none;
     const label = text('histogramLabel', { median: middle(best), chance: middle(byOther, '–') });
     const names = [text('bestMatches'), text(byOther ? 'chanceOther' : 'chanceShuffled')];
     return html`
@@ -166,7 +170,8 @@ class SimilarityView extends StageView {
       comparison ? decimal(scoreOf(comparison, first, last)) : '';
     return {
       above: html`
-        ${line('rows', 'last', ['rowsBefore', 'rowsAfter'])} ${line('columns', 'first', ['columnsBefore', 'columnsAfter'])}
+        ${line('rows', 'last', ['rowsBefore', 'rowsAfter'])}
+        ${line('columns', 'first', ['columnsBefore', 'columnsAfter'])}
       `,
       head: [text('map'), ...columns],
       rows: rows.map((row) => [row, ...columns.map((column) => score(column, row))]),

@@ -8,7 +8,10 @@ import { drawnOnDevice } from './stage.js';
  * @typedef {import('./explorer.js').PageSession} PageSession
  */
 
-/** @param {{ session: PageSession, actions: import('./explorer.js').PageActions }} page @returns {(state: PageState) => void} */
+/**
+ * @param {{ session: PageSession, actions: import('./explorer.js').PageActions }} page
+ * @returns {(state: PageState) => void}
+ */
 export function sources({ session, actions }) {
   const words = addressForm(actions);
   const camera = byId('camera');
@@ -78,7 +81,10 @@ async function fetchPicture(address) {
 const READ_EVERY = 500; // milliseconds
 
 const canvas = document.createElement('canvas');
-/** A frame's pixels, kept where they are read: a bitmap would go by the graphics card and back. @param {HTMLVideoElement} video */
+/**
+ * A frame's pixels, kept where they are read: a bitmap would go by the graphics card and back.
+ * @param {HTMLVideoElement} video
+ */
 function pixelsOf(video) {
   const { videoWidth: width, videoHeight: height } = video;
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
@@ -87,7 +93,10 @@ function pixelsOf(video) {
   return context.getImageData(0, 0, width, height);
 }
 
-/** Tells when a video has a frame that was not asked for yet: to look at one twice would only cost time. @param {HTMLVideoElement} video */
+/**
+ * Tells when a video has a frame that was not asked for yet: to look at one twice would only cost time.
+ * @param {HTMLVideoElement} video
+ */
 function freshFrames(video) {
   if (!('requestVideoFrameCallback' in video)) return async () => {};
   let fresh = true;

@@ -117,10 +117,19 @@ export function colourRange(side, channel, { maps, scale, comparison }) {
 /** @param {[number, number]} a @param {[number, number]} b @returns {[number, number]} */
 export const join = (a, b) => [Math.min(a[0], b[0]), Math.max(a[1], b[1])];
 
-/** The score of a map of each side. @param {Pick<Comparison, 'matrix' | 'dims'>} comparison @param {number} first @param {number} last */
+/**
+ * The score of a map of each side.
+ * @param {Pick<Comparison, 'matrix' | 'dims'>} comparison
+ * @param {number} first
+ * @param {number} last
+ */
 export const scoreOf = ({ matrix, dims }, first, last) => matrix[first * dims[1] + last];
 
-/** The closest twins that are not the same channel: what is shown before anyone points. @param {Comparison} comparison @returns {Pointed | undefined} */
+/**
+ * The closest twins that are not the same channel: what is shown before anyone points.
+ * @param {Comparison} comparison
+ * @returns {Pointed | undefined}
+ */
 function closest({ bestOfB: { score, match } }) {
   let channel = -1;
   score.forEach((value, i) => {
@@ -170,7 +179,10 @@ function ranked(at, count, except) {
   return best;
 }
 
-/** Whether the graphics card draws the grids from its own memory: the camera's, in what it can draw. @param {State} state */
+/**
+ * Whether the graphics card draws the grids from its own memory: the camera's, in what it can draw.
+ * @param {State} state
+ */
 export const drawnOnDevice = ({ picture, result, maps, palette, scale, sort }) =>
   Boolean(picture?.live && maps && result?.backend === 'webgpu') &&
   scale === 'local' && sort === 'channel' && (palette === 'viridis' || palette === 'grey');
@@ -214,7 +226,11 @@ const above = {
 const ofPairs = measured.filter(([, { caveat }]) => caveat === 'matches');
 
 /** @type {Record<string, Figure>} */
-export const figures = Object.fromEntries([...ofPairs, ['above', above], ...measured.filter((one) => !ofPairs.includes(one))]);
+export const figures = Object.fromEntries([
+  ...ofPairs,
+  ['above', above],
+  ...measured.filter((one) => !ofPairs.includes(one)),
+]);
 
 /** What a study compares: the taps as they are, and their controls. */
 export const sets = /** @type {const} */ (['own', 'other', 'shuffled', 'random']);

@@ -82,7 +82,10 @@ import { defaults } from '../view/address.js';
  */
 
 /** @typedef {'ghost' | 'merge' | 'fit' | 'map'} AblationKind */
-/** A part of the network to do without. @typedef {{ kind: AblationKind | '', stage: string, tap?: string, channel?: number }} Ablation */
+/**
+ * A part of the network to do without.
+ * @typedef {{ kind: AblationKind | '', stage: string, tap?: string, channel?: number }} Ablation
+ */
 
 /**
  * The measures of two taps with their controls; while pictures are still measured, how far that is.
@@ -99,8 +102,14 @@ import { defaults } from '../view/address.js';
  */
 
 /** What the plain network of the same size costs. @typedef {Pick<Info, 'params' | 'macs' | 'activations'>} Cost */
-/** @typedef {{ backend: import('../lib/index.js').Backend, ghost?: number, plain?: number, adapter?: string | null, error?: string }} Timing */
-/** Both networks' times on each engine. @typedef {{ running?: import('../lib/index.js').Backend, found?: Timing[] }} Timings */
+/**
+ * @typedef {{ backend: import('../lib/index.js').Backend, ghost?: number, plain?: number, adapter?: string | null,
+ *   error?: string }} Timing
+ */
+/**
+ * Both networks' times on each engine.
+ * @typedef {{ running?: import('../lib/index.js').Backend, found?: Timing[] }} Timings
+ */
 /** @typedef {{ before?: Classification['top'], after?: Classification['top'], error?: string }} Without */
 
 /**

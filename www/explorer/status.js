@@ -62,6 +62,7 @@ export class Status extends View {
   render() {
     const { state } = this;
     if (!state?.info) return nothing;
+    const facts = rows(state, this.tested);
     const button = (/** @type {PageState['backend']} */ backend) => html`<button
       type="button"
       class="button"
@@ -75,7 +76,7 @@ export class Status extends View {
         <legend>${text('engine')}</legend>
         ${(/** @type {const} */ (['auto', 'webgpu', 'wasm'])).map(button)}
       </fieldset>
-      <dl>${rows(state, this.tested).map(([key, value]) => html`<dt>${text(key)}</dt><dd id="fact-${key}">${value}</dd>`)}</dl>
+      <dl>${facts.map(([key, value]) => html`<dt>${text(key)}</dt><dd id="fact-${key}">${value}</dd>`)}</dl>
       <p class="actions">
         <button type="button" class="button" id="self-test" @click=${this.#test}>${text('runSelfTest')}</button>
         <button type="button" class="button" id="report" @click=${() => this.#copy(state)}
@@ -102,15 +103,22 @@ export class Status extends View {
   }
 }
 
-/** Names and values of what is known. @param {PageState} state @param {string | undefined} tested @returns {[string, string][]} */
+/**
+ * Names and values of what is known.
+ * @param {PageState} state
+ * @param {string | undefined} tested
+ * @returns {[string, string][]}
+ */
 function rows({ info, result, times, offline, newer }, tested) {
   if (!info) return [];
   const { timings, backendReason, backend } = { backendReason: info.backendReason, backend: info.backend, ...result };
   const { threads, precision, precisionReason } = info;
+  const flavour = backend === 'wasm' ? ` (${info.flavour})` : '';
+  const ready = offline ? 'offlineReady' : 'offlineNot';
   const compile = times.phases?.['warm-up'];
   /** @type {[string, string | null | undefined][]} */
   const rows = [
-    ['engineUsed', engineNames[backend] + (backend === 'wasm' ? ` (${info.flavour})` : '') + (info.worker ? text('inWorker') : '')],
+    ['engineUsed', `${engineNames[backend]}${flavour}${info.worker ? text('inWorker') : ''}`],
     ['why', backendReason],
     ['precision', precisionReason ? `${precision}: ${precisionReason}` : precision],
     ['adapter', info.adapter],
@@ -126,12 +134,16 @@ function rows({ info, result, times, offline, newer }, tested) {
     ['multiplications', millions(info.macs)],
     ['activations', millions(info.activations)],
     ['memory', megabytes(info.memoryBytes)],
-    ['offline', offline === undefined ? undefined : text(newer ? 'offlineNewer' : offline ? 'offlineReady' : 'offlineNot')],
+    ['offline', offline === undefined ? undefined : text(newer ? 'offlineNewer' : ready)],
   ];
   return rows.flatMap(([name, value]) => (value ? [/** @type {[string, string]} */ ([name, value])] : []));
 }
 
-/** The panel as text, with what a reader of a bug report asks next. @param {PageState} state @param {string} [tested] */
+/**
+ * The panel as text, with what a reader of a bug report asks next.
+ * @param {PageState} state
+ * @param {string} [tested]
+ */
 export function report(state, tested) {
   const facts = rows(state, tested).map(([key, value]) => `${text(key)}: ${value}`);
   const screen = `${innerWidth} × ${innerHeight} @ ${devicePixelRatio}, ${navigator.hardwareConcurrency} cores`;

@@ -57,7 +57,12 @@ export function stripView(selectStage) {
   };
 }
 
-/** @param {StageInfo} stage @param {number} number @param {number} widest @param {(stage: string) => void} selectStage */
+/**
+ * @param {StageInfo} stage
+ * @param {number} number
+ * @param {number} widest
+ * @param {(stage: string) => void} selectStage
+ */
 function stageButton(stage, number, widest, selectStage) {
   const { depth, width, raw, cheap, kind, size } = stage;
   const made = cheap ? text('ghosts', { raw, n: cheap }) : text('plain');

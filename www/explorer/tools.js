@@ -7,7 +7,11 @@ import './status.js';
 
 /**
  * @typedef {import('./explorer.js').PageState} PageState
- * @typedef {{ session: import('./explorer.js').PageSession, actions: import('./explorer.js').PageActions, panel: import('./panel.js').Panel }} Tools
+ *
+ * @typedef {object} Tools
+ * @property {import('./explorer.js').PageSession} session
+ * @property {import('./explorer.js').PageActions} actions
+ * @property {import('./panel.js').Panel} panel
  */
 
 /** @param {Tools} page @returns {(state: PageState) => void} */
@@ -77,7 +81,9 @@ function exports({ panel }) {
     else if (kind === 'json') save(`${name}.json`, exportJson(state), 'application/json');
     else save(`${name}.png`, await exportPng(panel), 'image/png');
   });
-  addEventListener('click', ({ target }) => target instanceof Node && menu.contains(target) || close());
+  addEventListener('click', ({ target }) => {
+    if (!(target instanceof Node && menu.contains(target))) close();
+  });
   menu.addEventListener('keydown', ({ key }) => {
     if (key !== 'Escape') return;
     close();
@@ -111,7 +117,10 @@ function modelChoice({ session, actions }) {
   return onChange((/** @type {PageState} */ now) => [now.models, now.model, now.file, now.language], draw);
 }
 
-/** Makes the page work without a network, and says when a newer version waits. @param {(change: Partial<PageState>) => void} update */
+/**
+ * Makes the page work without a network, and says when a newer version waits.
+ * @param {(change: Partial<PageState>) => void} update
+ */
 function offline(update) {
   const { serviceWorker } = navigator;
   if (!serviceWorker || !isSecureContext) return;

@@ -6,7 +6,8 @@ import { countAbove } from './stage.js';
 
 /**
  * @typedef {import('./explorer.js').PageState} PageState
- * @typedef {Partial<Pick<PageState, 'tab' | 'sort' | 'pin'>> & { last?: boolean, added?: boolean, without?: boolean }} Step
+ * @typedef {Partial<Pick<PageState, 'tab' | 'sort' | 'pin'>>} Settings
+ * @typedef {Settings & { last?: boolean, added?: boolean, without?: boolean }} Step
  *   on the last stage instead of the ghostliest, what the last block added, without ghosts
  */
 
@@ -69,7 +70,11 @@ const styles = css`
 `;
 
 export class Tour extends View {
-  static properties = { ...View.properties, step: { type: Number }, state: { attribute: false, hasChanged: () => true } };
+  static properties = {
+    ...View.properties,
+    step: { type: Number },
+    state: { attribute: false, hasChanged: () => true },
+  };
 
   static styles = [shared, styles];
 

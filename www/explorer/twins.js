@@ -118,7 +118,9 @@ class Twins extends StageView {
   #choice(name) {
     const { shown: { single, choices }, actions } = this;
     const offered = options[name].filter((value) => !(single && value === 'pair'));
-    const rows = offered.map((value) => ({ value, words: text(`${name}_${value}`), selected: value === choices[name] }));
+    const rows = offered.map((value) => {
+      return { value, words: text(`${name}_${value}`), selected: value === choices[name] };
+    });
     return choice(name, rows, (value) => actions.update({ [name]: value }));
   }
 

@@ -31,7 +31,8 @@ export function gridOf([count, height, width], options) {
   if (!channels.length || !channels.every(isMap)) {
     throw badOption('channels', channels, `some of the ${count} maps, from 0`);
   }
-  for (const [name, value, least] of /** @type {const} */ ([['cell', cell, 1], ['columns', columns, 1], ['gap', gap, 0]])) {
+  for (const [name, value] of Object.entries({ cell, columns, gap })) {
+    const least = name === 'gap' ? 0 : 1;
     if (!Number.isInteger(value) || value < least) throw badOption(name, value, `a whole number from ${least}`);
   }
   if (!['map', 'all'].includes(scale)) throw badOption('scale', scale, 'map or all');

@@ -19,6 +19,7 @@ export class GGhostError extends Error {
 /**
  * Anything thrown, as a GGhostError. Errors of the engine bring their own code;
  * one without a code is a crash of the engine, whose memory can't be trusted any more.
+ * @param {any} error
  */
 export function asError(error) {
   if (error instanceof GGhostError) return error;
@@ -27,6 +28,7 @@ export function asError(error) {
   return new GGhostError('crashed', `The engine crashed (${text}); the next call starts a fresh one.`, { cause: error });
 }
 
+/** @param {string} text */
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.');
 
 /** @param {AbortSignal} [signal] */
@@ -34,6 +36,7 @@ export function throwIfAborted(signal) {
   if (signal?.aborted) throw abortError(signal);
 }
 
+/** @param {AbortSignal} signal */
 const abortError = (signal) =>
   signal.reason instanceof GGhostError
     ? signal.reason
@@ -48,14 +51,14 @@ const abortError = (signal) =>
  * @returns {Promise<T>}
  */
 export function untilAborted(promise, signals) {
-  const live = signals.filter(Boolean);
+  const live = signals.flatMap((signal) => signal ?? []);
   const aborted = live.find((signal) => signal.aborted);
   if (aborted) {
     promise.catch(() => {});
     return Promise.reject(abortError(aborted));
   }
   return new Promise((resolve, reject) => {
-    const abort = (event) => reject(abortError(event.target));
+    const abort = (/** @type {Event} */ event) => reject(abortError(/** @type {AbortSignal} */ (event.target)));
     for (const signal of live) signal.addEventListener('abort', abort);
     promise.then(resolve, reject).finally(() => {
       for (const signal of live) signal.removeEventListener('abort', abort);

@@ -61,7 +61,8 @@ function readHeldOut(summary) {
   const perChannel = summary.rSquared();
   if (!perChannel) return undefined;
   const [mean, median] = summary.rSquaredOverAll();
-  return { perChannel, mean, median, dead: summary.deadHeld(), fittedPositions, scoredPositions: positions - fittedPositions };
+  const scoredPositions = positions - fittedPositions;
+  return { perChannel, mean, median, dead: summary.deadHeld(), fittedPositions, scoredPositions };
 }
 
 /** @param {{ best: Float32Array, match: Int32Array }} matches @returns {Score} */

@@ -11,104 +11,120 @@ import { startPart } from './module.js';
  * @typedef {Maps | { held: number }} Sent maps, or the number of those that are held here
  */
 
-/** @param {{ fetch?: typeof globalThis.fetch }} hooks */
-export function similarityMethods({ fetch }) {
+/** Maps that are held, sums over pictures, and the module that computes. */
+class Comparison {
   /** @type {any} */
-  let glue;
+  #glue;
+  #fetch;
   /** @type {Map<number, Maps>} */
-  const held = new Map();
+  #held = new Map();
   /** @type {Map<number, { sums: any, channels: number, fitted: number }>} */
-  const accumulators = new Map();
+  #accumulators = new Map();
+
+  /** @param {typeof globalThis.fetch} [fetch] */
+  constructor(fetch) {
+    this.#fetch = fetch;
+  }
+
+  /** @param {{ wasmUrl?: string }} options */
+  async open({ wasmUrl }) {
+    this.#glue = await startPart(parts.similarity, wasmUrl, { fetch: this.#fetch });
+  }
+
+  /** @param {Maps & { id: number }} maps */
+  hold({ id, data, dims }) {
+    this.#held.set(id, { data, dims });
+  }
+
+  /** @param {{ id: number }} maps */
+  release({ id }) {
+    this.#held.delete(id);
+  }
+
+  /** @param {{ a: Sent, b: Sent, metric: string }} request */
+  correlate({ a, b, metric }) {
+    return correlation(this.#glue, this.#mapsOf(a), this.#mapsOf(b), metric);
+  }
+
+  /** @param {{ a: Sent, seed: number }} request @returns {Maps} */
+  shuffle({ a, seed }) {
+    const { data, dims } = this.#mapsOf(a);
+    return { data: this.#glue.shuffled(data, dims, seed), dims };
+  }
+
+  /** @param {{ a: Sent, b: Sent, seed: number, metric: string }} request */
+  control({ a, b, seed, metric }) {
+    return correlation(this.#glue, this.#mapsOf(a), this.shuffle({ a: b, seed }), metric);
+  }
+
+  /** @param {{ matrix: Float32Array, dims: [number, number] }} request */
+  order({ matrix, dims: [rows, columns] }) {
+    const order = this.#glue.order(matrix, rows, columns);
+    return { rows: order.slice(0, rows), columns: order.slice(rows) };
+  }
+
+  /** @param {{ id: number, x: Sent, y: Sent, heldOut: boolean | number }} request */
+  add({ id, heldOut, ...sent }) {
+    const accumulator = this.#accumulatorOf(id);
+    const [x, y] = [this.#mapsOf(sent.x), this.#mapsOf(sent.y)];
+    const [channels, height, width] = x.dims;
+    // The lowest rows are held out: of a part of them as many as are whole.
+    const fitted = Math.ceil(height * (1 - Number(heldOut))) * width;
+    accumulator.sums.add(x.data, x.dims, y.data, y.dims, fitted);
+    accumulator.channels = channels;
+    accumulator.fitted += fitted;
+  }
+
+  /** @param {{ id: number, fit: boolean, ridge?: number }} request */
+  result({ id, fit, ridge }) {
+    const { sums, channels, fitted } = this.#accumulatorOf(id);
+    // The fewer samples there are for each coefficient, the more they shrink.
+    const summary = sums.summary(fit ? (ridge ?? channels / Math.max(1, fitted)) : undefined);
+    const result = read(summary);
+    summary.free();
+    return result;
+  }
+
+  /** @param {{ id: number }} request */
+  forget({ id }) {
+    this.#accumulators.get(id)?.sums.free();
+    this.#accumulators.delete(id);
+  }
 
   /** @param {Sent} sent @returns {Maps} */
-  function mapsOf(sent) {
+  #mapsOf(sent) {
     if (!('held' in sent)) return sent;
-    const maps = held.get(sent.held);
+    const maps = this.#held.get(sent.held);
     if (!maps) throw new GGhostError('bad-option', 'These maps were released: hold them again.');
     return maps;
   }
 
   /** @param {number} id */
-  function accumulatorOf(id) {
-    const known = accumulators.get(id) ?? { sums: new glue.Accumulator(), channels: 0, fitted: 0 };
-    accumulators.set(id, known);
+  #accumulatorOf(id) {
+    const known = this.#accumulators.get(id) ?? { sums: new this.#glue.Accumulator(), channels: 0, fitted: 0 };
+    this.#accumulators.set(id, known);
     return known;
   }
-
-  /** @param {Sent} a @param {number} seed @returns {Maps} */
-  function shuffle(a, seed) {
-    const { data, dims } = mapsOf(a);
-    return { data: glue.shuffled(data, dims, seed), dims };
-  }
-
-  return guarded({
-    /** @param {{ wasmUrl?: string }} options */
-    async open({ wasmUrl }) {
-      glue = await startPart(parts.similarity, wasmUrl, { fetch });
-    },
-    /** @param {Maps & { id: number }} maps */
-    hold({ id, data, dims }) {
-      held.set(id, { data, dims });
-    },
-    /** @param {{ id: number }} maps */
-    release({ id }) {
-      held.delete(id);
-    },
-    /** @param {{ a: Sent, b: Sent, metric: string }} request */
-    correlate: ({ a, b, metric }) => correlation(glue, mapsOf(a), mapsOf(b), metric),
-    /** @param {{ a: Sent, seed: number }} request */
-    shuffle: ({ a, seed }) => shuffle(a, seed),
-    /** @param {{ a: Sent, b: Sent, seed: number, metric: string }} request */
-    control: ({ a, b, seed, metric }) => correlation(glue, mapsOf(a), shuffle(b, seed), metric),
-    /** @param {{ matrix: Float32Array, dims: [number, number] }} request */
-    order({ matrix, dims: [rows, columns] }) {
-      const order = glue.order(matrix, rows, columns);
-      return { rows: order.slice(0, rows), columns: order.slice(rows) };
-    },
-    /** @param {{ id: number, x: Sent, y: Sent, heldOut: boolean | number }} request */
-    add({ id, heldOut, ...sent }) {
-      const accumulator = accumulatorOf(id);
-      const [x, y] = [mapsOf(sent.x), mapsOf(sent.y)];
-      const [channels, height, width] = x.dims;
-      // The lowest rows; so many that what is left is a whole number of them.
-      const fitted = Math.ceil(height * (1 - Number(heldOut))) * width;
-      accumulator.sums.add(x.data, x.dims, y.data, y.dims, fitted);
-      accumulator.channels = channels;
-      accumulator.fitted += fitted;
-    },
-    /** @param {{ id: number, fit: boolean, ridge?: number }} request */
-    result({ id, fit, ridge }) {
-      const { sums, channels, fitted } = accumulatorOf(id);
-      // The fewer samples there are for each coefficient, the more they shrink.
-      const summary = sums.summary(fit ? ridge ?? channels / Math.max(1, fitted) : undefined);
-      const result = read(summary);
-      summary.free();
-      return result;
-    },
-    /** @param {{ id: number }} request */
-    forget({ id }) {
-      accumulators.get(id)?.sums.free();
-      accumulators.delete(id);
-    },
-  });
 }
 
 /**
- * The same methods, with every failure an error of the library.
- * @param {Record<string, (argument: any) => unknown>} methods
+ * What a host calls, with every failure an error of the library.
+ * @param {{ fetch?: typeof globalThis.fetch }} hooks
  */
-function guarded(methods) {
-  const all = Object.entries(methods).map(([name, method]) => {
+export function similarityMethods({ fetch }) {
+  const comparison = /** @type {any} */ (new Comparison(fetch));
+  const names = Object.getOwnPropertyNames(Comparison.prototype).filter((name) => name !== 'constructor');
+  const methods = names.map((name) => {
     const guarded = async (/** @type {unknown} */ argument) => {
       try {
-        return await method(argument);
+        return await comparison[name](argument);
       } catch (error) {
         throw asError(error);
       }
     };
     return [name, guarded];
   });
-  return { ...Object.fromEntries(all), close() {} };
+  return { ...Object.fromEntries(methods), close() {} };
 }
 
 /** @param {any} glue @param {Maps} a @param {Maps} b @param {string} metric */

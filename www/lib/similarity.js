@@ -111,7 +111,12 @@ class Similarity {
     return this.#send('add', argument, signal);
   }
 
-  /** @private @param {string} method @param {object} argument @param {{ transfer?: Transferable[], signal?: AbortSignal }} [options] */
+  /**
+   * @private
+   * @param {string} method
+   * @param {object} argument
+   * @param {{ transfer?: Transferable[], signal?: AbortSignal }} [options]
+   */
   async _call(method, argument, { transfer, signal } = {}) {
     const signals = [signal, this.#closing.signal];
     signals.forEach(throwIfAborted);
@@ -137,8 +142,8 @@ class Held {
 
   /** @private @param {Similarity} similarity */
   _of(similarity) {
-    if (similarity !== this.#similarity) throw new GGhostError('bad-option', 'The maps are held by another comparison.');
-    return { held: this._id };
+    if (similarity === this.#similarity) return { held: this._id };
+    throw new GGhostError('bad-option', 'The maps are held by another comparison: hold them in this one.');
   }
 
   release() {

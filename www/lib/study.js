@@ -88,7 +88,8 @@ const seeWith = (net, taps, signal) => async (/** @type {import('./index.d.ts').
  * What was found, as `net.redundancy` says it.
  * @param {Info} info
  * @param {import('./index.d.ts').RedundancyOptions} options
- * @param {{ metric: import('./similarity.d.ts').Metric, taps: [string, string], control: Control | false, found: Measured, images: number }} measured
+ * @param {{ metric: import('./similarity.d.ts').Metric, taps: [string, string], control: Control | false,
+ *   found: Measured, images: number }} measured
  * @returns {import('./index.d.ts').Redundancy}
  */
 function report(info, { stage }, { metric, taps, control, found: { own, ...by }, images }) {
@@ -115,7 +116,10 @@ function report(info, { stage }, { metric, taps, control, found: { own, ...by },
  * What two taps say over the pictures, and the same of each control.
  * @typedef {{ own: SetSimilarity } & Partial<Record<Control, SetSimilarity>>} Measured
  */
-/** Maps of both taps; `transfer`: nobody else needs their memory. @typedef {{ maps: FeatureMaps[], transfer?: boolean }} SeenMaps */
+/**
+ * Maps of both taps; `transfer`: nobody else needs their memory.
+ * @typedef {{ maps: FeatureMaps[], transfer?: boolean }} SeenMaps
+ */
 
 /**
  * Measures two taps over pictures, with controls. A picture that `onFailure` is told of is left out.
@@ -178,7 +182,10 @@ class Sums {
   #before;
   #seen = 0;
 
-  /** @param {{ similarity: Similarity, controls: Control[], count: number, seed?: number, signal?: AbortSignal }} options */
+  /**
+   * @param {{ similarity: Similarity, controls: Control[], count: number, seed?: number, signal?: AbortSignal }}
+   *   options
+   */
   constructor({ similarity, controls, count, seed = 1, signal }) {
     this.similarity = similarity;
     this.count = count;
@@ -238,7 +245,12 @@ class Sums {
     return pair === this.#start || pair === this.#before;
   }
 
-  /** @param {'own' | Control} name @param {import('./similarity.d.ts').Maps | HeldMaps} x @param {import('./similarity.d.ts').Maps | HeldMaps} y @param {number} i */
+  /**
+   * @param {'own' | Control} name
+   * @param {import('./similarity.d.ts').Maps | HeldMaps} x
+   * @param {import('./similarity.d.ts').Maps | HeldMaps} y
+   * @param {number} i
+   */
   async #add(name, x, y, i) {
     const heldOut = this.count >= HELD ? i % HELD === HELD - 1 : 1 / HELD;
     await this.sums.get(name)?.add(x, y, { heldOut, signal: this.signal });

@@ -17,7 +17,7 @@ const percent = (probability) => `${(100 * probability).toFixed(1)} %`;
 export function answerView() {
   const list = byId('top');
   return onChange(
-    (/** @type {PageState} */ { result, picture, info, loadError, language }) => [result, picture, info, loadError, language],
+    (/** @type {PageState} */ now) => [now.result, now.picture, now.info, now.loadError, now.language],
     ({ result, picture, info, loadError }) => {
       byId('answer').classList.toggle('empty', !result);
       if (loadError) {

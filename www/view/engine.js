@@ -20,7 +20,9 @@ function loading(progress) {
 /** @returns {(state: PageState) => void} */
 export function engineView() {
   const details = byId('engine', HTMLDetailsElement);
-  addEventListener('click', ({ target }) => target instanceof Node && details.contains(target) || (details.open = false));
+  addEventListener('click', ({ target }) => {
+    if (!(target instanceof Node && details.contains(target))) details.open = false;
+  });
   details.addEventListener('keydown', ({ key }) => {
     if (key !== 'Escape') return;
     details.open = false;
@@ -28,7 +30,7 @@ export function engineView() {
   });
 
   return onChange(
-    (/** @type {PageState} */ { progress, info, result, loadError, language }) => [progress, info, result, loadError, language],
+    (/** @type {PageState} */ now) => [now.progress, now.info, now.result, now.loadError, now.language],
     ({ progress, info, result, loadError }) => {
       const bar = byId('progress', HTMLProgressElement);
       bar.hidden = Boolean(info || loadError);

@@ -1,6 +1,6 @@
 /**
- * @file The page's words. A language is one file; its two parts are modules of their own once the page is built, so that
- * nobody waits for words that are not read yet.
+ * @file The page's words. A language is one file; its two parts are modules of their own once the page is built, so
+ * that nobody waits for words that are not read yet.
  */
 import { page as english } from '../language/en.js?page';
 

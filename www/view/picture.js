@@ -46,6 +46,12 @@ export function pictureView({ choose }) {
     },
   );
 
+  const draws = [drawPhoto, drawError, ...samplesView(choose)];
+  return (state) => draws.forEach((draw) => draw(state));
+}
+
+/** The samples, and which of them is shown. @param {Choose} choose */
+function samplesView(choose) {
   const drawSamples = onChange(
     (/** @type {PageState} */ { samples }) => [samples],
     ({ samples }) => {
@@ -61,7 +67,7 @@ export function pictureView({ choose }) {
     },
   );
 
-  return (state) => [drawPhoto, drawError, drawSamples, markSample].forEach((draw) => draw(state));
+  return [drawSamples, markSample];
 }
 
 /** @param {Sample} sample @param {Choose} choose */

@@ -53,9 +53,13 @@ export async function withWebgpu(work) {
 }
 
 /** Notes in the page what workers are asked, and whether it was answered: `workerCalls`. */
-function noteCalls() {
+export function noteCalls() {
   globalThis.workerCalls = [];
-  const { postMessage } = Worker.prototype;
+  const { postMessage, terminate } = Worker.prototype;
+  Worker.prototype.terminate = function () {
+    for (const call of globalThis.workerCalls) if (call.worker === this) call.answered = true;
+    return terminate.call(this);
+  };
   const heard = new WeakSet();
   Worker.prototype.postMessage = function (message, transfer = []) {
     if (message?.method) {
@@ -101,6 +105,10 @@ export async function until(ask, what) {
   }
 }
 
+/** Until nothing that workers of a page were asked is open. @param {import('playwright-core').Page} raw */
+export const untilIdle = (raw) =>
+  until(() => raw.evaluate(() => globalThis.workerCalls.every(({ answered }) => answered)), 'all calls are answered');
+
 class ExplorerPage {
   constructor(raw) {
     this.raw = raw;
@@ -144,7 +152,7 @@ class ExplorerPage {
       method,
     );
   /** Nothing that was asked is open. */
-  idle = () => until(async () => (await this.calls()).every(({ answered }) => answered), 'all calls are answered');
+  idle = () => untilIdle(this.raw);
 
   /** All that moves has arrived. */
   still = () =>
