@@ -78,7 +78,7 @@ async function packGlobal() {
 }
 
 /** The explorer's elements with the packages that they need. */
-const packExplorer = () => bundle({ entryPoints: { explorer: path.join(www, 'explorer/elements.js') }, outdir: inTarget('lib'), chunkNames: 'explorer-[name]', library: './' });
+const packExplorer = () => bundle({ entryPoints: { explorer: path.join(www, 'explorer/elements.js') }, outdir: inTarget('lib'), chunkNames: 'explorer-[name]-[hash]', library: './' });
 
 async function filesIn(folder, below = '') {
   const entries = await readdir(path.join(folder, below), { withFileTypes: true });
@@ -90,6 +90,7 @@ async function filesIn(folder, below = '') {
 const allowed = [
   /^(package\.json|README\.md|THIRD-PARTY-NOTICES\.md|sbom\.cdx\.json|LICENSE(-MIT|-APACHE)?|g-ghostnet\.global\.js)$/,
   /^lib\/[a-z-]+\.(js|d\.ts)$/,
+  /^lib\/explorer-[a-z-]+-[A-Z0-9]{8}\.js$/,
   /^wasm\/[a-z0-9-]+\/g_ghostnet(\.js|_bg\.wasm)$/,
   /^models\/[\w.-]+\.(safetensors|md|json|LICENSE)$/,
 ];

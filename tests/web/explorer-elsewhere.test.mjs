@@ -51,6 +51,7 @@ const oneMore = `
   import { mapsOf } from './explorer/requests.js';
   import { page as words } from './language/en.js?page';
   import './explorer/elements.js';
+  import './app.js'; // which begins to load, and asks for its views later
 
   class Mine extends HTMLElement {
     set state({ answers }) {
@@ -64,7 +65,6 @@ const oneMore = `
     needs: ({ picture, maps }) => ({ mine: mapsOf(picture, [maps.stage + '.cheap']) }),
   });
   Object.assign(words, { tab_mine: 'Mine' });
-  await import('./app.js');
 `;
 
 test('a view is a row: its tab, its key, its element and what it asks follow', async () => {
@@ -74,7 +74,7 @@ test('a view is a row: its tab, its key, its element and what it asks follow', a
   let server;
   try {
     for (const name of ['index.html', 'style.css']) await cp(path.join(site, name), path.join(folder, name));
-    const stdin = { contents: oneMore, resolveDir: www, sourcefile: 'app.js' };
+    const stdin = { contents: oneMore, resolveDir: www, sourcefile: 'more.js' };
     await bundle({ stdin, outdir: folder, entryNames: 'app', library: './lib/' });
     server = await serve(folder, { mounts });
     await open('', {}, { url: server.url });
@@ -85,6 +85,7 @@ test('a view is a row: its tab, its key, its element and what it asks follow', a
     await page.addressSays('tab', 'mine');
     // What it asks went along with the first run.
     assert.equal((await page.calls('run')).filter(({ run }) => run).length, 2);
+    expectComplaints('(404)'); // this site has no service worker
   } finally {
     await server?.close();
     await rm(folder, { recursive: true, force: true });
