@@ -2,6 +2,7 @@
 
 use crate::model::softmax;
 use crate::session::Outputs;
+use js_sys::Float32Array;
 use wasm_bindgen::prelude::*;
 
 /// Logits and taps of one run.
@@ -17,8 +18,8 @@ pub struct Output {
 #[wasm_bindgen]
 impl Output {
     /// `[n, classes]`, row-major.
-    pub fn logits(&self) -> Vec<f32> {
-        self.outputs.logits.clone()
+    pub fn logits(&self) -> Float32Array {
+        self.outputs.logits.as_slice().into()
     }
 
     /// Soft-max of each image's logits, `[n, classes]`.
@@ -49,8 +50,8 @@ impl Output {
         Some(self.outputs.taps.get(index)?.dims.to_vec())
     }
 
-    /// A tap's numbers, row-major.
-    pub fn tap(&self, index: usize) -> Option<Vec<f32>> {
-        Some(self.outputs.taps.get(index)?.data.clone())
+    /// A tap's numbers, row-major: the one copy out of the module's memory.
+    pub fn tap(&self, index: usize) -> Option<Float32Array> {
+        Some(self.outputs.taps.get(index)?.data.as_slice().into())
     }
 }

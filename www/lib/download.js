@@ -1,13 +1,20 @@
 /**
  * @file Downloads with progress, whose failures are sentences.
  */
-import { GGhostError, throwIfAborted } from './errors.js';
+import { GGhostError, shortened, shownUrl, throwIfAborted } from './errors.js';
+import { isWebPage } from './markup.js';
 
 /** Largest file that is read: the largest network in f32 has 252 MB. */
 const MAX_BYTES = 2 ** 30;
 
 /** Bytes that are held in memory of a file that may be large: what is more is handed to the browser's storage. */
 const MAX_HELD = 2 ** 24;
+
+/** What is wrong where a file of the library itself is not where its scripts look for it. */
+const MOVED =
+  'The library’s files are not beside its scripts, which a bundler has moved: ' +
+  'see “Bundlers and servers” in its manual. ' +
+  'On a server, leave g-ghostnet out of the bundle; elsewhere, the options model and wasmUrl name the places.';
 
 /**
  * Adds up what several downloads report, so that a page needs one bar.
@@ -28,25 +35,77 @@ export function addUp(report) {
 }
 
 /**
+ * @typedef {object} DownloadOptions
+ * @property {string} what names the file in sentences
+ * @property {boolean} [own] whether it is a file of the library itself, at a place that nobody named
+ * @property {boolean} [picture] whether it is a picture, and text may be an SVG
+ * @property {typeof globalThis.fetch} [fetch]
+ * @property {AbortSignal} [signal]
+ * @property {(loaded: number, total?: number) => void} [onBytes]
+ * @property {boolean} [large] whether more than 16 MB come as a Blob
+ */
+
+/**
  * @param {string | URL} url
- * @param {{ what: string, hint?: string, fetch?: typeof globalThis.fetch, signal?: AbortSignal,
- *   onBytes?: (loaded: number, total?: number) => void, large?: boolean }} options `what` names the file in sentences.
+ * @param {DownloadOptions} options
  * @returns {Promise<Uint8Array | Blob>} a Blob for more than 16 MB of a `large` file
  */
-export async function download(url, { what, hint = '', fetch = globalThis.fetch, signal, large = false, onBytes = () => {} }) {
-  const fail = (text, cause) => new GGhostError('network', `${what} ${text}${hint && ` ${hint}`}`, { cause });
-  const lost = (error) => {
-    throwIfAborted(signal);
-    return fail(`could not be downloaded from ${url}: check the connection, and that its server allows this page to read it (CORS).`, error);
-  };
-
+export async function download(url, { fetch = globalThis.fetch, ...options }) {
+  const { what, own, signal } = options;
+  const address = shownUrl(url);
+  const fail = failing(what);
   let response;
   try {
+    // On a server a bundler may have made a path of it, which is no address there.
+    if (own) new URL(url, globalThis.location?.href);
     response = await fetch(url, { signal });
   } catch (error) {
-    throw lost(error);
+    throwIfAborted(signal);
+    throw fail(whyLost(url, address, error, own), error);
   }
-  if (!response.ok) throw fail(`was not found: ${url} answered ${response.status}. Check the address.`);
+  if (!response.ok)
+    throw fail(`was not found: ${address} answered ${response.status}. ${own ? MOVED : 'Check the address.'}`);
+  return bytesOf(response, { ...options, url });
+}
+
+const failing = (what) => (text, cause) => new GGhostError('network', `${what} ${text}`, { cause });
+
+/** What a file system says, in words. */
+const files = {
+  ENOENT: (file) => `was not found: there is no file ${file}.`,
+  ENOTDIR: (file) => `was not found: there is no file ${file}.`,
+  EACCES: (file) => `may not be read: check the permissions of ${file}.`,
+  EPERM: (file) => `may not be read: check the permissions of ${file}.`,
+  EISDIR: (file) => `is a folder: ${file}.`,
+};
+
+/** Why a file did not come. */
+function whyLost(url, address, error, own) {
+  const words = files[error?.code]?.(shownUrl(error.path ?? address));
+  if (words) return own ? `${words} ${MOVED}` : words;
+  const detail = error?.message ? ` (${shortened(error.message, 100)})` : '';
+  if (String(url).startsWith('file:')) {
+    return globalThis.location?.protocol === 'file:'
+      ? 'may not be read: a page that was opened from a file gets no other files. ' +
+          'Open it through a server, as with `npx serve`.'
+      : `could not be read from ${address}${detail}.${own ? ` ${MOVED}` : ''}`;
+  }
+  const advice = own ? MOVED : 'check the connection, and that its server allows this page to read it (CORS).';
+  return `could not be downloaded from ${address}${detail}${own ? '. ' : ': '}${advice}`;
+}
+
+/**
+ * The body of an answer.
+ * @param {Response} response
+ * @param {DownloadOptions & { url?: string | URL }} options
+ * @returns {Promise<Uint8Array | Blob>}
+ */
+export async function bytesOf(
+  response,
+  { what, own, picture = false, signal, large = false, onBytes = () => {}, url = response.url },
+) {
+  const fail = failing(what);
+  const address = shownUrl(url);
   const length = Number(response.headers.get('Content-Length') ?? NaN);
   // With Content-Encoding the length is that of the compressed bytes.
   const total = response.headers.get('Content-Encoding') || !(length > 0) ? undefined : length;
@@ -57,8 +116,12 @@ export async function download(url, { what, hint = '', fetch = globalThis.fetch,
   let stored;
   let loaded = 0;
   onBytes(0, total);
+  const reader = response.body?.getReader();
+  const stop = () => reader?.cancel().catch(() => {});
+  // An answer that came from elsewhere knows nothing of this signal.
+  signal?.addEventListener('abort', stop);
   try {
-    for (const reader = response.body.getReader(); ; ) {
+    while (reader) {
       const { done, value } = await reader.read();
       if (done) break;
       chunks.push(value);
@@ -73,10 +136,18 @@ export async function download(url, { what, hint = '', fetch = globalThis.fetch,
       onBytes(loaded, total);
     }
   } catch (error) {
-    throw lost(error);
+    throwIfAborted(signal);
+    throw fail(whyLost(url, address, error, own), error);
+  } finally {
+    signal?.removeEventListener('abort', stop);
   }
-  if (loaded > MAX_BYTES) throw fail(`is larger than ${MAX_BYTES} bytes.`);
-  if (total !== undefined && loaded !== total) throw fail(`came incomplete from ${url} (${loaded} of ${total} bytes): try again.`);
+  throwIfAborted(signal);
+  if (loaded > MAX_BYTES) {
+    stop();
+    throw fail(`is larger than ${MAX_BYTES} bytes.`);
+  }
+  if (total !== undefined && loaded !== total)
+    throw fail(`came incomplete from ${address} (${loaded} of ${total} bytes): try again.`);
   onBytes(loaded, loaded);
 
   if (stored) return new Blob([stored, ...chunks]);
@@ -86,9 +157,13 @@ export async function download(url, { what, hint = '', fetch = globalThis.fetch,
     bytes.set(chunk, offset);
     offset += chunk.length;
   }
-  if (isHtml(bytes)) throw fail(`was not found: ${url} answered with a web page (HTML) instead. Many servers do so for addresses that they don't know: check that the file is deployed.`);
+  // An address that a server does not know is often answered with its first page.
+  if (isWebPage(bytes)) {
+    const advice = own
+      ? MOVED
+      : 'Many servers do so for addresses that they don’t know: ' +
+        `check that ${picture ? 'it is the picture’s own' : 'the file is deployed'}.`;
+    throw fail(`was not found: ${address} answered with a web page (HTML) instead. ${advice}`);
+  }
   return bytes;
 }
-
-/** Whether a file begins as a web page does. */
-export const isHtml = (bytes) => /^\s*<(!doctype|html|head|body|\?xml)/i.test(new TextDecoder('latin1').decode(bytes.subarray(0, 256)));

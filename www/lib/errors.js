@@ -2,6 +2,9 @@
  * @file The one error class, and waiting that can be called off.
  */
 
+/** No message is longer, whatever went into it. */
+const LONGEST = 1000;
+
 /** Every failure of this library: a sentence that says what to do, and a stable `code`. */
 export class GGhostError extends Error {
   /**
@@ -10,10 +13,25 @@ export class GGhostError extends Error {
    * @param {{ cause?: unknown }} [options]
    */
   constructor(code, message, options) {
-    super(message, options);
+    super(shortened(message), options);
     this.name = 'GGhostError';
     this.code = code;
   }
+}
+
+/** The middle of what is too long goes: a sentence ends with what to do. */
+export function shortened(message, longest = LONGEST) {
+  const text = String(message);
+  if (text.length <= longest) return text;
+  const half = (longest - 3) / 2;
+  return `${text.slice(0, Math.ceil(half))} … ${text.slice(text.length - Math.floor(half))}`;
+}
+
+/** An address as a message shows it: a `data:` address is its picture. */
+export function shownUrl(url) {
+  const text = String(url);
+  if (/^data:/i.test(text)) return `${text.slice(0, text.indexOf(',') + 1 || 5).slice(0, 40)}…`;
+  return shortened(text, 200);
 }
 
 /**
@@ -25,11 +43,14 @@ export function asError(error) {
   if (error instanceof GGhostError) return error;
   if (typeof error?.code === 'string') return new GGhostError(error.code, sentence(error.message), { cause: error });
   const text = error?.message ?? String(error);
-  return new GGhostError('crashed', `The engine crashed (${text}); the next call starts a fresh one.`, { cause: error });
+  return new GGhostError('crashed', `The engine crashed (${text}); the next call starts a fresh one.`, {
+    cause: error,
+  });
 }
 
-/** @param {string} text */
-const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.');
+/** Words as a sentence, with one full stop. */
+export const sentence = (text) =>
+  text.charAt(0).toUpperCase() + text.slice(1).replace(/\.*$/, '') + (/[!?]$/.test(text) ? '' : '.');
 
 /** @param {AbortSignal} [signal] */
 export function throwIfAborted(signal) {
@@ -64,4 +85,27 @@ export function untilAborted(promise, signals) {
       for (const signal of live) signal.removeEventListener('abort', abort);
     });
   });
+}
+
+/**
+ * Work that is given one signal for several, which aborts when it has ended, too: what it left undone is called off.
+ * @template T
+ * @param {(AbortSignal | undefined)[]} signals
+ * @param {(signal: AbortSignal) => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+export async function underSignals(signals, work) {
+  const own = new AbortController();
+  const live = signals.filter(Boolean);
+  const abort = (event) => own.abort(abortError(event.target));
+  for (const signal of live) {
+    throwIfAborted(signal);
+    signal.addEventListener('abort', abort);
+  }
+  try {
+    return await untilAborted(work(own.signal), [own.signal]);
+  } finally {
+    for (const signal of live) signal.removeEventListener('abort', abort);
+    own.abort(new GGhostError('aborted', 'The call has ended.'));
+  }
 }

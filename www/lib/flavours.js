@@ -5,6 +5,7 @@
  * the smallest module with such an instruction.
  */
 import { GGhostError } from './errors.js';
+import { badOption } from './options.js';
 
 /** () -> v128 of the given instructions, drop. */
 const probe = (...code) =>
@@ -25,6 +26,7 @@ const relaxed = probe(...zero, ...zero, ...zero, 253, 133, 2); // f32x4.relaxed_
  * @property {boolean} [threads] whether it needs shared memory
  * @property {boolean} [integers] whether it computes models of eight bits in integers
  * @property {() => Promise<any>} glue the script that wasm-bindgen made for it
+ * @property {boolean} [imported] whether that is there already, wherever the binary lies
  * @property {() => URL} [url]
  * @property {() => Uint8Array} [bytes] the binary, where the script contains it
  */
@@ -123,19 +125,35 @@ const MOST_THREADS = 8;
 /**
  * How many threads the engine may have here, and why not more.
  * @param {number} [wanted] left out: one for each processor, up to eight
+ * @param {{ ownWorker?: boolean, inlined?: boolean }} [place] whether the engine is in a worker of the library's own,
+ *   which may be blocked, and whether it is inside the script
  * @returns {{ threads: number, reason?: string }}
  */
-export function threadsHere(wanted = Math.min(globalThis.navigator?.hardwareConcurrency ?? 1, MOST_THREADS)) {
-  if (wanted === 1) return { threads: 1 };
-  if (!globalThis.crossOriginIsolated) {
-    return { threads: 1, reason: 'Threads need a cross-origin isolated page: its server must send COOP and COEP.' };
-  }
+export function threadsHere(wanted, { ownWorker = false, inlined = false } = {}) {
+  wanted ??= Math.min(globalThis.navigator?.hardwareConcurrency ?? MOST_THREADS, MOST_THREADS);
+  const alone = (reason) => ({ threads: 1, reason });
+  if (wanted === 1) return alone();
+  if (inlined) return alone('The inlined engine has one thread.');
+  if (typeof Worker !== 'function')
+    return alone(
+      'There are no workers here that could be threads: ' +
+        'nets in processes or worker threads of your own run beside each other.',
+    );
+  if (!ownWorker) return alone('Threads need the engine in a worker of the library’s own.');
+  if (!globalThis.crossOriginIsolated)
+    return alone('Threads need a cross-origin isolated page: its server must send COOP and COEP.');
+  if (!hasSharedMemory()) return alone('This browser gives no shared memory.');
+  return { threads: wanted };
+}
+
+/** Looked at itself: an isolated page may have none, and a shared memory may be made that cannot be shared. */
+function hasSharedMemory() {
   try {
     // With the module's own maximum.
-    new WebAssembly.Memory({ initial: 1, maximum: 32768, shared: true });
-    return { threads: wanted };
+    const { buffer } = new WebAssembly.Memory({ initial: 1, maximum: 32768, shared: true });
+    return typeof SharedArrayBuffer === 'function' && buffer instanceof SharedArrayBuffer;
   } catch {
-    return { threads: 1, reason: 'This browser gives no shared memory.' };
+    return false;
   }
 }
 
@@ -148,10 +166,20 @@ export function chooseFlavour(name, { threads = false, integers = false } = {}) 
   if (typeof WebAssembly !== 'object') {
     throw new GGhostError('unsupported', 'WebAssembly is switched off here: allow it, or use another browser.');
   }
-  const suits = (flavour) => (threads || !flavour.threads) && Boolean(flavour.integers) === integers && WebAssembly.validate(flavour.probe);
+  const suits = (flavour) =>
+    (threads || !flavour.threads) && Boolean(flavour.integers) === integers && WebAssembly.validate(flavour.probe);
   const found = flavours.find((flavour) => (name ? flavour.name === name : suits(flavour)));
+  if (!found && name)
+    throw badOption(
+      'flavour',
+      name,
+      flavours.map((flavour) => JSON.stringify(flavour.name)),
+    );
   if (!found) {
-    throw new GGhostError('unsupported', 'This browser has no WebAssembly SIMD: use Chrome 91, Firefox 89, Safari 16.4 or newer.');
+    throw new GGhostError(
+      'unsupported',
+      'This browser has no WebAssembly SIMD: use Chrome 91, Firefox 89, Safari 16.4 or newer.',
+    );
   }
   return found;
 }

@@ -9,16 +9,17 @@ import { compare } from './self-test.js';
 /** Most taps that stay on the device beside the one that is drawn: each holds memory. */
 const MOST_KEPT = 7;
 
-/** @typedef {{ net: object, precision: 'f32' | 'f16', precisionReason?: string }} GpuNet */
+/** @typedef {{ net: GpuNet, precision: 'f32' | 'f16', precisionReason?: string }} Opened */
 
 /**
  * The model on the graphics card, held against WebAssembly: in f32, and in f16 where the card has it, that is right
  * and it is faster. A fault is given a second chance.
- * @param {(precision: 'f32' | 'f16') => Promise<object>} create
- * @param {object} wasm the same model there
- * @param {{ precision?: 'f32' | 'f16' | 'int8', insisted?: boolean, device?: GPUDevice }} options f16 that is asked for is
+ * @param {(precision: 'f32' | 'f16') => Promise<GpuNet>} create
+ * @param {import('./choice.js').Runner} wasm the same model there
+ * @param {{ precision?: 'f32' | 'f16' | 'int8', insisted?: boolean, device?: GPUDevice }} options f16 that is asked
+ *   for is
  *   taken although it be slower; if insisted on WebGPU, there is no way back from it to f32; the caller's device
- * @returns {Promise<GpuNet>}
+ * @returns {Promise<Opened>}
  */
 export async function openOnGpu(create, wasm, { precision, insisted, device }) {
   if (precision === 'f16') {
@@ -33,7 +34,8 @@ export async function openOnGpu(create, wasm, { precision, insisted, device }) {
   if (precision || !(await hasF16(device))) return f32;
   try {
     const f16 = await attempt(create, wasm, 'f16');
-    const [better, worse] = (await milliseconds(f16.net, 4)) < (await milliseconds(f32.net, 4)) ? [f16, f32] : [f32, f16];
+    const [better, worse] =
+      (await milliseconds(f16.net, 4)) < (await milliseconds(f32.net, 4)) ? [f16, f32] : [f32, f16];
     worse.net.free();
     return better;
   } catch (error) {
@@ -42,7 +44,7 @@ export async function openOnGpu(create, wasm, { precision, insisted, device }) {
   }
 }
 
-/** @returns {Promise<GpuNet>} */
+/** @returns {Promise<Opened>} */
 async function attempt(create, wasm, precision) {
   for (let last = false; ; last = true) {
     let net;
@@ -57,13 +59,19 @@ async function attempt(create, wasm, precision) {
       continue;
     }
     net.free();
-    throw new GGhostError('gpu', `The graphics card computes wrongly in ${precision}: off by ${verdict.worstError.toPrecision(2)} of the largest value.`);
+    throw new GGhostError(
+      'gpu',
+      `The graphics card computes wrongly in ${precision}: ` +
+        `off by ${verdict.worstError.toPrecision(2)} of the largest value.`,
+    );
   }
 }
 
 /** Whether a card, not one in software, has f16. */
 async function hasF16(device) {
-  const adapter = device ? adapterOf(device) : await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
+  const adapter = device
+    ? adapterOf(device)
+    : await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
   return Boolean(adapter?.features.has('shader-f16') && !adapter.info?.isFallbackAdapter);
 }
 
@@ -82,7 +90,10 @@ const adapterOf = (device) => ({
  */
 function devicesOf(device, { Devices }) {
   const { gpu } = navigator;
-  const gpuOfOne = { requestAdapter: async () => adapterOf(device), getPreferredCanvasFormat: () => gpu.getPreferredCanvasFormat() };
+  const gpuOfOne = {
+    requestAdapter: async () => adapterOf(device),
+    getPreferredCanvasFormat: () => gpu.getPreferredCanvasFormat(),
+  };
   Object.defineProperty(navigator, 'gpu', { value: gpuOfOne, configurable: true });
   try {
     return new Devices();
@@ -92,8 +103,9 @@ function devicesOf(device, { Devices }) {
 }
 
 /**
- * A model on the graphics card, with the face of a net of the CPU engine: that one's module reads the model, hands over
- * network and weights, and prepares pictures.
+ * A model on the graphics card: the CPU engine's module reads the model, hands over network and weights, and prepares
+ * pictures.
+ * @implements {import('./choice.js').Runner}
  */
 class GpuNet {
   #model;
@@ -102,11 +114,7 @@ class GpuNet {
   constructor(model, net) {
     this.#model = model;
     this.#net = net;
-  }
-
-  info() {
-    const adapter = this.#net.adapter();
-    return JSON.stringify({ ...JSON.parse(this.#model.info()), adapter, memoryBytes: this.#net.memoryBytes() });
+    this.info = { ...JSON.parse(model.info()), adapter: net.adapter(), memoryBytes: net.memoryBytes() };
   }
 
   preprocess(...picture) {
@@ -135,7 +143,8 @@ class GpuNet {
  * Brings a model to the graphics card.
  * @param {object} model a net of the CPU engine's module that is to run elsewhere; it is freed with the result, or here
  * @param {object} glue of the WebGPU engine
- * @param {{ precision: 'f32' | 'f16', onPart?: (part: number) => void, device?: GPUDevice }} options `onPart` is told the
+ * @param {{ precision: 'f32' | 'f16', onPart?: (part: number) => void, device?: GPUDevice }} options `onPart` is told
+ *   the
  *   part of the pipelines that are compiled, 0 to 1
  * @returns {Promise<GpuNet>}
  */
@@ -168,7 +177,7 @@ function orTrap(promise) {
 
 /** Time of one picture: the middle one of all runs but the first, which warms up. */
 export async function milliseconds(net, runs) {
-  const { side } = JSON.parse(net.info()).input;
+  const { side } = net.info.input;
   const data = new Float32Array(3 * side * side);
   const times = [];
   for (let run = 0; run < runs; run++) {
@@ -199,5 +208,13 @@ export async function drawFromDevice(net, image, tap, options) {
     output.free();
   }
   const { channels, columns, cell, gap, colormap, scale } = gridOf(image.kept.get(tap), options);
-  return net.drawTap(tap, Uint32Array.from(channels), columns, cell, gap, scale === 'all', new Uint8Array(paletteOf(colormap).buffer));
+  return net.drawTap(
+    tap,
+    Uint32Array.from(channels),
+    columns,
+    cell,
+    gap,
+    scale === 'all',
+    new Uint8Array(paletteOf(colormap).buffer),
+  );
 }

@@ -5,8 +5,11 @@
  * Two halves: `snapshot` runs where the page's elements live and makes something that can be sent to a worker;
  * `toPixels` runs beside the engine.
  */
-import { GGhostError } from './errors.js';
-import { download, isHtml } from './download.js';
+import { GGhostError, shownUrl, untilAborted } from './errors.js';
+import { bytesOf, download } from './download.js';
+import { lazy } from './lazy.js';
+import { HEAD, isSvg } from './markup.js';
+import { brandOf, shown } from './options.js';
 
 /** As stored: no rotation missed, no colour profile applied, no alpha multiplied. */
 const asStored = { imageOrientation: 'from-image', premultiplyAlpha: 'none', colorSpaceConversion: 'none' };
@@ -22,38 +25,86 @@ const MAX_PIXELS = 2 ** 25;
  * @property {typeof globalThis.fetch} [fetch]
  * @property {(blob: Blob) => Promise<{ data: Uint8Array, width: number, height: number }>} [decode]
  * @property {import('./flavours.js').Flavour} [flavour] an engine that is there already
- * @property {string} [base] what relative addresses are relative to
+ * @property {(text: string) => string} [resolve] an address, or a path where there are files, as an absolute address
  */
 
 /** What relative addresses are relative to. */
-export const baseUrl = () => globalThis.document?.baseURI ?? globalThis.location?.href;
+const baseUrl = () => globalThis.document?.baseURI ?? globalThis.location?.href;
 
+/**
+ * An address as an absolute one.
+ * @param {string | URL} address
+ * @param {string} code of the error
+ * @param {Platform} [platform]
+ */
+export function absolute(address, code, { resolve } = {}) {
+  try {
+    return resolve ? resolve(String(address)) : new URL(String(address), baseUrl()).href;
+  } catch (cause) {
+    const base = baseUrl() ?? '';
+    const why = /^(blob|data|about):/.test(base)
+      ? `this script was made of a Blob (${shownUrl(base)}), to which nothing is relative: give the whole address`
+      : 'it is none';
+    throw new GGhostError(code, `The address ${shown(String(address))} cannot be used: ${why}.`, { cause });
+  }
+}
 
 const bad = (text, cause) => new GGhostError('bad-image', text, { cause });
-const is = (name, value) => typeof globalThis[name] === 'function' && value instanceof globalThis[name];
+
+const isBytes = (input) => ArrayBuffer.isView(input) || ['ArrayBuffer', 'SharedArrayBuffer'].includes(brandOf(input));
+export const isBlob = (input) => ['Blob', 'File'].includes(brandOf(input));
+
+/** Whether an input is a list of pictures: anything that can be gone through and is no picture by itself. */
+export const isList = (input) =>
+  typeof input === 'object' &&
+  input !== null &&
+  !isBytes(input) &&
+  brandOf(input) !== 'ReadableStream' &&
+  (typeof input[Symbol.iterator] === 'function' || typeof input[Symbol.asyncIterator] === 'function');
+
+/** What messages call an input: a file by its name, an address by itself. */
+export function nameOf(input) {
+  if (typeof input === 'string' || brandOf(input) === 'URL') return shownUrl(input);
+  const name = input?.name ?? (input?.currentSrc || input?.src || input?.url);
+  return typeof name === 'string' && name ? shownUrl(name) : undefined;
+}
 
 /**
  * Begins to read an input. What can change under our hands (a canvas, a video) is copied at once;
- * files and addresses are read when it is their turn.
+ * files and addresses are read when they are asked for.
  * @param {unknown} input
  * @param {Platform} [platform]
  * @returns {(signal?: AbortSignal) => Promise<Source>}
  */
-export function snapshot(input, { fetch, base } = {}) {
-  if (typeof input === 'string' || is('URL', input)) {
-    const url = new URL(input, base ?? baseUrl());
-    return async (signal) => drawable(new Blob([await download(url, { what: 'The picture', fetch, signal })]));
+export function snapshot(input, platform = {}) {
+  const brand = brandOf(input);
+  if (typeof input === 'string' || brand === 'URL') {
+    const url = absolute(input, 'bad-image', platform);
+    return (signal) => fetched(url, platform, signal);
   }
-  if (is('Blob', input)) return () => drawable(input);
-  if (is('ImageData', input) && input.colorSpace === 'srgb' && is('Uint8ClampedArray', input.data)) {
+  if (isBlob(input)) return () => drawable(input);
+  if (isBytes(input)) {
+    // A copy: the caller may go on writing.
+    const blob = new Blob([bytesIn(input)]);
+    return () => drawable(blob);
+  }
+  if (brand === 'Response') return (signal) => answered(input, signal);
+  if (brand === 'ImageData' && input.colorSpace === 'srgb' && input.data?.BYTES_PER_ELEMENT === 1)
     return started(checked(input));
+  if (brand === 'HTMLPictureElement') {
+    const image = input.querySelector('img');
+    if (!image) throw bad('The <picture> has no <img> in it.');
+    return ofImage(image, platform);
   }
-  const [width, height] = sizeOf(input);
-  if (width !== undefined) return started(bitmapOf(input, width, height));
+  if (brand === 'HTMLImageElement') return ofImage(input, platform);
+  if (brand === 'SVGSVGElement') return started(ofSvg(input));
+  const size = sizeOf(input, brand);
+  if (size) return started(bitmapOf(input, ...size));
   if (ArrayBuffer.isView(input?.data)) return started(checked(input));
   throw bad(
-    `${describe(input)} is not a picture: expected an <img>, <canvas>, <video>, SVG <image>, ImageBitmap, ImageData, VideoFrame, Blob, File, ` +
-      'URL or { data, width, height } with RGBA bytes.',
+    `${shown(input).replace(/^a/, 'A')} is not a picture: expected an <img>, <picture>, <canvas>, <video>, ` +
+      '<svg>, SVG <image>, ImageBitmap, ImageData, VideoFrame, Blob, File, Response, URL, the bytes of a file, ' +
+      '{ data, width, height } with RGBA bytes, or a list of these.',
   );
 }
 
@@ -62,40 +113,106 @@ function started(promise) {
   return () => promise;
 }
 
-const describe = (value) => (value === null || typeof value !== 'object' ? String(value) : `A ${value.constructor?.name ?? 'value'}`);
+/** The numbers of a buffer or a part of one, copied into memory that is not shared. */
+const bytesIn = (input) =>
+  (ArrayBuffer.isView(input)
+    ? new Uint8Array(input.buffer, input.byteOffset, input.byteLength)
+    : new Uint8Array(input)
+  ).slice();
 
 async function checked({ data, width, height }) {
   if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)) {
-    throw bad(`The picture has ${width} x ${height} pixels: expected whole numbers above zero.`);
+    throw bad(`The picture has ${shown(width)} x ${shown(height)} pixels: expected whole numbers above zero.`);
   }
   if (data.BYTES_PER_ELEMENT !== 1 || data.length !== width * height * 4) {
-    throw bad(`A picture of ${width} x ${height} pixels needs ${width * height * 4} bytes of RGBA, got ${data.length} of ${data.BYTES_PER_ELEMENT} bytes.`);
+    throw bad(
+      `A picture of ${width} x ${height} pixels needs ${width * height * 4} bytes of RGBA, ` +
+        `got ${data.length} of ${data.BYTES_PER_ELEMENT} bytes.`,
+    );
   }
   // A copy: the caller may go on drawing, and posting would otherwise take the caller's memory away.
-  return { data: new Uint8Array(data), width, height };
+  return { data: bytesIn(data), width, height };
 }
 
-/** Width and height of what can be drawn; undefined for anything else. */
-function sizeOf(input) {
-  if (is('HTMLImageElement', input)) return [input.naturalWidth, input.naturalHeight];
-  if (is('HTMLVideoElement', input)) return [input.videoWidth, input.videoHeight];
-  if (is('SVGImageElement', input)) return [input.width.baseVal.value, input.height.baseVal.value];
-  if (is('VideoFrame', input)) return [input.displayWidth, input.displayHeight];
-  const drawn = ['HTMLCanvasElement', 'OffscreenCanvas', 'ImageBitmap', 'ImageData'];
-  return drawn.some((name) => is(name, input)) ? [input.width, input.height] : [];
+async function fetched(url, { fetch }, signal) {
+  return drawable(new Blob([await download(url, { what: 'The picture', picture: true, fetch, signal })]));
+}
+
+async function answered(response, signal) {
+  const what = `The picture of the Response${response.url ? ` from ${shownUrl(response.url)}` : ''}`;
+  if (response.type === 'opaque') throw tainted();
+  if (!response.ok) throw new GGhostError('network', `${what} was not found: its status is ${response.status}.`);
+  if (response.bodyUsed) throw bad(`${what} was read already: give a clone() of it.`);
+  return drawable(new Blob([await bytesOf(response, { what, picture: true, signal })]));
+}
+
+// --- Elements ---
+
+function ofImage(image, platform) {
+  const address = image.currentSrc || image.src || firstOf(image.srcset);
+  if (!address) throw bad('The <img> has no source: set src first.');
+  if (image.complete) return started(shownImage(image, address, platform));
+  // Left to itself it may never be read: a browser waits until it is scrolled to.
+  const lazy = image.loading === 'lazy';
+  return (signal) =>
+    lazy ? fetched(absolute(address, 'bad-image'), platform, signal) : shownImage(image, address, platform, signal);
+}
+
+/** The first address of a `srcset`. */
+const firstOf = (srcset) => srcset?.trim().split(/[\s,]+/)[0];
+
+async function shownImage(image, address, platform, signal) {
+  try {
+    await untilAborted(image.decode(), [signal]);
+  } catch (error) {
+    if (error instanceof GGhostError) throw error;
+    const cors = image.crossOrigin === null ? '' : ', or its server does not allow reading it (CORS)';
+    throw bad(
+      `The <img> could not be read: ${shownUrl(image.currentSrc || address)} is missing or not a picture${cors}.`,
+      error,
+    );
+  }
+  try {
+    return await createImageBitmap(image, asStored);
+  } catch (error) {
+    if (error.name === 'SecurityError') throw tainted(error);
+    // An SVG without a size of its own: its text tells one.
+    return await fetched(absolute(image.currentSrc || address, 'bad-image'), platform, signal).catch(() => {
+      throw bad(`The picture could not be read (${error.message}).`, error);
+    });
+  }
+}
+
+async function ofSvg(element) {
+  const copy = element.cloneNode(true);
+  copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
+  const { width, height } = element.getBoundingClientRect();
+  // As it is shown, where it is.
+  if (width && height) Object.entries({ width, height }).forEach(([name, value]) => copy.setAttribute(name, value));
+  return drawable(new Blob([new XMLSerializer().serializeToString(copy)]));
+}
+
+/** Width and height of what can be drawn at once; undefined for anything else. */
+function sizeOf(input, brand) {
+  switch (brand) {
+    case 'HTMLVideoElement':
+      return [input.videoWidth, input.videoHeight];
+    case 'SVGImageElement':
+      return [input.width.baseVal.value, input.height.baseVal.value];
+    case 'VideoFrame':
+      return [input.displayWidth, input.displayHeight];
+    case 'HTMLCanvasElement':
+    case 'OffscreenCanvas':
+    case 'ImageBitmap':
+    case 'ImageData':
+      return [input.width, input.height];
+    default:
+      return undefined;
+  }
 }
 
 async function bitmapOf(input, width, height) {
-  if (is('HTMLImageElement', input)) {
-    if (!input.getAttribute('src') && !input.getAttribute('srcset')) throw bad('The <img> has no source: set src first.');
-    try {
-      await input.decode();
-    } catch (error) {
-      throw bad(`The <img> could not be read: ${input.currentSrc || input.src} is missing or not a picture.`, error);
-    }
-    [width, height] = sizeOf(input);
-  }
-  if (is('HTMLVideoElement', input) && input.readyState < 2) {
+  if (brandOf(input) === 'HTMLVideoElement' && input.readyState < 2) {
     throw bad('The <video> shows no frame yet: wait for its "loadeddata" event.');
   }
   if (!(width > 0 && height > 0)) throw bad('The picture has no pixels: its width or height is zero.');
@@ -108,22 +225,41 @@ async function bitmapOf(input, width, height) {
 }
 
 export const tainted = (cause) =>
-  bad('The picture comes from another site that does not allow reading it: serve it with CORS headers and set crossorigin="anonymous" on the element.', cause);
+  bad(
+    'The picture comes from another site that does not allow reading it: serve it with CORS headers and set ' +
+      'crossorigin="anonymous" on the element.',
+    cause,
+  );
 
 /** Vector pictures have no pixels before a document draws them. */
 async function drawable(blob) {
-  const start = new Uint8Array(await blob.slice(0, 256).arrayBuffer());
-  const text = new TextDecoder('latin1').decode(start);
-  if (!globalThis.document || !/^\s*(<\?xml|<!--|<svg|<!doctype svg)/i.test(text)) return blob;
-  const url = URL.createObjectURL(new Blob([blob], { type: 'image/svg+xml' }));
+  // Where a decoder of the platform's own reads them, as in Node, it is asked.
+  if (!globalThis.document || typeof Image !== 'function' || typeof URL.createObjectURL !== 'function') return blob;
+  if (!isSvg(await headOf(blob))) return blob;
+  const { sizedSvg } = await lazy.svg();
+  const sized = await sizedSvg(blob);
+  const url = URL.createObjectURL(sized.blob);
   try {
     const image = new Image();
     image.src = url;
-    return await bitmapOf(image);
+    await image.decode();
+    const { naturalWidth: width, naturalHeight: height } = image;
+    // A size that only its style sheet gives is none to `createImageBitmap`.
+    const size =
+      width && height
+        ? { resizeWidth: width, resizeHeight: height }
+        : { resizeWidth: sized.width, resizeHeight: sized.height };
+    return await createImageBitmap(image, asStored).catch(() => createImageBitmap(image, { ...asStored, ...size }));
+  } catch (error) {
+    throw bad(`This is an SVG picture that the browser cannot draw (${error.message}).`, error);
   } finally {
     URL.revokeObjectURL(url);
   }
 }
+
+const headOf = async (blob) => new Uint8Array(await blob.slice(0, HEAD).arrayBuffer());
+
+// --- Beside the engine ---
 
 /**
  * @param {Source} source
@@ -131,15 +267,29 @@ async function drawable(blob) {
  */
 export async function toPixels(source) {
   if (source.data) return source;
-  const bitmap = is('Blob', source) ? await decode(source) : source;
+  return isBlob(source) ? decode(source) : pixelsOf(source);
+}
+
+/**
+ * @param {ImageBitmap} bitmap it is closed
+ * @param {{ orientation?: number, frame?: import('./container.js').Frame }} [file] what the browser does not do by
+ *   itself
+ */
+function pixelsOf(bitmap, { orientation = 1, frame } = {}) {
   try {
     const shrink = Math.min(1, Math.sqrt(MAX_PIXELS / (bitmap.width * bitmap.height)));
-    const width = Math.max(1, Math.round(bitmap.width * shrink));
-    const height = Math.max(1, Math.round(bitmap.height * shrink));
+    const [w, h] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * shrink)));
+    const [width, height] = orientation > 4 ? [h, w] : [w, h];
     const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
     if (!context) throw bad('The browser has no memory left for the picture: try a smaller one.');
     context.imageSmoothingQuality = 'high';
-    context.drawImage(bitmap, 0, 0, width, height);
+    if (frame) {
+      context.fillStyle = `rgb(${frame.around.join()})`;
+      context.fillRect(0, 0, w, h);
+      context.clearRect(...frame.place.map((value) => value * shrink));
+    }
+    context.setTransform(...uprightOf(orientation, width, height));
+    context.drawImage(bitmap, 0, 0, w, h);
     return { data: new Uint8Array(context.getImageData(0, 0, width, height).data.buffer), width, height };
   } catch (error) {
     if (error.name === 'SecurityError') throw tainted(error);
@@ -149,27 +299,46 @@ export async function toPixels(source) {
   }
 }
 
+/** EXIF's orientation as a transform of a canvas of the upright size. */
+const uprightOf = (orientation, width, height) =>
+  [
+    [1, 0, 0, 1, 0, 0],
+    [-1, 0, 0, 1, width, 0],
+    [-1, 0, 0, -1, width, height],
+    [1, 0, 0, -1, 0, height],
+    [0, 1, 1, 0, 0, 0],
+    [0, 1, -1, 0, width, 0],
+    [0, -1, -1, 0, width, height],
+    [0, -1, 1, 0, 0, height],
+  ][orientation - 1];
+
 async function decode(blob) {
   if (blob.size === 0) throw bad('The file is empty.');
   if (typeof createImageBitmap !== 'function') {
-    throw new GGhostError('unsupported', 'There is no picture decoder here: pass { data, width, height } with RGBA bytes, or use g-ghostnet/node.');
+    throw new GGhostError(
+      'unsupported',
+      'There is no picture decoder here: pass { data, width, height } with RGBA bytes, or use g-ghostnet/node.',
+    );
   }
+  // The only kinds in which browsers leave something undone.
+  const start = await blob.slice(0, 4).text();
+  const { withoutRotation, frameOf } = /^(RIFF|GIF8)/.test(start) ? await lazy.container() : {};
+  const { file, orientation } = (await withoutRotation?.(blob)) ?? { file: blob };
+  let bitmap;
   try {
-    return await createImageBitmap(blob, asStored);
+    bitmap = await createImageBitmap(file, asStored);
   } catch (error) {
-    const kind = kindOf(new Uint8Array(await blob.slice(0, 256).arrayBuffer()));
-    throw bad(`${kind} Try a JPEG, PNG, WebP, AVIF or GIF picture.`, error);
+    const head = await headOf(blob);
+    if (isSvg(head)) {
+      throw new GGhostError(
+        'unsupported',
+        'This is an SVG picture, which only a page can draw: there is no document in this worker. ' +
+          'Classify it on the page, or draw it to a canvas there.',
+      );
+    }
+    const instead = 'Try a JPEG, PNG, WebP, AVIF or GIF picture.';
+    const { unreadable } = await lazy.kind();
+    throw bad(unreadable(head, { reads: /JPEG picture|PNG|GIF|WebP|BMP/, who: 'this browser', instead }), error);
   }
-}
-
-/** What an undecodable file seems to be, by its first bytes: a better hint than its name. */
-function kindOf(bytes) {
-  const text = String.fromCharCode(...bytes); // TextDecoder's latin1 is Windows-1252, in which PNG's first byte is another
-  if (isHtml(bytes)) return 'This is a web page, not a picture.';
-  if (text.startsWith('%PDF')) return 'This is a PDF, not a picture.';
-  if (/^....ftyp(heic|heix|mif1|msf1|hevc)/s.test(text)) return 'This is a HEIC picture, which this browser cannot read.';
-  if (/^(II\*\0|MM\0\*)/.test(text)) return 'This is a TIFF picture, which browsers cannot read.';
-  if (/^(\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP)/s.test(text)) return 'The picture is damaged.';
-  if (!/[\0-\x08\x0e-\x1f]/.test(text)) return 'This is a text file, not a picture.';
-  return 'This file is not a picture that this browser can read.';
+  return pixelsOf(bitmap, { orientation, frame: await frameOf?.(blob) });
 }

@@ -17,6 +17,7 @@ export interface Progress {
   total?: number;
 }
 
+/** Options of `load`. A name that is not among them is refused, as it is for every function. */
 export interface LoadOptions {
   /**
    * A `.safetensors` model or a PyTorch checkpoint (`.pth`, `.ckpt`, ...): an address, a file or its bytes; the address
@@ -75,9 +76,16 @@ export interface Pixels {
   height: number;
 }
 
-/** Anything with a picture in it. Addresses are downloaded; EXIF orientation is honoured. */
+/**
+ * Anything with a picture in it, of this page or of a frame in it. Addresses are downloaded (in Node, what has no
+ * scheme
+ * is a path), and so are lazy images that are not loaded yet; `ArrayBuffer` and its views are the bytes of a file.
+ * EXIF orientation is honoured.
+ */
 export type ImageInput =
   | HTMLImageElement
+  | HTMLPictureElement
+  | SVGSVGElement
   | SVGImageElement
   | HTMLCanvasElement
   | HTMLVideoElement
@@ -86,9 +94,35 @@ export type ImageInput =
   | ImageData
   | VideoFrame
   | Blob
+  | Response
+  | ArrayBuffer
+  | ArrayBufferView
   | URL
   | string
   | Pixels;
+
+/**
+ * Several pictures: an array, `FileList`, `NodeList`, generator, or anything else that can be gone through. A few are
+ * read ahead, and each is let go once it is answered, so that a list may have any length; it may be made as it is read.
+ */
+export type ImageInputs = Iterable<ImageInput> | AsyncIterable<ImageInput>;
+
+/** A picture of a list that could not be read. */
+export interface FailedPicture {
+  error: GGhostError;
+  /** Its place in the list, from 0. */
+  index: number;
+  /** Of its file, or its address. */
+  name?: string;
+}
+
+export interface ListOptions {
+  /**
+   * What a picture of a list that cannot be read does: `'throw'` (the default) ends the call, with an error that names
+   * it and has its `index`; `'return'` puts `{ error, index, name }` in its place.
+   */
+  errors?: 'throw' | 'return';
+}
 
 export interface Prediction {
   label: string;
@@ -103,8 +137,9 @@ export interface Provenance {
   backend: Backend;
   /** Why it is not the first choice; absent where it is. */
   backendReason?: string;
-  /** The network's time alone. */
+  /** The network's time alone, for this picture. */
   milliseconds: number;
+  /** Of this picture; what it waited for its turn or its download is not in them. */
   timings: { decode: number; preprocess: number; forward: number };
 }
 
@@ -230,7 +265,7 @@ export interface Info {
   adapter: string | null;
   /** Threads that run. */
   threads: number;
-  /** Why there is one thread only, where more were wanted. */
+  /** Why there is one thread only, where there could be more. */
   threadsReason?: string;
   /** Whether the engine runs in a worker. */
   worker: boolean;
@@ -243,6 +278,14 @@ export interface Info {
 
 export interface CallOptions {
   signal?: AbortSignal;
+}
+
+export interface FeatureOptions extends CallOptions {
+  /** All maps of this stage, by number or name. */
+  stage?: number | string;
+  /** Taps by name, beside a stage's or instead of them. */
+  taps?: string[];
+  topK?: number;
 }
 
 /** How alike two sets of channels are. */
@@ -284,10 +327,13 @@ export interface RedundancyOptions extends CallOptions {
    */
   control?: Control | false;
   /** Pictures for `other-image`; by default each picture's neighbour in the list. */
-  other?: ImageInput | ImageInput[];
+  other?: ImageInput | Iterable<ImageInput>;
   /** Of the shuffling and the random weights; 1 by default. */
   seed?: number;
-  /** Of the fit, relative to the mean variance of the first tap's channels; by default its channels / positions fitted on. */
+  /**
+   * Of the fit, relative to the mean variance of the first tap's channels; by default its channels / positions fitted
+   * on.
+   */
   ridge?: number;
   /** Pictures seen, controls included. */
   onProgress?: (progress: { done: number; total: number }) => void;
@@ -348,14 +394,15 @@ export interface EditOptions extends CallOptions {
 }
 
 /**
- * A loaded model. Calls may overlap: they wait for their turn.
+ * A loaded model. Calls may overlap: their pictures are read side by side, and the engine takes turns.
  * After `dispose()` every call, waiting ones too, is rejected with the code `disposed`.
  */
 export interface GGhostNet {
   readonly info: Info;
 
   /**
-   * The model as a safetensors file, whatever format it came in; of a PyTorch checkpoint most of it is parts of that file.
+   * The model as a safetensors file, whatever format it came in; of a PyTorch checkpoint most of it is parts of that
+   * file.
    * @example
    * const net = await load({ model: 'checkpoint.pth' });
    * const link = URL.createObjectURL(net.model);
@@ -363,13 +410,18 @@ export interface GGhostNet {
   readonly model: Blob;
 
   /**
-   * The most probable classes of a picture; a list of pictures gives a list of answers.
+   * The most probable classes of a picture; a list of pictures gives a list of answers. Pictures are read side by side,
+   * and the engine takes them as they are ready: one that is slow holds no other call.
    * @example
    * const { top } = await net.classify(document.querySelector('img'), { topK: 2 });
    * // [{ label: 'church', index: 4, probability: 0.91 }, { label: 'parachute', index: 8, probability: 0.02 }]
    */
   classify(input: ImageInput, options?: CallOptions & { topK?: number }): Promise<Classification>;
-  classify(input: ImageInput[], options?: CallOptions & { topK?: number }): Promise<Classification[]>;
+  classify(
+    input: ImageInputs,
+    options: CallOptions & { topK?: number; errors: 'return' },
+  ): Promise<(Classification | FailedPicture)[]>;
+  classify(input: ImageInputs, options?: CallOptions & ListOptions & { topK?: number }): Promise<Classification[]>;
 
   /**
    * The features before the classifier, averaged over positions: similar pictures have similar ones.
@@ -378,7 +430,8 @@ export interface GGhostNet {
    * // Float32Array(528)
    */
   embed(input: ImageInput, options?: CallOptions): Promise<Float32Array>;
-  embed(input: ImageInput[], options?: CallOptions): Promise<Float32Array[]>;
+  embed(input: ImageInputs, options: CallOptions & { errors: 'return' }): Promise<(Float32Array | FailedPicture)[]>;
+  embed(input: ImageInputs, options?: CallOptions & ListOptions): Promise<Float32Array[]>;
 
   /**
    * Feature maps, by stage or by tap; asking for them changes no answer.
@@ -386,10 +439,24 @@ export interface GGhostNet {
    * const { maps, stage } = await net.features(file, { stage: 3 });
    * maps[stage.first]; // { data: Float32Array(24000), dims: [240, 10, 10], layout: 'chw' }
    */
-  features(input: ImageInput, options: CallOptions & { stage: number | string; taps?: string[]; topK?: number }): Promise<Features & { stage: StageRoles }>;
-  features(input: ImageInput[], options: CallOptions & { stage: number | string; taps?: string[]; topK?: number }): Promise<(Features & { stage: StageRoles })[]>;
-  features(input: ImageInput, options: CallOptions & { taps: string[]; topK?: number }): Promise<Features>;
-  features(input: ImageInput[], options: CallOptions & { taps: string[]; topK?: number }): Promise<Features[]>;
+  features(
+    input: ImageInput,
+    options: FeatureOptions & { stage: number | string },
+  ): Promise<Features & { stage: StageRoles }>;
+  features(
+    input: ImageInputs,
+    options: FeatureOptions & { stage: number | string; errors: 'return' },
+  ): Promise<((Features & { stage: StageRoles }) | FailedPicture)[]>;
+  features(
+    input: ImageInputs,
+    options: FeatureOptions & ListOptions & { stage: number | string },
+  ): Promise<(Features & { stage: StageRoles })[]>;
+  features(input: ImageInput, options: FeatureOptions & { taps: string[] }): Promise<Features>;
+  features(
+    input: ImageInputs,
+    options: FeatureOptions & { taps: string[]; errors: 'return' },
+  ): Promise<(Features | FailedPicture)[]>;
+  features(input: ImageInputs, options: FeatureOptions & ListOptions & { taps: string[] }): Promise<Features[]>;
 
   /**
    * Runs inputs that are normalised already; height and width from 32 on.
@@ -416,7 +483,7 @@ export interface GGhostNet {
    * console.log(score, control?.score, above, sufficient);
    * // 0.61 0.12 0.35 true
    */
-  redundancy(input: ImageInput | ImageInput[], options: RedundancyOptions): Promise<Redundancy>;
+  redundancy(input: ImageInput | Iterable<ImageInput>, options: RedundancyOptions): Promise<Redundancy>;
 
   /**
    * A second net of the same model without a part of it; dispose of it as of any.
@@ -428,7 +495,8 @@ export interface GGhostNet {
   ablated(ablation: Ablation | Ablation[], options?: EditOptions): Promise<GGhostNet>;
 
   /**
-   * The plain RegNetX of the same size with random weights: for its parameters, cost and time. What it answers means nothing.
+   * The plain RegNetX of the same size with random weights: for its parameters, cost and time. What it answers means
+   * nothing.
    * @example
    * const plain = await net.plainTwin();
    * console.log(net.info.macs / plain.info.macs, plain.info.edit);
@@ -456,7 +524,8 @@ export interface GGhostNet {
   ): Promise<{ backend: Backend; backendReason?: string }>;
 
   /**
-   * Holds the engine against the logits that the model file has, as the bundled one does, and WebGPU against WebAssembly
+   * Holds the engine against the logits that the model file has, as the bundled one does, and WebGPU against
+   * WebAssembly
    * too: `worstError` is a part of the largest value.
    */
   selfTest(options?: CallOptions): Promise<{ passed: boolean; worstError: number }>;
@@ -494,7 +563,9 @@ export type ErrorCode =
   | 'unsupported'
   | 'wrong-shape';
 
-/** Every failure: `message` says what to do, `code` is stable. */
+/** Every failure: `message` says what to do, in 1,000 characters at most, and `code` is stable. */
 export class GGhostError extends Error {
   readonly code: ErrorCode;
+  /** Which picture of a list could not be read, from 0. */
+  readonly index?: number;
 }

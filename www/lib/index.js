@@ -3,25 +3,83 @@
  * examples, are in index.d.ts.
  */
 import { defaultModelUrl } from './default-model.js';
-import { GGhostError, throwIfAborted, untilAborted } from './errors.js';
+import { GGhostError, throwIfAborted, underSignals, untilAborted } from './errors.js';
 import { engine, openHost } from './host.js';
-import { baseUrl, snapshot } from './image.js';
+import { absolute, isBlob, isList, nameOf, snapshot } from './image.js';
+import { lazy } from './lazy.js';
+import { badOption, brandOf, known, nearestOf, optionsOf, shown } from './options.js';
 
 export { GGhostError };
 
 const backends = ['auto', 'webgpu', 'wasm'];
 const precisions = ['auto', 'f32', 'f16', 'int8'];
+const whole = 'a whole number from 1';
+const models = ['a URL', 'a Blob or File', 'an ArrayBuffer', 'a Uint8Array', 'a list of Files'];
+
+/** Names of the options of each function. */
+const names = {
+  load: [
+    'model',
+    'variant',
+    'labels',
+    'weights',
+    'backend',
+    'precision',
+    'threads',
+    'device',
+    'worker',
+    'wasmUrl',
+    'flavour',
+    'cache',
+    'signal',
+    'onProgress',
+    'platform',
+  ],
+  classify: ['topK', 'errors', 'signal'],
+  embed: ['errors', 'signal'],
+  features: ['stage', 'taps', 'topK', 'errors', 'signal'],
+  forward: ['taps', 'signal'],
+  redundancy: ['stage', 'taps', 'metric', 'added', 'control', 'other', 'seed', 'ridge', 'onProgress', 'signal'],
+  ablated: ['backend', 'onProgress', 'signal'],
+  twin: ['seed', 'backend', 'onProgress', 'signal'],
+  drawFeature: ['tap', 'channels', 'columns', 'cell', 'gap', 'colormap', 'scale', 'signal'],
+  selfTest: ['signal'],
+};
+
+/** Pictures of a list that are read while another one is computed. */
+const AHEAD = 4;
+
+/** Pictures of a list that a graphics card computes at once. */
+const BATCH = 8;
+
+/**
+ * How long a picture waits for one that was asked for before it, in milliseconds, so that answers keep the order of
+ * the calls.
+ */
+const MOMENT = 50;
+
+/** What is wrong with the engine or the call, not with one picture of a list. */
+const ofTheCall = ['aborted', 'crashed', 'disposed', 'device-lost', 'gpu', 'out-of-memory', 'unknown-tap'];
 
 /** @type {import('./index.d.ts').load} */
-export async function load(options = {}) {
-  const { signal, device, onProgress, platform = {} } = options;
-  if (device !== undefined && typeof device?.createComputePipeline !== 'function') throw badOption('device', String(device), ['a GPUDevice']);
-  if (device && options.worker) throw badOption('worker', true, ['false with a device, which cannot leave the page']);
-  const worker = device ? false : options.worker;
+export async function load(options) {
+  const { signal, device, onProgress, platform = {}, ...others } = optionsOf(options, names.load, 'load');
+  if (device !== undefined && typeof device?.createComputePipeline !== 'function')
+    throw badOption('device', device, ['a GPUDevice']);
+  if (device && others.worker) throw badOption('worker', true, ['false with a device, which cannot leave the page']);
+  const worker = device ? false : others.worker;
+  checkSignal(signal);
   throwIfAborted(signal);
-  const found = Array.isArray(options.model) && (await (await import('./shards.js')).modelOfFiles(options.model));
-  const whole = found ? { ...options, model: found.model, labels: options.labels ?? found.labels } : options;
-  return open(new GGhostNet(worker, platform), engineOptions(whole, platform), { signal, onProgress });
+  const found = isList(others.model) ? await modelOfList([...others.model]) : {};
+  const chosen = engineOptions({ ...others, ...found, labels: others.labels ?? found.labels, device }, platform);
+  return open(new GGhostNet(worker, platform), chosen, { signal, onProgress });
+}
+
+/** A model of several files, and its labels. */
+async function modelOfList(files) {
+  if (!files.every(isBlob)) throw badOption('model', files, models);
+  const { model, labels } = await (await lazy.shards()).modelOfFiles(files);
+  return { model, labels };
 }
 
 async function open(net, options, hooks) {
@@ -35,17 +93,20 @@ async function open(net, options, hooks) {
 }
 
 function engineOptions(options, platform) {
-  const { model, variant, labels, weights, backend = 'auto', precision = 'auto', threads, device } = options;
-  const { wasmUrl, flavour, cache } = options;
-  if (!backends.includes(backend)) throw badOption('backend', backend, backends);
-  if (!precisions.includes(precision)) throw badOption('precision', precision, precisions);
-  if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) throw badOption('threads', threads, ['whole numbers from 1']);
-  if (weights !== undefined && typeof weights !== 'string') {
-    throw badOption('weights', typeof weights, ['ema', 'a name in the file']);
+  const { model, variant, labels, weights, backend = 'auto', precision = 'auto', threads } = options;
+  const { device, wasmUrl, flavour, cache } = options;
+  known('backend', backend, backends);
+  known('precision', precision, precisions);
+  if (threads !== undefined && !isCount(threads)) throw badOption('threads', threads, [whole]);
+  if (labels !== undefined && !(Array.isArray(labels) && labels.every((label) => typeof label === 'string'))) {
+    throw badOption('labels', labels, ['a list of texts']);
   }
-  const absolute = (url) => new URL(url, platform.base ?? baseUrl()).href;
+  for (const [name, text] of Object.entries({ variant, weights, flavour })) {
+    if (text !== undefined && typeof text !== 'string') throw badOption(name, text, ['a text']);
+  }
   return {
-    model: modelOf(model, absolute),
+    model: modelOf(model, platform),
+    bundled: model === undefined,
     variant,
     labels,
     weights,
@@ -53,33 +114,36 @@ function engineOptions(options, platform) {
     precision: precision === 'auto' ? undefined : precision,
     threads,
     device,
-    wasmUrl: wasmUrl && absolute(String(wasmUrl).replace(/\/?$/, '/')),
+    wasmUrl: wasmUrl && absolute(String(wasmUrl).replace(/\/?$/, '/'), 'bad-option', platform),
     flavour,
     cache,
   };
 }
 
-const badOption = (name, value, known) => new GGhostError('bad-option', `${name} is ${JSON.stringify(value)}, expected one of ${known.join(', ')}.`);
+const isCount = (value) => Number.isInteger(value) && value > 0;
 
-function modelOf(model, absolute) {
+function modelOf(model, platform) {
   if (model === undefined) return defaultModelUrl();
-  if (typeof model === 'string' || model instanceof URL) return absolute(model);
-  if (model instanceof Blob || model instanceof ArrayBuffer || model instanceof Uint8Array) return model;
-  throw badOption('model', String(model), ['a URL', 'a Blob or File', 'an ArrayBuffer', 'a Uint8Array', 'a list of Files']);
+  const brand = brandOf(model);
+  if (typeof model === 'string' || brand === 'URL') return absolute(model, 'bad-option', platform);
+  if (isBlob(model) || brand === 'ArrayBuffer' || brand === 'Uint8Array') return model;
+  throw badOption('model', model, models);
 }
 
 class GGhostNet {
+  /** @type {import('./host.js').Host | undefined} */
   #host;
   #hostKind;
   #platform;
   #options;
   #info;
   #crashed = false;
+  /** The turns on the engine. */
   #queue = Promise.resolve();
-  /** Why the net answers no more, once it does not. */
-  #disposed;
-  /** An abort controller for each call that waits. @type {Set<AbortController>} */
-  #waiting = new Set();
+  /** The picture's file that is read last. */
+  #reading = Promise.resolve();
+  /** Aborts with `disposed`. */
+  #closing = new AbortController();
 
   /** @param {import('./image.js').Platform} platform */
   constructor(worker, platform) {
@@ -89,15 +153,18 @@ class GGhostNet {
 
   /** @private `load`, and again after a crash. */
   async _open(options, { signal, onProgress } = {}) {
-    const hooks = { ...this.#platform, signal, onProgress };
-    this.#host = await openHost(engine, this.#hostKind, hooks);
-    this.#check();
-    const { info, kept } = await untilAborted(this.#host.call('load', options), [signal]);
-    this.#check();
-    // The model's own bytes are not held twice.
-    this.#options = { ...options, model: kept.model, kept };
-    this.#setInfo(info);
-    this.#crashed = false;
+    const host = await openHost(engine, this.#hostKind, { ...this.#platform, signal, onProgress });
+    try {
+      const { info, kept } = await untilAborted(host.call('load', options), [signal, this.#closing.signal]);
+      // The model's own bytes are not held twice.
+      this.#options = { ...options, model: kept.model, kept };
+      this.#setInfo(info, host);
+      this.#crashed = false;
+      this.#host = host;
+    } catch (error) {
+      host.close();
+      throw error;
+    }
   }
 
   get info() {
@@ -110,37 +177,53 @@ class GGhostNet {
     return this.#options.kept.model;
   }
 
-  async classify(input, { topK = 5, signal } = {}) {
-    if (!(Number.isInteger(topK) && topK > 0)) throw badOption('topK', topK, ['whole numbers from 1']);
-    const { many, result } = await this.#see(input, [], signal);
-    const answers = rows(result).map((row) => ({ top: this.#top(row, topK), ...provenance(result) }));
-    return many ? answers : answers[0];
-  }
-
-  async embed(input, { signal } = {}) {
-    const { many, result } = await this.#see(input, ['avgpool'], signal);
-    const [{ data, dims }] = result.taps;
-    const embeddings = Array.from({ length: dims[0] }, (_, i) => data.slice(i * dims[1], (i + 1) * dims[1]));
-    return many ? embeddings : embeddings[0];
-  }
-
-  async features(input, { taps = [], stage, topK = 5, signal } = {}) {
-    const roles = stage === undefined ? undefined : this.#roles(stage);
-    const names = roles ? [...new Set([roles.first, ...roles.inner, roles.ghost, roles.last, ...taps].filter(Boolean))] : [...taps];
-    if (names.length === 0) throw badOption('taps', taps, ['a stage', 'a list of names from info.taps']);
-    const { many, result } = await this.#see(input, names, signal);
-    const answers = rows(result).map((row, i) => ({
-      maps: Object.fromEntries(result.taps.map((tap) => [tap.name, mapsOf(tap, i)])),
-      ...(roles && { stage: roles }),
-      top: this.#top(row, topK),
+  async classify(input, options) {
+    const { topK = 5, ...others } = optionsOf(options, names.classify, 'classify');
+    checkTopK(topK);
+    return this.#see(input, [], others, (result) => ({
+      top: this.#top(result.probabilities, topK),
       ...provenance(result),
     }));
-    return many ? answers : answers[0];
   }
 
-  async forward({ data, dims }, { taps = [], signal } = {}) {
-    const tensor = { data: new Float32Array(data), dims: Array.from(dims) };
-    const result = await this.#call('run', () => ({ tensor, taps }), signal);
+  async embed(input, options) {
+    return this.#see(input, ['avgpool'], optionsOf(options, names.embed, 'embed'), ({ taps: [{ data }] }) => data);
+  }
+
+  async features(input, options) {
+    const { taps = [], stage, topK = 5, ...others } = optionsOf(options, names.features, 'features');
+    checkTopK(topK);
+    this.#checkTaps(taps);
+    const roles = stage === undefined ? undefined : this.#roles(stage);
+    const wanted = roles
+      ? [...new Set([roles.first, ...roles.inner, roles.ghost, roles.last, ...taps].filter(Boolean))]
+      : [...taps];
+    if (wanted.length === 0) throw badOption('taps', taps, ['a stage', 'a list of names from info.taps']);
+    return this.#see(input, wanted, others, (result) => ({
+      maps: Object.fromEntries(
+        result.taps.map(({ name, data, dims }) => [name, { data, dims: dims.slice(1), layout: 'chw' }]),
+      ),
+      ...(roles && { stage: roles }),
+      top: this.#top(result.probabilities, topK),
+      ...provenance(result),
+    }));
+  }
+
+  async forward(tensor, options) {
+    const { taps = [], signal } = optionsOf(options, names.forward, 'forward');
+    this.#checkTaps(taps);
+    const { data, dims } = tensor ?? {};
+    if (!ArrayBuffer.isView(data) && !Array.isArray(data)) {
+      throw new GGhostError(
+        'wrong-shape',
+        `The tensor’s data is ${shown(data)}, expected { data: Float32Array, dims: [n, 3, height, width] }.`,
+      );
+    }
+    if (typeof dims?.[Symbol.iterator] !== 'function' || typeof dims === 'string') {
+      throw new GGhostError('wrong-shape', `The tensor’s dims are ${shown(dims)}, expected [n, 3, height, width].`);
+    }
+    const own = { data: new Float32Array(data), dims: Array.from(dims) };
+    const result = await this.#call(signal, () => this.#turn('run', { tensor: own, taps: [...taps] }, signal));
     const { logits, dims: shape } = result;
     return {
       logits,
@@ -156,71 +239,204 @@ class GGhostNet {
 
   async redundancy(input, options) {
     this.#check();
-    const { redundancy } = await import('./study.js');
-    return redundancy(this, input, options, { worker: this.#hostKind, wasmUrl: this.#options.wasmUrl, platform: this.#platform });
+    const given = optionsOf(options, names.redundancy, 'redundancy');
+    const { redundancy } = await lazy.study();
+    return redundancy(this, input, given, {
+      worker: this.#hostKind,
+      wasmUrl: this.#options.wasmUrl,
+      platform: this.#platform,
+    });
   }
 
   async ablated(ablation, options) {
-    const { ablationsOf } = await import('./study.js');
-    return this.#edited({ kind: 'ablated', ablations: ablationsOf(this.info, ablation) }, options);
+    this.#check();
+    const given = optionsOf(options, names.ablated, 'ablated');
+    const { ablationsOf } = await lazy.study();
+    return this.#edited({ kind: 'ablated', ablations: ablationsOf(this.info, ablation) }, given);
   }
 
-  plainTwin({ seed, ...options } = {}) {
-    return this.#edited({ kind: 'plain', seed }, options);
+  async plainTwin(options) {
+    const { seed, ...others } = optionsOf(options, names.twin, 'plainTwin');
+    return this.#edited({ kind: 'plain', seed }, others);
   }
 
-  randomTwin({ seed, ...options } = {}) {
-    return this.#edited({ kind: 'random', seed }, options);
+  async randomTwin(options) {
+    const { seed, ...others } = optionsOf(options, names.twin, 'randomTwin');
+    return this.#edited({ kind: 'random', seed }, others);
   }
 
   /** A net of another model that is made of this one's, on the same engine. */
-  async #edited(edit, { backend = this.info.backend, signal, onProgress } = {}) {
+  async #edited(edit, { backend = this.info.backend, signal, onProgress }) {
+    known('backend', backend, backends);
     throwIfAborted(signal);
     const { kept, variant, labels, weights, ...options } = this.#options;
     const net = new GGhostNet(this.#hostKind, this.#platform);
-    const kind = { ...edit, variant, labels, weights };
+    const whole = { ...edit, variant, labels, weights };
     const from = { module: kept.module, flavour: kept.flavour };
-    return open(net, { ...options, backend, kept: from, edit: kind }, { signal, onProgress });
+    return open(net, { ...options, backend, kept: from, edit: whole }, { signal, onProgress });
   }
 
-  async drawFeature(canvas, { tap, signal, ...options } = {}) {
-    const { bitmap, maps, ...provenance } = await this.#call('draw', () => ({ tap: String(tap), ...options }), signal);
-    const { drawMaps, showBitmap } = await import('./draw.js');
+  async drawFeature(canvas, options) {
+    const { tap, signal, ...drawing } = optionsOf(options, names.drawFeature, 'drawFeature');
+    if (!['HTMLCanvasElement', 'OffscreenCanvas'].includes(brandOf(canvas)))
+      throw badOption('canvas', canvas, ['a <canvas>', 'an OffscreenCanvas']);
+    this.#checkTap(tap);
+    const { bitmap, maps, ...provenance } = await this.#call(signal, () =>
+      this.#turn('draw', { tap, ...drawing }, signal),
+    );
+    const { drawMaps, showBitmap } = await lazy.draw();
     if (bitmap) showBitmap(canvas, bitmap);
-    else drawMaps(canvas, maps, options);
+    else drawMaps(canvas, maps, drawing);
     return provenance;
   }
 
-  selfTest({ signal } = {}) {
-    return this.#call('selfTest', () => undefined, signal);
+  async selfTest(options) {
+    const { signal } = optionsOf(options, names.selfTest, 'selfTest');
+    return this.#call(signal, () => this.#turn('selfTest', undefined, signal));
   }
 
   dispose() {
-    if (this.#disposed) return;
-    this.#disposed = new GGhostError('disposed', 'The net was disposed of: load a new one.');
-    for (const call of this.#waiting) call.abort(this.#disposed);
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort(new GGhostError('disposed', 'The net was disposed of: load a new one.'));
     this.#host?.close();
     this.#options = undefined;
   }
 
   #check() {
-    if (this.#disposed) throw this.#disposed;
+    throwIfAborted(this.#closing.signal);
   }
 
-  /** Runs pictures through the net: one or a list. */
-  async #see(input, taps, signal) {
+  // --- A call: pictures are read side by side, and the engine takes turns ---
+
+  /**
+   * A call of the user's: it ends with its signal and with the net, whatever it waits for.
+   * @template T
+   * @param {AbortSignal | undefined} signal
+   * @param {(signal: AbortSignal) => Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  async #call(signal, work) {
+    checkSignal(signal);
     this.#check();
-    throwIfAborted(signal);
-    const many = Array.isArray(input);
-    if (many && input.length === 0) throw new GGhostError('bad-image', 'The list of pictures is empty.');
-    const readers = (many ? input : [input]).map((one) => snapshot(one, this.#platform));
-    const request = async () => ({ sources: await Promise.all(readers.map((read) => read(signal))), taps });
-    return { many, result: await this.#call('run', request, signal) };
+    return underSignals([signal, this.#closing.signal], work);
   }
 
-  /** Waits for its turn, asks the engine, and after a crash opens a fresh one first. */
-  async #call(method, prepare, signal) {
-    const call = new AbortController();
+  /** Runs pictures through the net, one or a list, and makes an answer of each. */
+  async #see(input, taps, { signal, errors = 'throw' }, answer) {
+    known('errors', errors, ['throw', 'return']);
+    return this.#call(signal, async (signal) => {
+      if (isList(input)) return this.#seeAll(input, taps, { answer, errors, signal });
+      return answer(await this.#run(await this.#input(input, signal), taps, signal));
+    });
+  }
+
+  /**
+   * A list streams through: a few pictures are read ahead, and each is let go when it is answered. A graphics card gets
+   * several at once.
+   */
+  async #seeAll(list, taps, { answer, errors, signal }) {
+    const pictures = (list[Symbol.iterator] ?? list[Symbol.asyncIterator]).call(list);
+    const [size, lanes] = this.#info.backend === 'webgpu' ? [BATCH, 2] : [1, AHEAD];
+    const answers = [];
+    let count = 0;
+    const fail = ({ index, name }, error) => {
+      if (ofTheCall.includes(error.code)) throw error;
+      const failed = { error, index, name };
+      if (errors === 'throw') throw named(failed);
+      answers[index] = failed;
+    };
+    const lane = async () => {
+      for (let done = false; !done; throwIfAborted(signal)) {
+        const group = [];
+        while (group.length < size) {
+          const index = count++;
+          // Without a wait where there is none: what the first pictures show is taken at the call.
+          let step = pictures.next();
+          if (typeof step.then === 'function') step = await step;
+          ({ done = false } = step);
+          if (done) break;
+          const picture = { index, name: nameOf(step.value), reading: this.#input(step.value, signal) };
+          picture.reading.catch(() => {}); // said in its turn
+          group.push(picture);
+        }
+        for (const picture of group) {
+          try {
+            picture.input = await picture.reading;
+          } catch (error) {
+            fail(picture, error);
+          }
+        }
+        const tensors = group.filter(({ input }) => input?.tensor);
+        const batch = tensors.length > 1 ? tensors : [];
+        if (batch.length) {
+          const result = await this.#run({ tensor: joined(batch.map(({ input }) => input.tensor)) }, taps, signal);
+          batch.forEach(({ index, input }, i) => (answers[index] = answer(oneOf(result, i, input.tensor.timings))));
+        }
+        for (const picture of group) {
+          if (!picture.input || batch.includes(picture)) continue;
+          try {
+            answers[picture.index] = answer(await this.#run(picture.input, taps, signal));
+          } catch (error) {
+            fail(picture, error);
+          }
+        }
+      }
+    };
+    try {
+      await Promise.all(Array.from({ length: lanes }, lane));
+    } finally {
+      // What is left of a generator is not wanted.
+      Promise.resolve(pictures.return?.()).catch(() => {});
+    }
+    if (answers.length === 0) throw new GGhostError('bad-image', 'The list of pictures is empty.');
+    return answers;
+  }
+
+  #run(input, taps, signal) {
+    return this.#turn('run', { ...input, taps }, signal);
+  }
+
+  /** A picture as the engine takes it: of a file the network's input, and pixels as they are. */
+  async #input(picture, signal) {
+    const read = snapshot(picture, this.#platform);
+    const source = await untilAborted(read(signal), [signal]);
+    return isBlob(source) ? { tensor: await this.#read(source, signal) } : { source };
+  }
+
+  /**
+   * A picture's file to the network's input, beside whatever the engine computes. Of files that come together the first
+   * is first, as long as it doesn't take long.
+   */
+  #read(file, signal) {
+    const before = this.#reading;
+    const reading = this.#tensorOf(file, signal).then(async (tensor) => {
+      let timer;
+      await Promise.race([before, new Promise((resolve) => (timer = setTimeout(resolve, MOMENT)))]);
+      clearTimeout(timer);
+      return tensor;
+    });
+    this.#reading = reading.then(
+      () => {},
+      () => {},
+    );
+    return reading;
+  }
+
+  async #tensorOf(file, signal) {
+    if (this.#crashed) return this.#turn('read', { file }, signal);
+    const host = this.#host;
+    try {
+      return await untilAborted(host.call('read', { file }), [signal]);
+    } catch (error) {
+      if (error.code !== 'crashed') throw error;
+      // It went down with the engine, by another call or by itself: a fresh one reads it again, once.
+      if (host === this.#host) this.#crashed = true;
+      return this.#turn('read', { file }, signal);
+    }
+  }
+
+  /** Waits for its turn and asks the engine; after a crash on a fresh one. */
+  #turn(method, argument, signal) {
     const turn = this.#queue.then(async () => {
       const check = () => {
         this.#check();
@@ -228,21 +444,19 @@ class GGhostNet {
       };
       check();
       if (this.#crashed) await this.#reopen();
-      const argument = await prepare();
       check();
-      const result = await untilAborted(this.#host.call(method, argument, movable(argument)), [call.signal]);
-      if (result.backend && result.backend !== this.#info.backend) await this.#refreshInfo();
+      const result = await untilAborted(this.#host.call(method, argument, movable(argument)), [this.#closing.signal]);
+      if (result.backend && result.backend !== this.#info.backend)
+        this.#setInfo(await this.#host.call('info'), this.#host);
       return result;
     });
-    this.#queue = turn.catch((error) => {
-      if (error?.code === 'crashed') this.#crashed = true;
-    });
-    this.#waiting.add(call);
-    try {
-      return await untilAborted(turn, [signal, call.signal]);
-    } finally {
-      this.#waiting.delete(call);
-    }
+    this.#queue = turn.then(
+      () => {},
+      (error) => {
+        if (error?.code === 'crashed') this.#crashed = true;
+      },
+    );
+    return untilAborted(turn, [signal]);
   }
 
   async #reopen() {
@@ -250,13 +464,9 @@ class GGhostNet {
     await this._open(this.#options);
   }
 
-  async #refreshInfo() {
-    this.#setInfo(await this.#host.call('info'));
-  }
-
-  #setInfo(info) {
+  #setInfo(info, { worker }) {
     const edit = this.#options.edit?.kind;
-    this.#info = { ...info, worker: this.#host.worker, ...(edit && { edit }) };
+    this.#info = { ...info, worker, ...(edit && { edit }) };
   }
 
   #top(probabilities, topK) {
@@ -265,11 +475,28 @@ class GGhostNet {
       .slice(0, topK);
   }
 
+  /** Names of feature maps, all of which there are. */
+  #checkTaps(taps) {
+    if (!Array.isArray(taps) || !taps.every((tap) => typeof tap === 'string')) {
+      throw badOption('taps', taps, ['a list of names from info.taps']);
+    }
+    taps.forEach((tap) => this.#checkTap(tap));
+  }
+
+  #checkTap(tap) {
+    const { taps } = this.info;
+    if (taps.includes(tap)) return;
+    const nearest = typeof tap === 'string' ? nearestOf(tap, taps) : undefined;
+    const meant = nearest ? `: did you mean "${nearest}"?` : '.';
+    throw new GGhostError('unknown-tap', `There is no tap ${shown(tap)}${meant} info.taps lists all.`);
+  }
+
   /** What the blocks of a stage are for: the names of their taps. */
   #roles(stage) {
     const { stages } = this.info;
     const found = typeof stage === 'number' ? stages[stage - 1] : stages.find(({ name }) => name === stage);
-    if (!found) throw badOption('stage', stage, [...stages.map((_, i) => i + 1), ...stages.map(({ name }) => `"${name}"`)]);
+    if (!found)
+      throw badOption('stage', stage, [...stages.map((_, i) => i + 1), ...stages.map(({ name }) => `"${name}"`)]);
     const { name, kind, blocks, ghostPath } = found;
     return {
       name,
@@ -285,27 +512,58 @@ class GGhostNet {
 // `using` looks this symbol up; older browsers lack it.
 if (Symbol.dispose) GGhostNet.prototype[Symbol.dispose] = GGhostNet.prototype.dispose;
 
+function checkSignal(signal) {
+  if (signal !== undefined && brandOf(signal) !== 'AbortSignal') throw badOption('signal', signal, ['an AbortSignal']);
+}
+
+function checkTopK(topK) {
+  if (!isCount(topK)) throw badOption('topK', topK, [whole]);
+}
+
+/** The error of one picture of a list, with which one it is. */
+function named({ error, index, name }) {
+  const failure = new GGhostError(error.code, `Picture ${index + 1}${name ? ` (${name})` : ''}: ${error.message}`, {
+    cause: error,
+  });
+  return Object.assign(failure, { index });
+}
+
+/** Inputs of one picture each as one of several. */
+function joined(tensors) {
+  const [{ dims, data }] = tensors;
+  const all = new Float32Array(tensors.length * data.length);
+  tensors.forEach((tensor, i) => all.set(tensor.data, i * data.length));
+  return { data: all, dims: [tensors.length, ...dims.slice(1)] };
+}
+
+/** What was said of one of several pictures. */
+function oneOf({ probabilities, dims: [n, classes], taps, timings, ...result }, i, own) {
+  const part = ({ name, dims: [, ...dims], data }) => {
+    const size = data.length / n;
+    return { name, dims: [1, ...dims], data: data.slice(i * size, (i + 1) * size) };
+  };
+  return {
+    ...result,
+    probabilities: probabilities.subarray(i * classes, (i + 1) * classes),
+    taps: taps.map(part),
+    timings: { ...timings, ...own, forward: timings.forward / n },
+  };
+}
+
 /** What can be handed to a worker without a copy: all of it is the library's own. */
-function movable({ sources = [], tensor } = {}) {
-  const owned = sources.map((source) => source.data?.buffer ?? (source instanceof Blob ? undefined : source));
-  return [...owned, tensor?.data.buffer].filter(Boolean);
+function movable({ source, tensor } = {}) {
+  return [source?.data?.buffer ?? source, tensor?.data.buffer].filter(Boolean);
 }
 
-const provenance = ({ backend, backendReason, timings }) => ({ backend, ...(backendReason && { backendReason }), milliseconds: timings.forward, timings });
-
-/** The probabilities of each picture of a batch. */
-function rows({ probabilities, dims: [n, classes] }) {
-  return Array.from({ length: n }, (_, i) => probabilities.subarray(i * classes, (i + 1) * classes));
-}
-
-/** One picture's maps out of a batch: `[channels, height, width]`. */
-function mapsOf({ data, dims: [, ...dims] }, i) {
-  const size = dims.reduce((a, b) => a * b);
-  return { data: data.slice(i * size, (i + 1) * size), dims, layout: 'chw' };
-}
+const provenance = ({ backend, backendReason, timings }) => ({
+  backend,
+  ...(backendReason && { backendReason }),
+  milliseconds: timings.forward,
+  timings,
+});
 
 /** @type {import('./similarity.d.ts').openSimilarity} */
-export const openSimilarity = async (options) => (await import('./similarity.js')).openSimilarity(options);
+export const openSimilarity = async (options) => (await lazy.similarity()).openSimilarity(options);
 
 /** Forgets every downloaded part of a model in several files. */
-export const clearCache = async () => (await import('./shards.js')).clearCache();
+export const clearCache = async () => (await lazy.shards()).clearCache();

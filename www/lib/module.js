@@ -32,8 +32,10 @@ async function compileFrom(part, folder, options) {
     return compile(bytes);
   }
   const url = folder ? new URL(`${part.name}/g_ghostnet_bg.wasm`, folder) : part.url();
-  const hint = 'The option wasmUrl names the folder of the engine.';
-  return (await compileStream(url, options)) ?? compile(await download(url, { what: 'The engine (WebAssembly)', hint, ...options }));
+  return (
+    (await compileStream(url, options)) ??
+    compile(await download(url, { what: 'The engine (WebAssembly)', own: !folder, ...options }))
+  );
 }
 
 /**
@@ -44,11 +46,12 @@ async function compileStream(url, { fetch, signal, onBytes }) {
   if (fetch || !WebAssembly.compileStreaming) return undefined;
   try {
     const response = await globalThis.fetch(url, { signal });
-    const bytes = Number(response.headers.get('Content-Length'));
-    if (!response.ok || !bytes) return undefined;
+    if (!response.ok) return undefined;
+    // A server that compresses as it sends names no length.
+    const bytes = Number(response.headers.get('Content-Length')) || undefined;
     onBytes(0, bytes);
     const module = await WebAssembly.compileStreaming(response);
-    onBytes(bytes, bytes);
+    onBytes(bytes ?? 0, bytes ?? 0);
     return module;
   } catch {
     throwIfAborted(signal);
@@ -66,19 +69,36 @@ async function compile(bytes) {
   try {
     return await WebAssembly.compile(bytes);
   } catch (error) {
-    const text = /content security policy|unsafe-eval/i.test(error.message)
-      ? "The page’s content security policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src."
-      : `The engine could not be compiled (${error.message}): its file may be damaged.`;
-    throw new GGhostError('unsupported', text, { cause: error });
+    throw new GGhostError('unsupported', whyNotCompiled(error.message), { cause: error });
   }
+}
+
+function whyNotCompiled(message) {
+  // Chromium gives no words where it is the policy of the page around a content script.
+  const words = message.replace(/^WebAssembly\.\w+\(\):?/, '').trim();
+  if (!words || /content security policy|unsafe-eval/i.test(words)) {
+    return "The page’s content security policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src.";
+  }
+  if (/disallowed by embedder/i.test(words))
+    return 'This host compiles no WebAssembly at run time, which the engine needs.';
+  return `The engine could not be compiled (${words}): its file may be damaged.`;
 }
 
 /** Loads a module's script. */
 export async function loadGlue(flavour, folder) {
   try {
-    if (!folder) return await flavour.glue();
-    return await import(/* @vite-ignore */ /* webpackIgnore: true */ new URL(`${flavour.name}/g_ghostnet.js`, folder).href);
+    if (!folder || flavour.imported) return await flavour.glue();
+    return await import(
+      /* @vite-ignore */ /* webpackIgnore: true */ new URL(`${flavour.name}/g_ghostnet.js`, folder).href
+    );
   } catch (error) {
-    throw new GGhostError('network', `The engine’s script could not be loaded (${error.message}). The option wasmUrl names its folder.`, { cause: error });
+    const advice = folder
+      ? 'The option wasmUrl names its folder.'
+      : 'Is it deployed beside the library’s other scripts?';
+    throw new GGhostError(
+      'network',
+      `The engine’s script could not be loaded (${error.message}). ${advice}`,
+      { cause: error },
+    );
   }
 }

@@ -16,7 +16,7 @@ const tolerances = { f32: 2e-4, f16: 1e-2 };
  * @returns {Promise<{ passed: boolean, worstError: number }>} the error is a part of the largest value
  */
 export async function compare(gpu, wasm, precision) {
-  const { input, stages, golden } = JSON.parse(wasm.info());
+  const { input, stages, golden } = wasm.info;
   const data = noise(3 * input.side ** 2);
   const taps = [...stages.map(({ blocks }) => blocks.at(-1)), 'logits'];
   const outputs = [];
@@ -35,7 +35,7 @@ export async function compare(gpu, wasm, precision) {
  * @returns {Promise<{ passed: boolean, worstError: number }>}
  */
 export async function compareWithGolden(net, precision) {
-  const { input, golden } = JSON.parse(net.info());
+  const { input, golden } = net.info;
   const output = await net.forward(noise(3 * input.side ** 2), 1, input.side, input.side, []);
   const logits = output.logits();
   output.free();
@@ -55,7 +55,6 @@ function errorOf(found, expected) {
     return Math.max(worst, Number.isNaN(error) ? Infinity : error);
   }, 0);
 }
-
 
 /** Numbers in -2 to 2, the same every time. */
 function noise(count) {

@@ -9,8 +9,9 @@
  * Hugging Face's index says which safetensors file has a tensor: `{ "weight_map": { "conv1.weight":
  * "model-00001-of-00002.safetensors", … } }`.
  */
-import { GGhostError, throwIfAborted } from './errors.js';
+import { GGhostError, shownUrl, throwIfAborted } from './errors.js';
 import { download } from './download.js';
+import { isBlob } from './image.js';
 
 const STORE = 'g-ghostnet';
 const MAX_BYTES = 2 ** 30;
@@ -67,7 +68,7 @@ export async function clearCache() {
 
 const openStore = async () => globalThis.caches?.open(STORE).catch(() => undefined);
 
-const asBlob = (file) => (file instanceof Blob ? file : new Blob([file]));
+const asBlob = (file) => (isBlob(file) ? file : new Blob([file]));
 
 const badModel = (text) => new GGhostError('bad-model', text);
 
@@ -177,7 +178,7 @@ async function shardParts(shard, name) {
 /** The files of a manifest of `g-ghostnet shard`. */
 function checked(manifest, url) {
   const expected = 'expected { "files": [{ "path", "bytes", "sha256" }] } or Hugging Face’s { "weight_map" }';
-  const fail = (text) => new GGhostError('bad-model', `The manifest ${url} ${text}: ${expected}.`);
+  const fail = (text) => new GGhostError('bad-model', `The manifest ${shownUrl(url)} ${text}: ${expected}.`);
   if (!manifest) throw fail('is not JSON');
   const { files } = manifest;
   const isHash = (text) => /^[0-9a-f]{64}$/.test(text);
@@ -193,6 +194,9 @@ async function verify(bytes, { path, bytes: expected, sha256 }, url) {
   const digest = globalThis.crypto?.subtle && new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   const found = digest && Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
   if (bytes.length !== expected || (found && found !== sha256)) {
-    throw new GGhostError('bad-model', `${path} is not the file that the manifest ${url} lists (${bytes.length} of ${expected} bytes): upload both again.`);
+    throw new GGhostError(
+      'bad-model',
+      `${shownUrl(path)} is not the file that the manifest ${shownUrl(url)} lists (${bytes.length} of ${expected} bytes): upload both again.`,
+    );
   }
 }

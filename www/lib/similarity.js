@@ -3,8 +3,10 @@
  */
 import { asError, GGhostError, throwIfAborted, untilAborted } from './errors.js';
 import { openHost } from './host.js';
-import { baseUrl } from './image.js';
+import { absolute } from './image.js';
+import { lazy } from './lazy.js';
 import { matchMetrics } from './measures.js';
+import { known, optionsOf } from './options.js';
 
 /** @typedef {import('./similarity.d.ts').Maps | Held} AnyMaps */
 
@@ -14,18 +16,19 @@ const place = {
     const name = 'g-ghostnet similarity';
     return new Worker(new URL('./similarity-worker.js', import.meta.url), { type: 'module', name });
   },
-  methods: async (hooks) => (await import('./similarity-engine.js')).similarityMethods(hooks),
+  methods: async (hooks) => (await lazy.similarityEngine()).similarityMethods(hooks),
 };
 
 /** @type {typeof import('./similarity.d.ts').openSimilarity} */
-export async function openSimilarity(options = {}) {
+export async function openSimilarity(options) {
   /** @type {import('./similarity.d.ts').SimilarityOptions & { platform?: import('./image.js').Platform }} */
-  const { wasmUrl, worker, signal, platform = {} } = options;
+  const given = optionsOf(options, ['wasmUrl', 'worker', 'signal', 'platform'], 'openSimilarity');
+  const { wasmUrl, worker, signal, platform = {} } = given;
   throwIfAborted(signal);
   const host = await openHost(place, worker, { ...platform, signal });
   const similarity = new Similarity(host);
   try {
-    const folder = wasmUrl && new URL(String(wasmUrl).replace(/\/?$/, '/'), platform.base ?? baseUrl()).href;
+    const folder = wasmUrl && absolute(String(wasmUrl).replace(/\/?$/, '/'), 'bad-option', platform);
     await similarity._call('open', { wasmUrl: folder }, { signal });
     return similarity;
   } catch (error) {
@@ -175,12 +178,6 @@ class Accumulator {
   async close() {
     return this.#similarity._call('forget', { id: this.#id });
   }
-}
-
-/** @param {string} name @param {string} value @param {string[]} values */
-function known(name, value, values) {
-  if (values.includes(value)) return;
-  throw new GGhostError('bad-option', `${name} is ${JSON.stringify(value)}, expected one of ${values.join(', ')}.`);
 }
 
 /**

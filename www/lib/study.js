@@ -2,7 +2,9 @@
  * @file How redundant a stage is: the maps of two taps compared over pictures, beside their controls.
  */
 import { GGhostError } from './errors.js';
+import { isList } from './image.js';
 import { measures, metrics } from './measures.js';
+import { badOption, known } from './options.js';
 import { openSimilarity } from './similarity.js';
 
 /**
@@ -31,8 +33,9 @@ const HELD = 4;
 export async function redundancy(net, input, options = {}, open) {
   const { metric = 'pearson', seed = 1, ridge, signal, onProgress = () => {} } = options;
   known('metric', metric, metrics);
-  const inputs = Array.isArray(input) ? input : [input];
-  const others = options.other === undefined ? [] : [options.other].flat();
+  const inputs = isList(input) ? [...input] : [input];
+  const others = options.other === undefined ? [] : isList(options.other) ? [...options.other] : [options.other];
+  if (inputs.length === 0) throw new GGhostError('bad-image', 'The list of pictures is empty.');
   const taps = tapsOf(net.info, options);
   const control = controlOf(options.control, inputs.length, others.length);
   const similarity = await openSimilarity({ ...open, signal });
@@ -300,7 +303,7 @@ function tapsOf(info, { stage, added = false, taps }) {
 /** @param {Info} info @param {number | string | undefined} stage */
 function stageOf({ stages }, stage) {
   const found = typeof stage === 'number' ? stages[stage - 1] : stages.find(({ name }) => name === stage);
-  if (!found) throw unknown('stage', stage, [...stages.map((_, i) => i + 1), ...stages.map(({ name }) => name)]);
+  if (!found) throw badOption('stage', stage, [...stages.map((_, i) => i + 1), ...stages.map(({ name }) => `"${name}"`)]);
   return found;
 }
 
@@ -326,15 +329,4 @@ export function ablationsOf(info, ablation) {
       channels,
     };
   });
-}
-
-/** @param {string} name @param {unknown} value @param {unknown[]} values */
-function known(name, value, values) {
-  if (!values.includes(value)) throw unknown(name, value, values);
-}
-
-/** @param {string} name @param {unknown} value @param {unknown[]} values */
-function unknown(name, value, values) {
-  const expected = values.map((one) => JSON.stringify(one)).join(', ');
-  return new GGhostError('bad-option', `${name} is ${JSON.stringify(value)}, expected one of ${expected}.`);
 }

@@ -1,4 +1,5 @@
 /** @file The engine's threads: workers that share its memory. */
+import { sentence } from './errors.js';
 
 /** What a worker may take until it answers, in milliseconds. */
 const PATIENCE = 5000;
@@ -24,7 +25,7 @@ export async function startThreads({ flavour, folder, module, glue, count }) {
     end();
     // A worker may have been stopped while it had the memory's allocator.
     glue.__wbg_reset_state();
-    return { threads: 1, reason: `Threads could not be started: ${error.message}.`, end() {} };
+    return { threads: 1, reason: sentence(`Threads could not be started: ${error.message}`), end() {} };
   }
 }
 

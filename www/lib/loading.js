@@ -1,0 +1,246 @@
+/**
+ * @file What is loaded of a net: the modules that this realm can run, and the model's file in the one form that they
+ * read. Nothing here knows who computes.
+ */
+import { download, addUp } from './download.js';
+import { GGhostError, throwIfAborted } from './errors.js';
+import { chooseFlavour, parts, threadsHere } from './flavours.js';
+import { isBlob } from './image.js';
+import { lazy } from './lazy.js';
+import { fetchModule, start, startPart } from './module.js';
+
+/** Bytes of a safetensors header that are looked at: those of a model have a tenth of it. */
+const MAX_HEADER = 2 ** 20;
+
+/**
+ * @typedef {object} EngineOptions
+ * @property {string | Blob | ArrayBuffer | Uint8Array} model absolute URL or bytes
+ * @property {boolean} [bundled] whether the model is the library's own
+ * @property {'auto' | 'webgpu' | 'wasm'} backend
+ * @property {string} [wasmUrl] folder of the flavours
+ * @property {string} [flavour]
+ * @property {string} [variant]
+ * @property {string[]} [labels]
+ * @property {string} [weights] `ema`, or the name that a file of several state dicts has them under
+ * @property {'f32' | 'f16' | 'int8'} [precision]
+ * @property {GPUDevice} [device] the caller's
+ * @property {number} [threads]
+ * @property {boolean} [cache]
+ * @property {import('./edit.js').Edit} [edit] makes another model of it
+ * @property {{ module: WebAssembly.Module, flavour: string, model?: Blob }} [kept] what an earlier engine of the same
+ *   options had loaded
+ *
+ * @typedef {object} Hooks
+ * @property {AbortSignal} [signal]
+ * @property {(event: object) => void} [onProgress]
+ * @property {typeof globalThis.fetch} [fetch]
+ * @property {(blob: Blob) => Promise<{ data: Uint8Array, width: number, height: number }>} [decode]
+ * @property {import('./flavours.js').Flavour} [flavour] an engine that is there already
+ * @property {boolean} [ownWorker] whether this is a worker of the library's own, which may be blocked by threads and
+ *   ends with its net
+ */
+
+/** Modules and model of one net. */
+export class Loaded {
+  /** @type {EngineOptions} */
+  options;
+  /** The script of the CPU engine. */
+  glue;
+  /** Name of its flavour. */
+  flavour;
+  /** Of the CPU engine. @type {{ threads: number, reason?: string, end?: () => void }} */
+  threads;
+  /** The model's file, in safetensors. @type {Blob | Uint8Array} */
+  model;
+  /** What a fresh engine needs to take over without downloads. */
+  kept;
+  /** Promises of the scripts of the other parts, by name. */
+  #parts = {};
+  /** Whether the engine is inside the script, one file and nothing else. */
+  #alone;
+  #fetch;
+
+  /**
+   * @param {EngineOptions} options
+   * @param {Hooks} hooks
+   */
+  constructor(options, { fetch, flavour, ownWorker } = {}) {
+    this.options = options;
+    this.threads = threadsHere(options.threads, { ownWorker, inlined: Boolean(flavour?.bytes) });
+    this.#alone = Boolean(flavour?.bytes);
+    this.#fetch = fetch;
+  }
+
+  /**
+   * Downloads, compiles and starts.
+   * @param {Hooks} hooks
+   * @param {Promise<boolean>} gpu whether WebGPU is worth a try: its module is then fetched beside the others
+   * @param {(event: object) => void} report
+   */
+  async load({ signal, flavour: given }, gpu, report) {
+    const { options } = this;
+    const part = addUp(report);
+    const threads = this.threads.threads > 1;
+    const obtain = (flavour, module) =>
+      fetchModule(flavour, options.wasmUrl, { module, signal, fetch: this.#fetch, onBytes: part() });
+    const flavour =
+      given ??
+      chooseFlavour(options.kept?.flavour ?? options.flavour, { threads, integers: options.precision === 'int8' });
+    const [wasm, file] = await Promise.all([
+      obtain(flavour, options.kept?.module),
+      modelFile(options.kept?.model ?? options.model, {
+        own: options.bundled,
+        signal,
+        fetch: this.#fetch,
+        cache: options.cache,
+        onBytes: part(),
+      }),
+      // What fails here is said when the module is needed.
+      gpu.then(
+        (worthwhile) => worthwhile && !this.#alone && this.part('webgpu', { signal, onBytes: part() }).catch(() => {}),
+      ),
+    ]);
+    throwIfAborted(signal);
+    const pth = await isPth(file);
+    const integers =
+      !pth && this.#mayChoose && (await hasIntegers(file)) && chooseFlavour(undefined, { threads, integers: true });
+    const chosen = integers || flavour;
+    const { module, glue } = integers ? await obtain(integers) : wasm;
+    throwIfAborted(signal);
+
+    report({ phase: 'compile' });
+    this.flavour = chosen.name;
+    this.glue = await start({ module, glue });
+    if (chosen.threads && threads) await this.#startThreads(module);
+    this.model = pth ? await this.#safetensorsOf(file) : file;
+    if (options.edit && !options.kept?.model) this.model = await this.#edited(options.edit);
+    // What was downloaded is not held twice.
+    this.model = options.kept?.model ?? asBlob(this.model);
+    this.kept = { module, flavour: this.flavour, model: this.model };
+    throwIfAborted(signal);
+  }
+
+  /** Whether the model decides what the CPU engine computes in. */
+  get #mayChoose() {
+    const { kept, flavour, precision, backend } = this.options;
+    return !this.#alone && !kept && !flavour && !precision && backend !== 'webgpu';
+  }
+
+  /**
+   * The script of a part that is fetched when it is first needed; a failure is tried again.
+   * @param {keyof typeof parts} name
+   * @param {{ signal?: AbortSignal, onBytes?: Function }} [options]
+   */
+  part(name, { signal, onBytes = () => {} } = {}) {
+    if (this.#alone) {
+      throw new GGhostError(
+        'unsupported',
+        'The inlined engine is WebAssembly on the processor and reads safetensors only: ' +
+          'for more, import g-ghostnet itself.',
+      );
+    }
+    this.#parts[name] ??= startPart(parts[name], this.options.wasmUrl, { fetch: this.#fetch, signal, onBytes }).catch(
+      (error) => {
+        this.#parts[name] = undefined;
+        throw error;
+      },
+    );
+    return this.#parts[name];
+  }
+
+  /** The model in the memory of a module. */
+  async bytesIn(glue) {
+    const bytes = new glue.ModelBytes(this.model.size ?? this.model.length);
+    for await (const piece of isBlob(this.model) ? piecesOf(this.model) : [this.model]) bytes.write(piece);
+    return bytes;
+  }
+
+  /**
+   * Labels that the model does not have: published checkpoints of 1,000 classes are ImageNet's, and do not name them.
+   */
+  async labelsFor({ classes, labels }) {
+    if (classes !== 1000 || labels[0] !== 'class 0' || this.#alone) return undefined;
+    const url = new URL('../models/imagenet-1k.json', import.meta.url);
+    const bytes = await download(url, { what: 'The list of ImageNet’s labels', own: true, fetch: this.#fetch });
+    return JSON.parse(new TextDecoder().decode(bytes));
+  }
+
+  /** After a trap nothing in a module's memory can be trusted: each gets a fresh instance. */
+  reset() {
+    this.glue?.__wbg_reset_state?.();
+    for (const part of Object.values(this.#parts))
+      part?.then(
+        (glue) => glue.__wbg_reset_state?.(),
+        () => {},
+      );
+  }
+
+  end() {
+    this.threads.end?.();
+  }
+
+  async #safetensorsOf(pth) {
+    const [{ safetensorsOf }, { PthReader }] = await Promise.all([lazy.pth(), this.part('pth')]);
+    return safetensorsOf(asBlob(pth), PthReader, this.options.weights);
+  }
+
+  /** The model without a part, or another one of its form: once, because what is kept is edited already. */
+  async #edited(edit) {
+    const [{ edited }, editor] = await Promise.all([lazy.edit(), this.part('edit')]);
+    return edited(editor, await this.bytesIn(editor), asBlob(this.model), edit);
+  }
+
+  /** The weights of a convolution as the network uses them. @param {string} step */
+  async weights(step) {
+    const [{ foldedWeights }, editor] = await Promise.all([lazy.edit(), this.part('edit')]);
+    return foldedWeights(editor, await this.bytesIn(editor), this.options, step);
+  }
+
+  async #startThreads(module) {
+    const { startThreads } = await lazy.threads();
+    const engine = { flavour: this.flavour, folder: this.options.wasmUrl, module, glue: this.glue };
+    this.threads = await startThreads({ ...engine, count: this.threads.threads - 1 });
+  }
+}
+
+/** Whether a file begins as PyTorch's do: a zip archive, or a pickle, where a safetensors header's length has zeros. */
+async function isPth(file) {
+  const bytes = isBlob(file) ? new Uint8Array(await file.slice(0, 8).arrayBuffer()) : file;
+  return (
+    (bytes[0] === 0x50 && bytes[1] === 0x4b) || (bytes[0] === 0x80 && bytes.subarray(3, 8).some((byte) => byte !== 0))
+  );
+}
+
+/** Whether a safetensors file has convolutions that are computed in integers: only these have the range of an input. */
+async function hasIntegers(file) {
+  const blob = asBlob(file);
+  const header = async (from, to) => new DataView(await blob.slice(from, to).arrayBuffer());
+  const start = await header(0, 8);
+  if (start.byteLength < 8) return false;
+  return /\.input" *:/.test(
+    new TextDecoder().decode(await header(8, 8 + Math.min(start.getUint32(0, true), MAX_HEADER))),
+  );
+}
+
+const asBlob = (file) => (isBlob(file) ? file : new Blob([file]));
+
+/** A file's bytes one piece after the other, so that it is never in memory whole. */
+async function* piecesOf(blob) {
+  for (const reader = blob.stream().getReader(); ;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    yield value;
+  }
+}
+
+/** Whether an address names a manifest of a model in several files. */
+const isManifest = (url) => /\.json([?#]|$)/i.test(url);
+
+/** A model's file: a Blob stays one. @returns {Promise<Uint8Array | Blob>} */
+async function modelFile(model, { own, ...options }) {
+  if (typeof model === 'string' && isManifest(model)) return (await lazy.shards()).downloadShards(model, options);
+  if (typeof model === 'string') return download(model, { what: 'The model', own, large: true, ...options });
+  const size = model.size ?? model.byteLength;
+  options.onBytes(size, size);
+  return isBlob(model) ? model : new Uint8Array(model.buffer ?? model, model.byteOffset ?? 0, size);
+}
