@@ -147,9 +147,12 @@ run('classify', async () => {
   if (!['wasm', 'webgpu'].includes(values.backend)) throw new UsageError(`--backend takes wasm or webgpu, not ${values.backend}`);
   if (positionals.length === 0 || (values.accuracy && positionals.length > 1)) throw new UsageError(usage);
   const model = path.resolve(values.model);
-  const classifier = values.backend === 'wasm' ? await openWasm(model, top, { wasmUrl: path.join(repository, 'dist/wasm') }) : await openWebgpu(model, top);
+  const wasmUrl = path.join(repository, 'dist/wasm');
+  const open = () => (values.backend === 'wasm' ? openWasm(model, top, { wasmUrl }) : openWebgpu(model, top));
+  if (!values.accuracy) return classifyPictures(open, positionals, values);
+  const classifier = await open();
   try {
-    return await (values.accuracy ? measureAccuracy(classifier, positionals[0], values) : classifyPictures(classifier, positionals, values));
+    return await measureAccuracy(classifier, positionals[0], values);
   } finally {
     await classifier.close();
   }

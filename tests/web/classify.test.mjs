@@ -47,7 +47,7 @@ test('every kind of picture gets the probabilities of PyTorch and Pillow', async
 test('what cannot be read is said for each file, and the others are classified', async () => {
   const { code, out, err } = await classify('--top', '2', path.join(folder, 'note.jpg'), cat, path.join(folder, 'missing.jpg'));
   assert.equal(code, 1);
-  assert.match(err, /note\.jpg: This file is not a picture that can be read/);
+  assert.match(err, /note\.jpg: This is a text file, not a picture\./);
   assert.match(err, /missing\.jpg: There is no such file or folder\./);
   assert.match(err, /2 of 3 could not be read\.\n$/);
   const lines = answers.slice(0, 2).map(({ label, probability }) => `  ${label} +${Math.floor(100 * probability)}\\.\\d %  █+\\n`);

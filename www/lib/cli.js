@@ -4,37 +4,59 @@
  */
 import { createHash } from 'node:crypto';
 import { realpathSync } from 'node:fs';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { load, readImage } from './node.js';
+import { openPool, threadsFor } from './pool.js';
 
-const usage = `usage: g-ghostnet classify [--model FILE [--weights NAME]] [--top N] [--json] PHOTO|FOLDER...
+const usage = `usage: g-ghostnet classify [--model FILE [--weights NAME]] [--top N] [--jobs N] [--json] PHOTO|FOLDER...
        g-ghostnet shard --model FILE [--megabytes N] FOLDER
 
-classify prints the most probable classes of each picture; --weights ema takes a moving average first.
---json prints an array of { file, top: [{ label, index, probability }] }.
+classify prints the most probable classes of each picture; --json prints an array of
+{ file, top: [{ label, index, probability }] }.
+--weights ema takes a moving average first.
+It uses every core, or as many as --jobs says. Of folders it takes what is named as a picture, and follows links.
 shard splits a model into parts (20 megabytes by default) and writes them and their manifest into a folder.`;
 
 /** A command line that is not understood; `message` is what to print. */
 export class UsageError extends Error {}
 
-const pictureNames = /\.(jpe?g|png|webp|gif|avif|bmp|tiff?)$/i;
-/** Pictures that are read and decoded while another is classified. */
-const AHEAD = 4;
+/** Pictures by name: those that cannot be read are said one by one, which is better than to leave them out. */
+const pictureNames = /\.(jpe?g|jpe|jfif|png|apng|webp|gif|avif|bmp|ico|tiff?|hei[cf]|jxl)$/i;
 
 // --- Pictures ---
 
-/** The pictures below a folder, sorted. */
-export async function picturesIn(folder) {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile() && pictureNames.test(entry.name));
-  return files.map((entry) => path.join(entry.parentPath ?? entry.path, entry.name)).sort();
+/**
+ * What is below a folder. Links are followed, each folder once; hidden files, macOS's `._` ones among them, are no
+ * pictures of anybody's.
+ * @param {string} folder
+ * @returns {Promise<{ pictures: string[], others: string[] }>} both sorted
+ */
+async function filesIn(folder) {
+  const found = { pictures: [], others: [] };
+  const seen = new Set();
+  const walk = async (place) => {
+    const real = await realpath(place);
+    if (seen.has(real)) return;
+    seen.add(real);
+    for (const entry of await readdir(place, { withFileTypes: true })) {
+      const file = path.join(place, entry.name);
+      if (entry.name.startsWith('.') || entry.name === '__MACOSX') continue;
+      const kind = entry.isSymbolicLink() ? await stat(file).catch(() => undefined) : entry;
+      if (kind?.isDirectory()) await walk(file);
+      else (kind?.isFile() && pictureNames.test(entry.name) ? found.pictures : found.others).push(file);
+    }
+  };
+  await walk(folder);
+  return { pictures: found.pictures.sort(), others: found.others.sort() };
 }
 
-/** @returns {Promise<{ files: string[], problems: { file: string, message: string }[] }>} */
+/** The pictures below a folder, sorted. */
+export const picturesIn = async (folder) => (await filesIn(folder)).pictures;
+
+/** @returns {Promise<{ files: string[], problems: { file: string, message: string }[] }>} what is left out is said */
 async function expand(names) {
   const files = [];
   const problems = [];
@@ -43,25 +65,37 @@ async function expand(names) {
     if (!found) problems.push({ file: name, message: 'There is no such file or folder.' });
     else if (!found.isDirectory()) files.push(name);
     else {
-      const inside = await picturesIn(name);
-      if (inside.length === 0) problems.push({ file: name, message: 'The folder has no pictures.' });
-      files.push(...inside);
+      const { pictures, others } = await filesIn(name);
+      const left = others.length ? ` ${leftOut(others)}` : '';
+      if (pictures.length === 0) problems.push({ file: name, message: `The folder has no pictures.${left}` });
+      else if (left) report(name, left.trim());
+      for (const picture of pictures) files.push(picture);
     }
   }
   return { files, problems };
 }
 
-// --- Classifiers: { labels, classify(file) -> top, close() } ---
-
-/** The engine in this process. */
-export async function openWasm(model, topK, { wasmUrl, weights } = {}) {
-  const net = await load({ model, weights, backend: 'wasm', wasmUrl });
-  return {
-    labels: net.info.labels,
-    classify: async (file) => (await net.classify(await readImage(file), { topK })).top,
-    close: () => net.dispose(),
-  };
+/** Files by their endings, most first. */
+function leftOut(files) {
+  const counts = new Map();
+  for (const file of files) {
+    const ending = path.extname(file).toLowerCase() || 'without an ending';
+    counts.set(ending, (counts.get(ending) ?? 0) + 1);
+  }
+  const [first, ...rest] = [...counts].sort((a, b) => b[1] - a[1]).map(([ending, count]) => `${count} ${ending}`);
+  const shown = [first, ...rest.slice(0, 4)].join(', ');
+  const more = rest.length > 4 ? ', …' : '';
+  return `${files.length} ${files.length === 1 ? 'file is' : 'files are'} left out: ${shown}${more}.`;
 }
+
+// --- Classifiers: { labels, ahead, classify(file) -> top, close() } ---
+
+/**
+ * The engine in threads of this process.
+ * @param {{ wasmUrl?: string, weights?: string, jobs?: number }} [options] `jobs` is how many
+ */
+export const openWasm = (model, topK, { wasmUrl, weights, jobs = threadsFor(Infinity) } = {}) =>
+  openPool(jobs, { model, weights, wasmUrl, topK });
 
 // --- Output ---
 
@@ -87,35 +121,37 @@ function progressBar(total) {
       if (!shown) return;
       const filled = Math.round((30 * done) / total);
       const left = done ? Math.round(((Date.now() - begin) / 1000 / done) * (total - done)) : 0;
-      process.stderr.write(`\r\x1b[K${'█'.repeat(filled)}${'░'.repeat(30 - filled)} ${done} of ${total}, ${left} s left`);
+      process.stderr.write(
+        `\r\x1b[K${'█'.repeat(filled)}${'░'.repeat(30 - filled)} ${done} of ${total}, ${left} s left`,
+      );
     },
   };
 }
 
 /**
- * Classifies files in order.
+ * Classifies files in order, as many beside each other as the classifier takes.
  * @param {(file: string, top: object[]) => void} onTop
  * @returns {Promise<number>} how many could not be read; each was reported on standard error
  */
 export async function classifyAll(classifier, files, onTop) {
   const bar = progressBar(files.length);
+  const { ahead = 4 } = classifier;
   const begun = [];
+  let next = 0;
   let failed = 0;
-  for (let i = 0; i < files.length; i++) {
-    while (begun.length < Math.min(files.length, i + AHEAD)) {
-      const answer = classifier.classify(files[begun.length]);
+  for (const [i, file] of files.entries()) {
+    for (; next < Math.min(files.length, i + ahead); next++) {
+      const answer = classifier.classify(files[next]);
       answer.catch(() => {}); // reported in its turn
       begun.push(answer);
     }
-    const answer = begun[i];
-    begun[i] = undefined;
     try {
-      const top = await answer;
+      const top = await begun.shift();
       bar.clear();
-      onTop(files[i], top);
+      onTop(file, top);
     } catch (error) {
       bar.clear();
-      report(files[i], readable(error));
+      report(file, error.message);
       failed += 1;
     }
     bar.at(i + 1);
@@ -124,18 +160,34 @@ export async function classifyAll(classifier, files, onTop) {
   return failed;
 }
 
-const readable = (error) =>
-  ({ EACCES: 'It may not be read: check its permissions.', EISDIR: 'It is a folder.', ENOENT: 'It is not there any more.' })[error.code] ?? error.message;
-
 const report = (file, message) => console.error(`${printable(file)}: ${message}`);
 
+/** Prints a JSON array one element after the other, so that nothing is held. */
+function jsonArray() {
+  let count = 0;
+  return {
+    add(value) {
+      process.stdout.write(`${count++ ? ',' : '['}\n${JSON.stringify(value, null, 2).replace(/^/gm, '  ')}`);
+    },
+    end: () => console.log(count ? '\n]' : '[]'),
+  };
+}
+
 /** @returns {Promise<number>} the exit code */
-export async function classifyPictures(classifier, names, { json }) {
+export async function classifyPictures(open, names, { json }) {
   const { files, problems } = await expand(names);
   for (const { file, message } of problems) report(file, message);
-  const answers = [];
-  const failed = await classifyAll(classifier, files, (file, top) => (json ? answers.push({ file, top }) : console.log(table(file, top))));
-  if (json) console.log(JSON.stringify(answers, null, 2));
+  const classifier = await open(files.length);
+  const array = jsonArray();
+  let failed;
+  try {
+    failed = await classifyAll(classifier, files, (file, top) =>
+      json ? array.add({ file, top }) : console.log(table(file, top)),
+    );
+  } finally {
+    await classifier.close();
+  }
+  if (json) array.end();
   const unread = failed + problems.length;
   if (unread) console.error(`${unread} of ${files.length + problems.length} could not be read.`);
   return unread ? 1 : 0;
@@ -161,15 +213,20 @@ async function shard(model, folder, megabytes) {
   return 0;
 }
 
-/** `--top`'s number. */
-export function topOf(text) {
-  const top = Number(text);
-  if (!Number.isInteger(top) || top < 1) throw new UsageError(`--top takes a number from 1 on, not ${text}`);
-  return top;
+/** An option's number. */
+function countOf(name, text) {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1) throw new UsageError(`${name} takes a number from 1 on, not ${text}`);
+  return count;
 }
+
+/** `--top`'s number. */
+export const topOf = (text) => countOf('--top', text);
 
 /** Runs a command line to its exit code. */
 export function run(name, main) {
+  // Decoding has as many threads, of which libuv starts four by itself.
+  process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, threadsFor(Infinity)));
   // A reader that has seen enough (`| head`) is no failure.
   process.stdout.on('error', (error) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   main().then(
@@ -186,6 +243,7 @@ async function main() {
     allowPositionals: true,
     options: {
       help: { type: 'boolean', short: 'h', default: false },
+      jobs: { type: 'string' },
       json: { type: 'boolean', default: false },
       megabytes: { type: 'string', default: '20' },
       model: { type: 'string' },
@@ -198,14 +256,16 @@ async function main() {
     console.log(usage);
     return 0;
   }
-  if (command === 'shard' && values.model && names.length === 1) return shard(values.model, names[0], Number(values.megabytes));
+  if (command === 'shard' && values.model && names.length === 1)
+    return shard(values.model, names[0], Number(values.megabytes));
   if (command !== 'classify' || names.length === 0) throw new UsageError(usage);
-  const classifier = await openWasm(values.model, topOf(values.top), { weights: values.weights });
-  try {
-    return await classifyPictures(classifier, names, values);
-  } finally {
-    classifier.close();
-  }
+  const top = topOf(values.top);
+  const jobs = values.jobs === undefined ? undefined : countOf('--jobs', values.jobs);
+  return classifyPictures(
+    (pictures) => openWasm(values.model, top, { weights: values.weights, jobs: threadsFor(pictures, jobs) }),
+    names,
+    values,
+  );
 }
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) run('g-ghostnet', main);

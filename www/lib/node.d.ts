@@ -3,7 +3,7 @@ import type { Pixels } from './index.js';
 export * from './index.js';
 
 /**
- * Reads a picture file to RGBA as a browser does; needs the package sharp.
+ * Reads a picture file, by path or `file:` address, to RGBA as a browser does; needs the package sharp for all but BMP.
  * @example
  * const { width, height } = await readImage('photo.jpg');
  * // 640 427

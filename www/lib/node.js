@@ -1,67 +1,134 @@
 /**
- * @file The library in Node: the same nets in place, files read from disk, pictures decoded by sharp where it is installed.
+ * @file The library in Node: the same nets in place, files read from disk, pictures decoded by sharp where it is
+ * installed.
  */
 import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { decodeBmp, decodeIco } from './bmp.js';
+import { frameOf } from './container.js';
+import { download } from './download.js';
 import { clearCache, GGhostError, load as loadAnywhere, openSimilarity as openAnywhere } from './index.js';
+import { kindOf, unreadable } from './kind.js';
+import { HEAD } from './markup.js';
+import { optionsOf } from './options.js';
 
 export { clearCache, GGhostError };
 
-/** fetch that also reads files. */
+/** fetch that also reads files; these need no class of a browser, which a test environment may lack. */
 export async function fetchOrRead(url, options) {
   const { href, protocol } = new URL(url);
   if (protocol !== 'file:') return fetch(href, options);
-  try {
-    const bytes = await readFile(fileURLToPath(href), options);
-    return new Response(bytes, { headers: { 'Content-Length': String(bytes.length) } });
-  } catch (error) {
-    if (error.code !== 'ENOENT') throw error;
-    return new Response(null, { status: 404 });
-  }
+  const chunks = [await readFile(fileURLToPath(href), options)];
+  const read = async () => ({ done: chunks.length === 0, value: chunks.pop() });
+  const headers = new Map([['Content-Length', String(chunks[0].length)]]);
+  return { ok: true, url: href, headers, body: { getReader: () => ({ read, cancel: async () => {} }) } };
 }
 
+/** An address, or the path of a file, as an address: what has no scheme of two letters or more is a path. */
+export function addressOf(text) {
+  return /^[a-z][a-z\d+.-]+:/i.test(text)
+    ? new URL(text).href
+    : pathToFileURL(path.resolve(text)).href + (/[/\\]$/.test(text) ? '/' : '');
+}
+
+const platform = {
+  fetch: fetchOrRead,
+  decode: async (blob) => decodeImage(new Uint8Array(await blob.arrayBuffer())),
+  // A folder keeps the slash at its end.
+  resolve: (text) => addressOf(text).replace(/\/+$/, '/'),
+};
+
 /** @type {import('./index.d.ts').load} */
-export function load(options = {}) {
-  const decode = async (blob) => decodeImage(new Uint8Array(await blob.arrayBuffer()));
-  return loadAnywhere({ worker: false, ...options, platform: { fetch: fetchOrRead, decode, base: base() } });
+export async function load(options) {
+  return loadAnywhere({ worker: false, ...optionsOf(options, undefined, 'load'), platform });
 }
 
 /** @type {import('./similarity.d.ts').openSimilarity} */
-export function openSimilarity(options = {}) {
-  return openAnywhere({ worker: false, ...options, platform: { fetch: fetchOrRead, base: base() } });
+export async function openSimilarity(options) {
+  return openAnywhere({ worker: false, ...optionsOf(options, undefined, 'openSimilarity'), platform });
 }
-
-const base = () => pathToFileURL(`${process.cwd()}/`).href;
 
 /**
  * Reads a picture file to RGBA as a browser does.
  * @param {string | URL} file
  */
 export async function readImage(file) {
-  return decodeImage(await readFile(file));
+  const url = file instanceof URL ? file.href : pathToFileURL(path.resolve(file)).href;
+  return decodeImage(await download(url, { what: 'The picture', picture: true, fetch: fetchOrRead }));
 }
+
+/** Pictures that sharp reads as it comes from npm. */
+const reads = /JPEG picture|PNG|GIF|WebP|AVIF|TIFF|SVG|BMP|ICO/;
 
 /**
  * @param {Uint8Array} bytes of a picture file
  * @returns {Promise<{ data: Uint8Array, width: number, height: number }>}
  */
 export async function decodeImage(bytes) {
-  const { default: sharp } = await import('sharp').catch((cause) => {
-    throw new GGhostError('unsupported', 'Decoding pictures in Node needs the package sharp: npm install sharp.', { cause });
-  });
-  if (bytes.length === 0) throw new GGhostError('bad-image', 'The file is empty.');
   try {
-    // The numbers in the file, as browsers and Pillow give them: no colour profile applied.
-    const picture = sharp(bytes, { ignoreIcc: true, failOn: 'error' });
-    const { space, channels } = await picture.metadata();
-    const upright = picture.rotate();
-    if (space === 'cmyk') return fromCmyk(await upright.pipelineColourspace('cmyk').toColourspace('cmyk').raw().toBuffer({ resolveWithObject: true }));
-    const { data, info } = await upright.toColourspace('srgb').ensureAlpha().raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
-    if (info.channels !== 4) throw new Error(`${channels} channels`);
-    return { data, width: info.width, height: info.height };
+    const { name } = kindOf(bytes.subarray(0, HEAD));
+    if (name === 'a BMP picture') return decodeBmp(bytes);
+    if (name === 'an ICO picture') return await decodeIco(bytes, decodeBySharp);
+    const picture = await decodeBySharp(bytes);
+    return name === 'a GIF picture' ? await framed(picture, bytes) : picture;
   } catch (error) {
-    throw new GGhostError('bad-image', `This file is not a picture that can be read (${error.message.split('\n')[0]}).`, { cause: error });
+    if (error instanceof GGhostError) throw error;
+    const instead = 'Try a JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP picture.';
+    const detail = String(error.message).split('\n')[0].slice(0, 200);
+    throw new GGhostError('bad-image', unreadable(bytes.subarray(0, HEAD), { reads, who: 'sharp', instead, detail }), {
+      cause: error,
+    });
   }
+}
+
+/** sharp is optional: bundlers are to leave it where it is, or is not. */
+const loadSharp = () =>
+  import(/* @vite-ignore */ /* webpackIgnore: true */ /* turbopackIgnore: true */ 'sharp').catch((cause) => {
+    throw new GGhostError('unsupported', 'Decoding pictures in Node needs the package sharp: npm install sharp.', {
+      cause,
+    });
+  });
+
+/** One thread for each picture, where many are decoded beside each other. */
+export async function limitSharp() {
+  const { default: sharp } = await loadSharp().catch(() => ({}));
+  sharp?.concurrency(1);
+}
+
+async function decodeBySharp(bytes) {
+  const { default: sharp } = await loadSharp();
+  // The numbers in the file, as browsers and Pillow give them: no colour profile applied.
+  const picture = sharp(bytes, { ignoreIcc: true, failOn: 'error' });
+  const { space, channels } = await picture.metadata();
+  const upright = picture.rotate();
+  if (space === 'cmyk')
+    return fromCmyk(
+      await upright.pipelineColourspace('cmyk').toColourspace('cmyk').raw().toBuffer({ resolveWithObject: true }),
+    );
+  const { data, info } = await upright
+    .toColourspace('srgb')
+    .ensureAlpha()
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  if (info.channels !== 4) throw new Error(`${channels} channels`);
+  return { data, width: info.width, height: info.height };
+}
+
+/** A GIF with its colour around a first frame that does not fill it. */
+async function framed(picture, bytes) {
+  const frame = await frameOf(new Blob([bytes]));
+  if (!frame) return picture;
+  const { data, width, height } = picture;
+  const [left, top, w, h] = frame.place;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      if (x >= left && x < left + w && y >= top && y < top + h) continue;
+      data.set([...frame.around, 255], 4 * (y * width + x));
+    }
+  }
+  return picture;
 }
 
 /** Ink to light, channel by channel, without a profile. */

@@ -1,0 +1,72 @@
+/**
+ * @file Nets on every core, for the command: threads of Node, each with a net of its own.
+ */
+import { availableParallelism, cpus } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { GGhostError } from './errors.js';
+
+/** Pictures that a thread has: one is decoded while another is computed. */
+const EACH = 2;
+
+/** How many threads are worth their start for so many pictures. */
+export const threadsFor = (pictures, most = availableParallelism?.() ?? cpus().length) =>
+  Math.max(1, Math.min(most, Math.ceil(pictures / 8)));
+
+/**
+ * @param {number} count of threads
+ * @param {{ model?: string, wasmUrl?: string, topK: number }} options
+ * @returns {Promise<{ labels: string[], ahead: number, classify: (file: string) => Promise<object[]>, close: () =>
+ *   Promise<void> }>}
+ *   `classify` may be called again before it has answered
+ */
+export async function openPool(count, options) {
+  const threads = Array.from({ length: count }, () => openThread(options));
+  const close = () => Promise.all(threads.map(({ worker }) => worker.terminate()));
+  try {
+    const [labels] = await Promise.all(threads.map(({ labels }) => labels));
+    return {
+      labels,
+      ahead: EACH * count,
+      classify: (file) =>
+        threads.reduce((free, thread) => (thread.waiting.size < free.waiting.size ? thread : free)).classify(file),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function openThread(options) {
+  const worker = new Worker(new URL('./classify-thread.js', import.meta.url), { workerData: options });
+  const waiting = new Map();
+  let count = 0;
+  const errorOf = ({ code, message }) => new GGhostError(code, message);
+  const labels = new Promise((resolve, reject) => {
+    const fail = (error) => {
+      reject(error);
+      for (const call of waiting.values()) call.reject(error);
+      waiting.clear();
+    };
+    worker.on('error', fail);
+    worker.on('exit', (code) => fail(new GGhostError('crashed', `A thread ended with the code ${code}.`)));
+    worker.on('message', ({ id, labels, top, error }) => {
+      if (id === undefined) {
+        if (error) reject(errorOf(error));
+        else resolve(labels);
+        return;
+      }
+      const call = waiting.get(id);
+      waiting.delete(id);
+      if (error) call.reject(errorOf(error));
+      else call.resolve(top);
+    });
+  });
+  labels.catch(() => {});
+  const classify = (file) =>
+    new Promise((resolve, reject) => {
+      waiting.set(++count, { resolve, reject });
+      worker.postMessage({ id: count, file });
+    });
+  return { worker, waiting, labels, classify };
+}
