@@ -35,12 +35,12 @@ export function edited(editor, bytes, file, edit) {
  * A convolution's weights as the network uses them.
  * @param {any} editor the script of the part
  * @param {any} bytes the model in the part's memory, which is taken
- * @param {Pick<Edit, 'variant' | 'labels'>} options as `load` was told
+ * @param {Pick<Edit, 'variant' | 'labels' | 'weights'>} options as `load` was told
  * @param {string} step the convolution's key
  * @returns {{ weight: Float32Array, bias: Float32Array, dims: number[] }}
  */
-export function foldedWeights(editor, bytes, { variant, labels }, step) {
-  const model = new editor.ModelEditor(bytes, variant, labels);
+export function foldedWeights(editor, bytes, { variant, labels, weights }, step) {
+  const model = new editor.ModelEditor(bytes, variant, labels, weights);
   try {
     const folded = model.folded(step);
     const found = { weight: folded.takeWeight(), bias: folded.takeBias(), dims: Array.from(folded.dims()) };
