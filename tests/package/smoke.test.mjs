@@ -290,6 +290,103 @@ test('webpack 5 and React', async () => {
   await classifyOn(folder);
 });
 
+test('React: options written in place load once, in StrictMode and over fast remounts; none of them loops', async () => {
+  const folder = await project('hooks', {
+    packages: ['react@19', 'react-dom@19'],
+    files: {
+      'index.html': `<!doctype html><link rel="icon" href="data:,"><main></main><script type="module" src="bundle.js"></script>`,
+      'main.jsx': `
+        import { StrictMode, useState } from 'react';
+        import { createRoot } from 'react-dom/client';
+        import { useClassification, useGGhostNet } from 'g-ghostnet/react';
+        const { Worker } = globalThis;
+        window.started = 0;
+        window.live = 0;
+        window.warnings = [];
+        window.renders = 0;
+        globalThis.Worker = class extends Worker {
+          constructor(...given) { super(...given); window.started++; window.live++; }
+          terminate() { window.live--; return super.terminate(); }
+        };
+        const warn = console.warn;
+        console.warn = (...given) => window.warnings.push(given.join(' '));
+        const bytes = new Uint8Array(await (await fetch('${model}')).arrayBuffer());
+        const options = {
+          address: () => ({ model: new URL('${model}', location.href), labels: 'abcdefghij'.split(''), backend: 'wasm' }),
+          'kept bytes': () => ({ model: bytes, backend: 'wasm' }),
+          'new bytes': () => ({ model: bytes.slice(), backend: 'wasm' }),
+          'new Blob': () => ({ model: new Blob([bytes]), backend: 'wasm' }),
+          nothing: () => undefined,
+        };
+        function Answer({ name, picture }) {
+          window.renders++;
+          const { net, error } = useGGhostNet(options[name]());
+          const { result, error: failure } = useClassification(net, picture === 'URL' ? new URL('cat.jpg', location.href) : picture && { ...picture }, { topK: 1 });
+          return <p id="answer">{(error ?? failure)?.message ?? (result ? 'answered ' + result.top[0].index : net ? 'loaded' : 'loading')}</p>;
+        }
+        function App() {
+          const [shown, setShown] = useState();
+          window.show = setShown;
+          return shown ? <Answer key={shown.key} name={shown.name} picture={shown.picture} /> : null;
+        }
+        createRoot(document.querySelector('main')).render(<StrictMode><App /></StrictMode>);
+        window.pixels = { data: new Uint8Array(4 * 64 * 64).fill(200), width: 64, height: 64 };`,
+    },
+  });
+  await cp(cat, path.join(folder, 'cat.jpg'));
+  const entry = { entryPoints: [path.join(folder, 'main.jsx')], outfile: path.join(folder, 'bundle.js'), bundle: true, format: 'esm', jsx: 'automatic', target: 'es2022' };
+  await build({ ...entry, define: { 'process.env.NODE_ENV': '"development"' }, absWorkingDir: folder, plugins: [libraryStays], logLevel: 'error' });
+  await visit(folder, async (page) => {
+    await page.waitForFunction(() => window.show);
+    const counts = () => page.evaluate(() => ({ started: window.started, live: window.live, renders: window.renders, warnings: window.warnings }));
+    for (const [name, most, warned] of [['address', 1, 0], ['kept bytes', 1, 0], ['nothing', 1, 0], ['new bytes', 3, 1], ['new Blob', 3, 1]]) {
+      await page.evaluate((name) => {
+        Object.assign(window, { started: 0, renders: 0 });
+        window.show({ name, key: name, picture: 'URL' });
+      }, name);
+      await page.locator('#answer', { hasText: 'answered' }).waitFor();
+      await page.waitForTimeout(1000);
+      const { started, live, renders, warnings } = await counts();
+      assert.ok(started >= 1 && started <= most, `${name}: ${started} workers`);
+      assert.equal(live, 1, name);
+      assert.ok(renders < 400, `${name}: ${renders} renders`);
+      assert.equal(warnings.filter((words) => words.includes('model is another object at every render')).length, warned, `${name}: ${warnings}`);
+    }
+    // A picture that is a new object at every render ends too.
+    await page.evaluate(() => window.show({ name: 'address', key: 'pixels', picture: window.pixels }));
+    await page.locator('#answer', { hasText: 'answered' }).waitFor();
+    // Fast remounts leave one net behind.
+    await page.evaluate(async () => {
+      for (let i = 0; i < 20; i++) {
+        window.show(i % 2 ? undefined : { name: 'address', key: i, picture: 'URL' });
+        await new Promise((resolve) => setTimeout(resolve, 10 * (i % 4)));
+      }
+      window.show({ name: 'nothing', key: 'last', picture: 'URL' });
+    });
+    await page.locator('#answer', { hasText: 'answered' }).waitFor();
+    await page.waitForTimeout(1000);
+    assert.equal((await counts()).live, 1);
+    await page.evaluate(() => window.show(undefined));
+    await page.waitForTimeout(500);
+    assert.equal((await counts()).live, 0);
+  });
+});
+
+test('sharp is optional for bundlers, too: a server’s bundle builds without it', async () => {
+  const folder = await project('optional', {
+    packages: ['webpack@5', 'webpack-cli@6', `esbuild@${devDependencies.esbuild}`, 'rollup@4', '@rollup/plugin-node-resolve@16'],
+    files: {
+      'main.js': "import { load } from 'g-ghostnet/node';\nexport { load };\n",
+      'webpack.config.cjs': "module.exports = { mode: 'production', target: 'node', entry: './main.js', output: { path: __dirname + '/webpack', filename: 'main.cjs', library: { type: 'commonjs2' } } };",
+    },
+  });
+  await assert.rejects(readFile(path.join(folder, 'node_modules/sharp/package.json')));
+  const { stdout } = await run('npx', ['webpack'], { cwd: folder }).catch((error) => assert.fail(error.stdout));
+  assert.match(stdout, /compiled successfully|compiled with \d+ warning/);
+  await run('npx', ['esbuild', 'main.js', '--bundle', '--platform=node', '--format=esm', '--outfile=esbuild.mjs', '--log-level=error'], { cwd: folder });
+  await run('npx', ['rollup', 'main.js', '-p', 'node-resolve', '-d', 'rollup', '-f', 'es', '--external', 'react'], { cwd: folder });
+});
+
 test('esbuild, with the engine inside the script', async () => {
   const folder = await project('esbuild', {
     packages: [`esbuild@${devDependencies.esbuild}`],
@@ -314,7 +411,7 @@ test('a server that renders imports every entry and touches nothing of the brows
       'render.js': `
         for (const name of ['window', 'document', 'self']) Object.defineProperty(globalThis, name, { get() { throw new Error(name + ' was touched'); } });
         Object.defineProperty(globalThis, 'navigator', { get() { throw new Error('navigator was touched'); } });
-        for (const entry of ['', '/react', '/element', '/explorer', '/draw', '/node', '/inline']) await import('g-ghostnet' + entry);
+        for (const entry of ['', '/react', '/element', '/explorer', '/draw', '/node', '/inline', '/service-worker']) await import('g-ghostnet' + entry);
         for (const file of ['index.js', 'react.js']) await import('./node_modules/g-ghostnet/lib/' + file); // as a browser would
         console.log('imported');`,
       'component.js': `
