@@ -33,8 +33,13 @@ const { update } = session.actions;
 
 const actions = {
   /** A picture, or a model file. @param {Picture} choice */
-  choose: async (choice) =>
-    (await isModel(choice)) ? open({ file: /** @type {File} */ (choice.blob) }) : session.look(choice),
+  async choose(choice) {
+    chosen = choice;
+    update({ busy: true, error: undefined });
+    const model = await holdsModel(choice);
+    if (chosen !== choice) return;
+    await (model ? open({ file: /** @type {File} */ (choice.blob) }) : session.look(choice));
+  },
   /** @param {boolean} dragging */
   drag: (dragging) => update({ dragging }),
   /** @param {string} error */
@@ -55,6 +60,8 @@ function shown(choice) {
   return { ...choice, url, name: choice.name ?? sample?.title };
 }
 
+/** The file or sample that was chosen last. @type {Picture | undefined} */
+let chosen;
 /** @type {Pick<PageState, 'picture' | 'result'>} */
 let last = {};
 /** Frees the picture that was shown, and notes how long the answer took. @param {PageState} now */
@@ -70,15 +77,15 @@ function remembered({ picture, result, times }) {
 const MODEL_NAMES = /\.(safetensors|pth|pt|ckpt|tar|bin|pyth|pkl|onnx|h5|keras|tflite)$/i;
 
 /**
- * Whether a chosen file is a model, by its first bytes: an archive of PyTorch's, a pickle, or a safetensors header.
- * What only has a model's name is one too, so that `load` says what it is instead.
+ * Whether a file is a model, by its first bytes: training scripts name theirs as they like. What only has a model's name
+ * and is no picture is one too, so that `load` says what it is instead.
+ * @param {Picture} choice
  */
-async function isModel({ blob, name }) {
-  const bytes = blob && new Uint8Array(await blob.slice(0, 9).arrayBuffer().catch(() => new ArrayBuffer(0)));
-  if (!bytes) return false;
-  const short = bytes.subarray(3, 8).every((byte) => byte === 0);
-  const zip = bytes[0] === 0x50 && bytes[1] === 0x4b;
-  return zip || (bytes[0] === 0x80 && !short) || (short && bytes[8] === 0x7b) || MODEL_NAMES.test(name ?? '');
+async function holdsModel({ blob, name = '' }) {
+  if (!blob) return false;
+  const { isModel, kindOf } = await import('./lib/kind.js');
+  const head = new Uint8Array(await blob.slice(0, 4096).arrayBuffer());
+  return isModel(head) || (MODEL_NAMES.test(name) && !kindOf(head).picture);
 }
 
 /**

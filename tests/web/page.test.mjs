@@ -8,6 +8,7 @@ import { after, afterEach, before, test } from 'node:test';
 
 import { launch } from '../../tools/browser.mjs';
 import { repository, servePage } from '../../tools/serve.mjs';
+import { defaultModel } from '../../www/lib/default-model.js';
 import { golden } from './support/golden.mjs';
 import { noteCalls, untilIdle } from './support/explorer.mjs';
 import { checkpoint } from './support/pth.mjs';
@@ -107,7 +108,7 @@ test('a file that is no picture gives a sentence, and the next picture works', a
   for (const [name, sentence] of [
     ['note.jpg', /^note\.jpg: This is a text file, not a picture\. Try a JPEG/],
     ['empty.png', /^empty\.png: The file is empty\.$/],
-    ['half.jpg', /^half\.jpg: The picture is damaged\./],
+    ['half.jpg', /^half\.jpg: This is a JPEG picture, but damaged or incomplete\./],
   ]) {
     await choose(path.join(folder, name));
     assert.match(await page.textContent('#error'), sentence);
@@ -267,6 +268,41 @@ test('a PyTorch checkpoint of 1,000 classes takes the bundled one’s place, and
   const top = await shownTop();
   assert.equal(top.length, 5);
   for (const { label } of top) assert.ok(labels.includes(label), label);
+});
+
+test('a model is told from a picture by its first bytes, whatever its name is; the chooser offers the usual ones', async () => {
+  await open();
+  await ready();
+  const zip = await readFile(inRepository('tests/golden/pth/zip.pth'));
+  const legacy = await readFile(inRepository('tests/golden/pth/legacy.pth'));
+  const safetensors = await readFile(inRepository(`models/${defaultModel}`));
+  const jpeg = await readFile(inRepository('www/samples/cat.jpg'));
+  const accepted = (await page.getAttribute('#file', 'accept')).split(',');
+  for (const name of ['.tar', '.ckpt', '.bin', '.pyth', '.pkl', '.pth', '.pt', '.safetensors', 'image/*']) assert.ok(accepted.includes(name), name);
+  const took = async (name, buffer, labels) => {
+    await page.setInputFiles('#file', { name, mimeType: 'application/octet-stream', buffer });
+    await page.waitForFunction((labels) => document.querySelector('#strip').textContent.includes(`${labels} classes`) || !document.querySelector('#error').hidden, labels);
+    await settled();
+    assert.equal(await page.locator('#error').isHidden(), true, `${name}: ${await page.textContent('#error')}`);
+  };
+  const classes = 3; // of the small checkpoints
+  for (const [name, buffer, labels] of [
+    ['model_best.pth.tar', zip, classes],
+    ['last.ckpt', safetensors, 10],
+    ['pytorch_model.bin', legacy, classes],
+    ['RegNetX.pyth', safetensors, 10],
+    ['weights', zip, classes],
+    ['photo.jpg', safetensors, 10],
+  ]) {
+    await took(name, buffer, labels);
+  }
+  // And a picture is one, whatever its name is.
+  await page.setInputFiles('#file', { name: 'holiday.bin', mimeType: 'application/octet-stream', buffer: jpeg });
+  await settled();
+  assertTop(await shownTop(), goldenOf('cat.jpg').top, 'holiday.bin');
+  await page.setInputFiles('#file', { name: 'pointer.safetensors', mimeType: 'application/octet-stream', buffer: Buffer.from('version https://git-lfs.github.com/spec/v1\n') });
+  await page.waitForSelector('#error:not([hidden])');
+  assert.doesNotMatch(await page.textContent('#error'), /not a picture|Try a JPEG/);
 });
 
 test('a first visit keeps to its budgets: bytes, requests, other hosts, layout shift', async () => {

@@ -22,8 +22,17 @@ const files = {
 
 /** @type {Words} */
 let words = english;
-let plural = new Intl.PluralRules('en');
+let plural = pluralOf('en');
 let complete = false;
+
+/** How a language counts; as English does where the browser's own language has a tag that is none. */
+function pluralOf(language) {
+  try {
+    return new Intl.PluralRules(language);
+  } catch {
+    return { select: (n) => (n === 1 ? 'one' : 'other') };
+  }
+}
 
 /**
  * Chooses the language of all words from now on.
@@ -36,7 +45,7 @@ export async function learn(language, explorer = complete) {
   const name = Object.hasOwn(files, language) ? language : 'en';
   const { page, explorer: later } = files[name];
   words = Object.assign({}, ...(await Promise.all([page(), ...(complete ? [later()] : [])])));
-  plural = new Intl.PluralRules(name);
+  plural = pluralOf(name);
   return name;
 }
 
