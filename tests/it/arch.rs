@@ -6,11 +6,13 @@ use g_ghostnet::arch::ghostnet::GhostNet;
 use g_ghostnet::arch::regnet::{Form, Ghost, RegNet, VARIANTS};
 use g_ghostnet::arch::resnet::{Inner, ResNet, Stem};
 use g_ghostnet::arch::{Architecture, Network, Op, Stage, StageKind, TapSource, Value, View};
+use g_ghostnet::checkpoint::{Checkpoint, Dtype, Tensor};
 use g_ghostnet::config::Config;
 use g_ghostnet::fold::expected_tensors;
 use g_ghostnet::model::{Model, Options};
+use g_ghostnet::names::{LIBRARIES, MARK};
 use g_ghostnet::{Error, recognise};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn network(variant: &str) -> Network {
     Network::new(&architecture(variant), 1000, 224, 224).unwrap()
@@ -104,7 +106,7 @@ fn every_size_and_its_plain_twin_cost_what_the_authors_code_does() {
 
 /// Parameters and MACs at 224 x 224 as PyTorch counts them in timm's networks (torchvision's own where
 /// timm has taken them over).
-const COUNTED: [(&str, u64, u64); 18] = [
+const COUNTED: [(&str, u64, u64); 29] = [
     ("regnetx_002", 2_684_792, 199_039_872),
     ("regnetx_004", 5_157_512, 397_677_568),
     ("regnet_x_400mf", 5_495_976, 413_812_608),
@@ -120,6 +122,17 @@ const COUNTED: [(&str, u64, u64); 18] = [
     ("regnetx_320", 107_811_560, 31_735_929_792),
     ("resnet18", 11_689_512, 1_814_073_344),
     ("resnet34", 21_797_672, 3_663_761_408),
+    ("resnet26", 15_995_176, 2_342_256_640),
+    ("resnet50", 25_557_032, 4_089_184_256),
+    ("resnet101", 44_549_160, 7_801_405_440),
+    ("resnet152", 60_192_808, 11_513_626_624),
+    ("resnext50_32x4d", 25_028_904, 4_230_479_872),
+    ("resnext101_32x4d", 44_177_704, 7_969_996_800),
+    ("resnext101_32x8d", 88_791_336, 16_414_015_488),
+    ("resnext101_32x16d", 194_026_792, 36_163_289_088),
+    ("resnext101_64x4d", 83_455_272, 15_460_270_080),
+    ("wide_resnet50_2", 68_883_240, 11_398_021_120),
+    ("wide_resnet101_2", 126_886_696, 22_753_050_624),
     ("ghostnet_050", 2_587_292, 42_328_152),
     ("ghostnet_100", 5_182_508, 141_150_512),
     ("ghostnet_130", 7_358_820, 227_003_256),
@@ -296,6 +309,97 @@ fn every_network_is_recognised_from_its_shapes_and_described_by_its_config() {
             Some(described) => assert_eq!(described, architecture, "{json}"),
             // A network without a name or numbers in the config is left to the shapes.
             None => assert!(matches!(architecture, Architecture::ResNet(_)), "{json}"),
+        }
+    }
+}
+
+/// Other libraries' names of every tensor, there and back, and no two of them alike.
+#[test]
+fn names_of_other_libraries_go_there_and_back() {
+    let networks = ["resnet18", "resnext101_32x8d", "regnetx_002"].map(network);
+    for names in &LIBRARIES {
+        let mut marks = LIBRARIES.iter().filter(|other| other.theirs(MARK) == names.theirs(MARK));
+        assert!(marks.next().is_some() && marks.next().is_none(), "{}", names.library);
+        assert_ne!(names.theirs(MARK), MARK, "{}", names.library);
+        for network in &networks {
+            let ours: Vec<_> = expected_tensors(network).into_iter().map(|(key, _)| key).collect();
+            let theirs: Vec<_> = ours.iter().map(|key| names.theirs(key)).collect();
+            assert_eq!(theirs.iter().map(|key| names.ours(key)).collect::<Vec<_>>(), ours);
+            assert_eq!(theirs.iter().collect::<BTreeSet<_>>().len(), ours.len(), "{}", names.library);
+        }
+        // What no rule is for keeps its name: another spelling of a number, a layer that only others have.
+        for other in ["layer9", "s01.b1.f.a.weight", "s1.b0.f.a.weight", "s1.b1.se.fc1.weight", ""] {
+            assert_eq!((names.ours(other).as_str(), names.theirs(other).as_str()), (other, other));
+        }
+    }
+}
+
+/// Whether a max pool follows a stem of 3 x 3 is known by the names of a library, or by the variant, or not at all.
+#[test]
+fn a_stem_of_3_x_3_needs_a_name_where_its_weights_leave_a_choice() {
+    let names = |library: &str| LIBRARIES.iter().find(|names| names.library == library).unwrap();
+    let read = |stem, inner, key_of: &dyn Fn(&str) -> String, variant: Option<&str>| {
+        let network = Network::new(&resnet([1, 1, 2, 1], 8, inner, stem), 7, 64, 64).unwrap();
+        let checkpoint = recipe_checkpoint(&network, "", key_of, Config::default()).unwrap();
+        let options = Options { variant: variant.map(str::to_owned), ..Options::default() };
+        Model::from_checkpoint(checkpoint, &options).map(|model| (model.input.side, model.architecture))
+    };
+    let ours = |key: &str| key.to_owned();
+    for inner in [None, Some((8, 2))] {
+        for (stem, variant) in
+            [(Stem::Cifar, "resnet_custom_cifar"), (Stem::CifarPool, "resnet_custom_cifar_pool")]
+        {
+            let expected = resnet([1, 1, 2, 1], 8, inner, stem);
+            assert_eq!(read(stem, inner, &ours, Some(variant)).unwrap(), (32, expected.clone()));
+            // What is written of it is read again.
+            assert_eq!(Config::of(&expected).variant.as_deref(), Some(variant));
+            let error = read(stem, inner, &ours, None).unwrap_err().to_string();
+            assert!(
+                error.contains("`resnet_custom_cifar` without or `resnet_custom_cifar_pool` with one"),
+                "{error}"
+            );
+        }
+        for library in ["kuangliu/pytorch-cifar", "pycls"] {
+            let key_of = |key: &str| names(library).theirs(key);
+            let (_, found) = read(Stem::Cifar, inner, &key_of, None).unwrap();
+            assert_eq!(found, resnet([1, 1, 2, 1], 8, inner, Stem::Cifar), "{library}");
+        }
+        assert_eq!(read(Stem::ImageNet, inner, &ours, None).unwrap().0, 224);
+    }
+    let error = read(Stem::Cifar, None, &ours, Some("resnet_custom_pool")).unwrap_err().to_string();
+    assert!(error.contains("unknown variant"), "{error}");
+}
+
+#[test]
+fn incomplete_and_shorter_resnets_are_called_so() {
+    let network = Network::new(&resnet([1; 4], 8, Some((8, 1)), Stem::ImageNet), 7, 64, 64).unwrap();
+    for (missing, words) in [("layer4.", "three stages"), ("layer1.", "no `layer1.0.conv1.weight`")] {
+        let mut checkpoint = recipe_checkpoint(&network, "", str::to_owned, Config::default()).unwrap();
+        checkpoint.rename(&|key| (!key.starts_with(missing)).then(|| key.to_owned()));
+        let error = recognise::architecture(&checkpoint, None).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+/// Blue, green and red become red, green and blue, however the numbers are stored, and twice is as before.
+#[test]
+fn channels_are_turned_in_every_dtype_and_order() {
+    for (dtype, size) in [(Dtype::F16, 2), (Dtype::F32, 4), (Dtype::F64, 8)] {
+        let bytes: Vec<u8> = (0..2 * 3 * 2 * 2 * size).map(|byte| byte as u8 & 0x3f).collect();
+        for strides in [vec![12, 4, 2, 1], vec![1, 2, 6, 12]] {
+            let tensor = Tensor { dtype, shape: vec![2, 3, 2, 2], strides, offset: 0 };
+            let tensors = BTreeMap::from([("w".to_owned(), tensor)]);
+            let mut checkpoint = Checkpoint::new(bytes.clone(), tensors, Config::default()).unwrap();
+            let before = checkpoint.read("w").unwrap();
+            checkpoint.reverse_channels("w");
+            let after = checkpoint.read("w").unwrap();
+            for (filter, turned) in before.chunks(12).zip(after.chunks(12)) {
+                let planes: Vec<_> = filter.chunks(4).rev().flatten().copied().collect();
+                assert_eq!(turned, planes);
+            }
+            assert_ne!(before, after);
+            checkpoint.reverse_channels("w");
+            assert_eq!(checkpoint.read("w").unwrap(), before);
         }
     }
 }
