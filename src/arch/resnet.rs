@@ -61,8 +61,11 @@ pub struct ResNet {
     pub stem: Stem,
 }
 
-/// Published sizes, all with a stem of 64 channels: name, depths, and width and groups inside a bottleneck.
-pub const SIZES: [(&str, [usize; 4], Option<(usize, usize)>); 13] = [
+/// Name, depths, and width and groups inside a bottleneck.
+type Size = (&'static str, [usize; 4], Option<(usize, usize)>);
+
+/// Published sizes, all with a stem of 64 channels.
+pub const SIZES: [Size; 13] = [
     ("resnet18", [2, 2, 2, 2], None),
     ("resnet34", [3, 4, 6, 3], None),
     ("resnet26", [2, 2, 2, 2], Some((64, 1))),

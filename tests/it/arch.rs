@@ -243,7 +243,7 @@ fn assert_added(network: &Network, block: &str, added: &str) {
             assert!(network.steps[step].y == output && conv.add.is_some(), "{block}: {added}");
         }
         ((TapSource::View(view), _), Op::Add { by }) => {
-            assert!(made.x == view && *by != view, "{block}: {added}")
+            assert!(made.x == view && *by != view, "{block}: {added}");
         }
         _ => panic!("{block} of {} is no sum of {added}", network.name),
     }

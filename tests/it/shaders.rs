@@ -87,10 +87,11 @@ fn shared_memory_is_within_the_default_limit() {
     let mut largest = 0;
     for values in VALUES {
         for (target, kernel) in kernels() {
-            let module = parse(&kernel.source(values));
+            let source = kernel.source(values);
+            let module = parse(&source);
             let constants = kernel.constants(target).into_iter();
             let constants = constants.map(|(name, value)| (name.to_owned(), value)).collect();
-            let info = validate(&module).unwrap();
+            let info = validate(&module, &source);
             let entry = Some((ShaderStage::Compute, "main"));
             let (module, _) =
                 naga::back::pipeline_constants::process_overrides(&module, &info, entry, &constants).unwrap();
@@ -136,15 +137,15 @@ fn kernels() -> Vec<(Target, Kernel)> {
 fn parse(source: &str) -> naga::Module {
     let module = naga::front::wgsl::parse_str(source)
         .unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));
-    validate(&module).unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));
+    validate(&module, source);
     module
 }
 
-fn validate(
-    module: &naga::Module,
-) -> Result<naga::valid::ModuleInfo, naga::WithSpan<naga::valid::ValidationError>> {
+fn validate(module: &naga::Module, source: &str) -> naga::valid::ModuleInfo {
     use naga::valid::Capabilities;
     // unpack2x16float, core WGSL that naga counts as a capability, and f16 where a module enables it.
     let capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32 | Capabilities::SHADER_FLOAT16;
-    naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities).validate(module)
+    naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities)
+        .validate(module)
+        .unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)))
 }
