@@ -8,11 +8,13 @@ loss.
 """
 import json
 import sys
+from collections import defaultdict
 from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+FEW = 3  # series that have room for their names beside them
 PAGE = 7.4  # inches: what a page of the documents has
 # One picture for a light and a dark page: no background, and greys that both can be read on.
 matplotlib.rcParams.update({
@@ -22,24 +24,42 @@ matplotlib.rcParams.update({
 
 
 def read(path):
-    """-> {epoch: loss}, {epoch: (top-1, side)}; what a resumed training did again counts once"""
-    losses, looks = {}, {}
+    """-> {epoch: loss}, {what was looked at: {epoch: top-1}}; what a resumed training did again counts once
+
+    An epoch of `taught.py` is as many samples as its pool has pictures; its looks are those at the first side."""
+    losses, looks, batch, epochs_a_step = {}, defaultdict(dict), None, None
     for line in Path(path).read_text().splitlines():
         event = json.loads(line)
-        if event["event"] == "epoch":
+        if event["event"] == "ready":
+            batch = event["batch"]
+        elif event["event"] == "epoch":
             losses[event["epoch"]] = event["loss"]
         elif event["event"] == "validation":
-            looks[event["epoch"]] = event["top1"], event["side"]
+            looks[f"{event['side']} px"][event["epoch"]] = event["top1"]
+        elif event["event"] == "trained":
+            epochs_a_step = batch / event["pictures"]
+            losses[event["step"] * epochs_a_step] = event["loss"]
+        elif event["event"] == "held" and losses:
+            side = event_side(event)
+            for name, (top1, _) in ((name, value) for name, value in event.items() if name.endswith(f" {side}")):
+                looks[f"{name} px"][event["step"] * epochs_a_step] = top1 / 100
     if not losses:
-        raise SystemExit(f"{path} has no epoch: it should be the log that train.py writes beside its checkpoint")
-    return losses, looks
+        raise SystemExit(f"{path} has no epoch: it should be the log that train.py or taught.py writes beside its "
+                         f"checkpoint")
+    return losses, dict(looks)
+
+
+def event_side(event):
+    """The smallest side of a look of `taught.py`, whose keys are `NAME SIDE`."""
+    return min(int(name.split()[1]) for name in event if " " in name)
 
 
 def draw(trainings):
     """[(title, losses, looks)] -> a figure"""
-    seen = [look for _, _, looks in trainings for look in looks.values()]
-    rows = 2 if seen else 1
-    colours = {side: f"C{index + 1}" for index, side in enumerate(sorted({side for _, side in seen}))}
+    labels = sorted({label for _, _, looks in trainings for label in looks})
+    shares = [share for _, _, looks in trainings for look in looks.values() for share in look.values()]
+    rows = 2 if shares else 1
+    colours = {label: f"C{index + 1}" for index, label in enumerate(labels)}
     figure = Figure(figsize=(min(2.6 * len(trainings), PAGE), 0.4 + 1.5 * rows), layout="constrained")
     axes = figure.subplots(rows, len(trainings), squeeze=False, sharex="col")
     for column, (title, losses, looks) in enumerate(trainings):
@@ -47,24 +67,25 @@ def draw(trainings):
         top.set_title(title)
         top.plot(losses.keys(), losses.values(), color="C0", linewidth=1.5)
         bottom.set_xlabel("epoch")
-        bottom.set_xlim(0, 1.05 * max([*losses, *looks]))
+        bottom.set_xlim(0, 1.05 * max([*losses, *(epoch for look in looks.values() for epoch in look)]))
         bottom.xaxis.set_major_locator(MaxNLocator(3, integer=True))
-        if not seen:
+        if not shares:
             continue
         # one scale for all, in whole percents
-        bottom.set_ylim(int(100 * min(seen)[0]) - 1, int(100 * max(seen)[0]) + 2)
+        bottom.set_ylim(int(100 * min(shares)) - 1, int(100 * max(shares)) + 2)
         bottom.tick_params(labelleft=column == 0)
-        for side in sorted({side for _, side in looks.values()}):
-            epochs = [epoch for epoch, look in looks.items() if look[1] == side]
-            bottom.plot(epochs, [100 * looks[epoch][0] for epoch in epochs], "o-", markersize=3.5, linewidth=1,
-                        color=colours[side], label=f"{side} px")
-        if looks:
+        for label, look in sorted(looks.items()):
+            bottom.plot(look.keys(), [100 * share for share in look.values()], "o-", markersize=3.5, linewidth=1,
+                        color=colours[label], label=label)
+        if looks and len(labels) <= FEW:
             bottom.legend(frameon=False, loc="lower right", handlelength=1, borderpad=0)
-        else:
+        elif not looks:
             bottom.text(0.5, 0.5, "not measured", ha="center", transform=bottom.transAxes)
     axes[0][0].set_ylabel("loss")
-    if seen:
+    if shares:
         axes[1][0].set_ylabel("held back, top-1 %")
+    if len(labels) > FEW:
+        figure.legend(*axes[1][0].get_legend_handles_labels(), frameon=False, loc="outside lower center", handlelength=1)
     return figure
 
 

@@ -74,7 +74,7 @@ def arguments_of(argv=None):
     add("--average", type=float, default=0.998)
     add("--workers", type=int, default=max(1, (os.cpu_count() or 4) - 4))
     add("--save-seconds", type=float, default=30)
-    add("--validate-seconds", type=float, default=60)
+    add("--validate-seconds", type=float, default=120)
     add("--log-seconds", type=float, default=10)
     add("--seed", type=int, default=0)
     add("--eager", action="store_true", help="on a GPU: no CUDA graphs and no kernels of our own")
@@ -326,7 +326,7 @@ class Held:
         for name, (pixels, labels) in self.sets.items():
             for side in sides:
                 with (torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"),
-                      torch.backends.cudnn.flags(benchmark=False)):  # to time every way would take longer than this
+                      torch.backends.cudnn.flags(enabled=True, benchmark=False)):  # timing every way takes longer
                     best = torch.cat([net(at_side(part.to(device), side)).topk(5).indices.cpu()
                                       for part in pixels.split(batch)])
                 right = best == labels[:, None]
@@ -339,7 +339,7 @@ class Training:
         self.arguments = a = arguments
         self.began = a.began or time.time()
         self.end, self.first = self.began + a.seconds, None
-        self.stop, self.step, self.slower = False, 0, 1.0
+        self.stop, self.step, self.measured, self.slower = False, 0, None, 1.0
         self.pool = Pool(a.parts, a.capacity, a.stored, a.workers, self.log)
         signal.signal(signal.SIGTERM, self.ask_to_stop)
         self.pool.scan()
@@ -581,12 +581,13 @@ class Training:
                 validated = time.time()
                 logged += validated - now
         self.save(whole=True)
-        if not self.stop:
+        if not self.stop and self.measured != self.step:
             self.validate()
         self.log("end", samples=self.step * a.batch)
         Path(f"{a.out}.done").touch()
 
     def validate(self):
+        self.measured = self.step
         self.log("held", **self.held.measure(self.average.net, self.arguments.held_sides, self.device))
 
 

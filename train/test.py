@@ -518,6 +518,18 @@ class Taught(unittest.TestCase):
         self.assertTrue(torch.equal(net.fc.weight[at], state["fc.weight"][row]))
         self.assertEqual(int((net.fc.weight.abs().sum(1) > 0).sum()), 100)
 
+    def test_measuring_leaves_cudnn_on(self):
+        class Net(torch.nn.Module):
+            def forward(self, pixels):
+                seen.append((torch.backends.cudnn.enabled, torch.backends.cudnn.benchmark))
+                return torch.eye(1000)[:len(pixels)]
+
+        seen, held = [], taught.Held(None)
+        held.sets["some"] = torch.zeros(8, 3, 16, 16, dtype=torch.uint8), torch.tensor([0, 1, 2, 3, 9, 9, 9, 9])
+        found = held.measure(Net(), [16], torch.device("cpu"))
+        self.assertEqual(found["some 16"][0], 50.0)
+        self.assertEqual(seen, [(True, False)])
+
     def test_a_training_takes_in_what_arrives_ends_in_time_goes_back_and_goes_on(self):
         with tempfile.TemporaryDirectory() as folder:
             folder = Path(folder)
@@ -581,13 +593,22 @@ class Curve(unittest.TestCase):
             events += [dict(event="epoch", epoch=epoch, loss=loss) for epoch, loss in ((1, 4.0), (2, 3.5), (2, 3.25))]
             events += [dict(event="validation", epoch=2.5, side=112, top1=0.625), dict(event="end")]
             log.write_text("".join(json.dumps(event) + "\n" for event in events))
-            self.assertEqual(read(log), ({1: 4.0, 2: 3.25}, {2.5: (0.625, 112)}))
+            self.assertEqual(read(log), ({1: 4.0, 2: 3.25}, {"112 px": {2.5: 0.625}}))
             loss, held_back = draw([("one", *read(log))]).axes
             self.assertEqual(loss.lines[0].get_xydata().tolist(), [[1, 4.0], [2, 3.25]])
             self.assertEqual(held_back.lines[0].get_xydata().tolist(), [[2.5, 62.5]])
             log.write_text(json.dumps(events[0]) + "\n")
             with self.assertRaisesRegex(SystemExit, "a.jsonl has no epoch"):
                 read(log)
+
+    def test_an_epoch_of_a_pool_is_as_many_samples_as_it_has_pictures(self):
+        with tempfile.TemporaryDirectory() as folder:
+            log = Path(folder) / "a.jsonl"
+            look = {"mini 160": [70.0, 90.0], "mini 192": [60.0, 80.0], "tiny 160": [50.0, 75.0]}
+            events = [dict(event="part", step=0), dict(event="ready", step=0, batch=64),
+                      dict(event="trained", step=100, loss=2.0, pictures=3200), dict(event="held", step=150, **look)]
+            log.write_text("".join(json.dumps(event) + "\n" for event in events))
+            self.assertEqual(read(log), ({2.0: 2.0}, {"mini 160 px": {3.0: 0.7}, "tiny 160 px": {3.0: 0.5}}))
 
 
 if __name__ == "__main__":
