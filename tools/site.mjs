@@ -31,11 +31,12 @@ async function listModels() {
   await writeFile(path.join(target, 'models/models.json'), JSON.stringify(models));
 }
 
-/** `g_ghost_regnetx_006-imagenette` as `G-Ghost-RegNetX 006 · Imagenette`. */
+/** `g_ghost_regnetx_006-imagenette` as `G-Ghost-RegNetX 006 · Imagenette`; what ends with `-int8` says so. */
 function titleOf(file) {
-  const [network, data = ''] = path.basename(file, '.safetensors').split('-');
+  const [network, data = '', ...rest] = path.basename(file, '.safetensors').split('-');
   const name = network.replace(/^g_ghost_regnetx_/, 'G-Ghost-RegNetX ').replace(/^regnetx_/, 'RegNetX ').replaceAll('_', ' ');
-  return data ? `${name} · ${data[0].toUpperCase()}${data.slice(1)}` : name;
+  const bits = rest.at(-1) === 'int8' ? ', eight bits' : '';
+  return data ? `${name} · ${data[0].toUpperCase()}${data.slice(1)}${bits}` : name;
 }
 
 /** Whether a file is kept for a visitor without a network only once it has been asked for. */

@@ -12,6 +12,8 @@ from torch import nn
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests" / "reference"))
 from gghost import VARIANTS, Bottleneck, RegNetX  # noqa: E402
 
+IMAGENET = Path(__file__).resolve().parent / "labels/imagenet-1k.txt"  # the WordNet numbers in class order
+
 
 def build(variant, classes, **form):
     """A network with random weights. `form`: cheap_ratio, form, aggregation, cheap_kernel of `RegNetX`."""
@@ -53,7 +55,8 @@ def read_weights(path, folders=None):
     """-> state dict in float32 of a model file (.safetensors), a checkpoint (.pth) or a training state (.state)
 
     Where the log beside a checkpoint says that it knows all class folders named and others too, the head has the rows
-    of those named, in their order.
+    of those named, in their order. A checkpoint of 1,000 classes without such a log knows ImageNet's, whose folders are
+    WordNet numbers.
     """
     path = Path(path)
     if path.suffix == ".safetensors":
@@ -64,6 +67,8 @@ def read_weights(path, folders=None):
         state = state.get("average", state)
     state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     known = known_folders(path)
+    if not known and len(state["fc.bias"]) == 1000:
+        known = IMAGENET.read_text(encoding="utf-8").split()
     if folders and known and known != folders and set(folders) <= set(known):
         rows = [known.index(folder) for folder in folders]
         state |= {key: state[key][rows] for key in ("fc.weight", "fc.bias")}

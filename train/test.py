@@ -4,6 +4,8 @@ usage: python train/test.py
 """
 import copy
 import json
+import math
+import random
 import sys
 import tempfile
 import unittest
@@ -12,6 +14,7 @@ import lite
 import numpy as np
 import openvino
 import pool
+import support
 import taught
 import torch
 from cpu import Compiled, make_pointwise
@@ -416,13 +419,27 @@ class Export(unittest.TestCase):
             with self.assertRaisesRegex(SystemExit, "there are 2 labels, and .*both.pth knows 4 classes"):
                 export([both], out, "g_ghost_regnetx_002", FORMS[0], ["bee", "elk"], ["Bee", "Elk"], 64)
 
+    def test_some_of_imagenets_classes_and_a_temperature(self):
+        with tempfile.TemporaryDirectory() as folder:
+            start, out = Path(folder) / "all.pth", Path(folder) / "a.safetensors"
+            net = build("g_ghost_regnetx_002", 1000).eval()
+            torch.save(net.state_dict(), start)
+            numbers = ["n01443537", "n02119789", "n13133613"]  # goldfish, kit fox, ear
+            export([start], out, "g_ghost_regnetx_002", FORMS[0], numbers, ["a", "b", "c"], 64, "f32", temperature=0.5)
+            few, _ = model.load(out)
+            few.eval()
+            pixels = torch.randn(2, 3, 64, 64)
+            with torch.no_grad():
+                torch.testing.assert_close(few(pixels), 2 * net(pixels)[:, [1, 278, 998]])
+
     def test_a_form_of_its_own_is_named_in_the_config(self):
         config = config_of("g_ghost_regnetx_006", FORMS[4], ["a"], 64, [0.5])
         self.assertEqual({key: config[key] for key in ("form", "aggregation", "cheapKernel", "cheapRatio")},
                          dict(form="paper", aggregation=False, cheapKernel=5, cheapRatio=0.75))
 
     def test_labels(self):
-        for name, count, last in (("imagenette", 10, "tench"), ("mini-imagenet", 100, "yawl"), ("everyday", 53, "courgette")):
+        for name, count, last in (("imagenette", 10, "tench"), ("mini-imagenet", 100, "yawl"),
+                                  ("everyday", 53, "courgette"), ("default", 498, "ear")):
             folders, labels = columns_of(HERE / f"labels/{name}.tsv", "folder", "label")
             self.assertEqual(folders, sorted(folders))
             self.assertEqual((len(labels), len(set(labels)), labels[-1]), (count, count, last))
@@ -583,6 +600,31 @@ class Taught(unittest.TestCase):
                 torch.testing.assert_close(value, other, atol=1e-3, rtol=1e-3, msg=key)
             found = start_from(build("g_ghost_regnetx_008", 1000), folder / "out.pth")
             self.assertTrue(found)
+
+
+class Support(unittest.TestCase):
+    def test_support_is_the_teachers_probabilities_of_sharp_pictures_and_any_label(self):
+        def teacher(pixels):
+            answers = torch.zeros(len(pixels), 1000)
+            answers[:, 7] = math.log(999)  # half of the probability
+            return answers, None
+
+        with tempfile.TemporaryDirectory() as folder:
+            tiles = np.random.default_rng(0).integers(0, 256, (50, 64, 64, 3), dtype=np.uint8)
+            sheet = pool.sheet_of(tiles, 50)
+            pool.write(Path(folder) / "a.pool", [(sheet, 64, [3] * 50), (sheet, 64, [-1] * 50)], [False, True], [1.0] * 2)
+            labels, sheets, sharp = support.sheets_of(Path(folder), random.Random(0))
+        self.assertEqual((labels[3].item(), labels.sum().item(), len(sheets), sharp), (50, 50, 1, 50))
+        mass, seen = support.support_of(sheets, teacher, 1000, 32)
+        self.assertEqual(seen, 50)
+        self.assertAlmostEqual(mass[7].item(), 25, places=3)
+        self.assertAlmostEqual(mass.sum().item(), 50, places=3)
+
+    def test_the_table_is_one_for_export(self):
+        with tempfile.TemporaryDirectory() as folder:
+            table = Path(folder) / "a.tsv"
+            table.write_text(support.table_of([at in (134, 998) for at in range(1000)]))
+            self.assertEqual(columns_of(table, "folder", "label"), [["n02012849", "n13133613"], ["crane bird", "ear"]])
 
 
 class Curve(unittest.TestCase):
