@@ -119,7 +119,10 @@ fn packing(gpu: &Gpu, conv: &Conv, step: &Step, float: Float) -> Packing {
 /// Winograd's method pays on a CPU, where arithmetic is the limit, down to few channels in a group.
 fn uses_winograd(gpu: &Gpu, conv: &Conv, step: &Step, float: Float) -> bool {
     let dense = step.x.channels / conv.groups >= 8 && step.y.channels / conv.groups >= 8;
-    if conv.kernel != 3 || conv.stride != 1 || !dense {
+    // The filters of all 36 frequencies are one buffer, four times as large as the filters.
+    let blocks = |channels: usize| (channels / conv.groups).div_ceil(4) as u64;
+    let bytes = 36 * conv.groups as u64 * blocks(step.x.channels) * blocks(step.y.channels) * 64;
+    if conv.kernel != 3 || conv.stride != 1 || !dense || bytes > gpu.largest_buffer() {
         return false;
     }
     match (gpu.winograd, gpu.target()) {
