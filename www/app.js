@@ -32,9 +32,14 @@ const session = new Session({
 const { update } = session.actions;
 
 const actions = {
-  /** A picture, or a model file. @param {Picture} choice */
-  async choose(choice) {
+  /**
+   * A picture, or a model in one file or in several that came together.
+   * @param {Picture} choice
+   * @param {File[]} [together]
+   */
+  async choose(choice, together = []) {
     chosen = choice;
+    if (together.length > 1 && together.some(({ name }) => name.endsWith('.json'))) return open({ file: together });
     update({ busy: true, error: undefined });
     const model = await holdsModel(choice);
     if (chosen !== choice) return;
@@ -116,7 +121,7 @@ async function open(change) {
   } catch (error) {
     if (!session.net) throw error;
     const { message } = /** @type {Error} */ (error);
-    update({ busy: false, error: file ? `${file.name}: ${message}` : message });
+    update({ busy: false, error: file ? `${[file].flat()[0].name}: ${message}` : message });
   }
 }
 

@@ -12,6 +12,8 @@ import { defaultModel } from '../../www/lib/default-model.js';
 import { golden } from './support/golden.mjs';
 import { noteCalls, untilIdle } from './support/explorer.mjs';
 import { checkpoint } from './support/pth.mjs';
+import { shardsOf } from './support/shards.mjs';
+import { defaultModel } from '../../www/lib/default-model.js';
 
 const inRepository = (file) => path.join(repository, file);
 const goldenOf = (name) => golden.files.find(({ file }) => path.basename(file) === name);
@@ -247,6 +249,25 @@ test('a model file takes the bundled one’s place; one that is no model does no
   await page.waitForFunction(() => document.querySelector('.top .label').textContent.startsWith('my '));
   await settled();
   assertTop(await shownTop(), goldenOf('pavilion.jpg').top.map((row) => ({ ...row, label: `my ${row.label}` })), 'pavilion.jpg');
+  assert.equal(await page.locator('#error').isHidden(), true);
+});
+
+test('a model in several files is chosen with its index and the labels beside it', async () => {
+  await open();
+  await ready();
+  const model = await readFile(inRepository(`models/${defaultModel}`));
+  const labels = (await shownTop()).map(({ label }) => label);
+  const config = { id2label: Object.fromEntries(Array.from({ length: 10 }, (_, i) => [i, `class ${i} of mine`])) };
+  const files = { 'config.json': Buffer.from(JSON.stringify(config)), ...shardsOf(model, 2) };
+  const missing = 'model-00002-of-00002.safetensors';
+  const chosen = Object.entries(files).map(([name, buffer]) => ({ name, mimeType: '', buffer }));
+  await page.setInputFiles('#file', chosen.filter(({ name }) => name !== missing));
+  await page.waitForSelector('#error:not([hidden])');
+  assert.match(await page.textContent('#error'), new RegExp(`${missing} is missing`));
+  assert.deepEqual((await shownTop()).map(({ label }) => label), labels);
+  await page.setInputFiles('#file', chosen);
+  await page.waitForFunction(() => document.querySelector('.top .label').textContent.endsWith('of mine'));
+  await settled();
   assert.equal(await page.locator('#error').isHidden(), true);
 });
 

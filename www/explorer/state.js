@@ -158,7 +158,7 @@ import { defaults } from '../view/address.js';
  * @property {import('../lib/index.js').Progress} [progress]
  * @property {Error} [loadError]
  * @property {{ load?: number, first?: number, warm?: number, phases?: Record<string, number> }} times
- * @property {File} [file] a model of the visitor's own
+ * @property {File | File[]} [file] a model of the visitor's own, in one file or several
  * @property {boolean} dragging
  * @property {number} [step] of the tour
  * @property {{ file: string, title: string }[]} [models]

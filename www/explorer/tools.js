@@ -105,7 +105,7 @@ function modelChoice({ session, actions }) {
     const value = (/** @type {number} */ i) => (i ? models[i].file : '');
     model.replaceChildren(
       ...models.map(({ title }, i) => option(value(i), title, !file && chosen === value(i))),
-      ...(file ? [option('file', file.name, true)] : []),
+      ...(file ? [option('file', [file].flat()[0].name, true)] : []),
       option('own', text('ownModel')),
     );
   };

@@ -130,11 +130,13 @@ async function joined(index, shardOf) {
   }
   const header = Object.create(null);
   const parts = [];
+  let metadata;
   let end = 0;
   for (const name of names) {
     const shard = await shardOf(name);
     if (!shard) throw badModel(`${name} is missing, which the model’s index names: choose all its files together.`);
-    const { tensors, data } = await shardParts(shard, name);
+    const { __metadata__, tensors, data } = await shardParts(shard, name);
+    metadata = { ...metadata, ...__metadata__ };
     for (const [tensor, info] of Object.entries(tensors)) {
       if (tensor in header) throw badModel(`${name} has a tensor that another of the model’s files has too.`);
       header[tensor] = { ...info, data_offsets: info.data_offsets.map((offset) => offset + end) };
@@ -147,7 +149,7 @@ async function joined(index, shardOf) {
   if (missing !== undefined) {
     throw badModel(`${map[missing]} has not all tensors that the model’s index names: are the files of one model?`);
   }
-  const json = new TextEncoder().encode(JSON.stringify(header));
+  const json = new TextEncoder().encode(JSON.stringify({ __metadata__: metadata, ...header }));
   const length = new DataView(new ArrayBuffer(8));
   length.setBigUint64(0, BigInt(json.length), true);
   return new Blob([length, json, ...parts]);
@@ -157,7 +159,7 @@ async function joined(index, shardOf) {
 async function shardParts(shard, name) {
   const start = new DataView(await shard.slice(0, 8).arrayBuffer());
   const length = start.byteLength === 8 ? Number(start.getBigUint64(0, true)) : Infinity;
-  const fail = (text) => badModel(`${name} ${text}.`);
+  const fail = (text) => badModel(`${name} ${text}`);
   if (length > MAX_HEADER) throw fail('is no safetensors file: was it downloaded whole?');
   const header = parsed(await shard.slice(8, 8 + length).arrayBuffer());
   const { __metadata__, ...tensors } = typeof header === 'object' ? (header ?? {}) : {};
@@ -166,13 +168,13 @@ async function shardParts(shard, name) {
   for (const info of Object.values(tensors)) {
     const offsets = info?.data_offsets;
     const fits = Array.isArray(offsets) && offsets.length === 2 && offsets.every(Number.isSafeInteger);
-    if (!fits) throw fail('has a header that is not one of safetensors');
+    if (!fits) throw fail('has a header that is not one of safetensors.');
     end = Math.max(end, offsets[1]);
   }
   if (end !== data.size) {
     throw fail(`has ${shard.size} bytes, its header says ${8 + length + end}: was it downloaded whole?`);
   }
-  return { tensors, data };
+  return { __metadata__, tensors, data };
 }
 
 /** The files of a manifest of `g-ghostnet shard`. */

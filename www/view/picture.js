@@ -6,15 +6,15 @@ import { parts, text } from './language.js';
  * @typedef {import('../explorer/explorer.js').PageState} PageState
  * @typedef {import('../explorer/state.js').Picture} Picture
  * @typedef {import('../explorer/state.js').Sample} Sample
- * @typedef {(choice: Picture) => void} Choose
+ * @typedef {(choice: Picture, together?: File[]) => void} Choose with all files that were chosen with it
  */
 
 /** @param {{ choose: Choose }} actions @returns {(state: PageState) => void} */
 export function pictureView({ choose }) {
   const file = byId('file', HTMLInputElement);
   file.addEventListener('change', () => {
-    const [chosen] = file.files ?? [];
-    if (chosen) choose({ blob: chosen, name: chosen.name });
+    const [chosen, ...others] = file.files ?? [];
+    if (chosen) choose({ blob: chosen, name: chosen.name }, [chosen, ...others]);
     file.value = ''; // the same file again is a choice too
   });
 
@@ -106,8 +106,8 @@ export function listenForPictures({ choose, drag, complain }) {
     event.preventDefault();
     depth = 0;
     drag(false);
-    const [file] = event.dataTransfer?.files ?? [];
-    if (file) choose({ blob: file, name: file.name });
+    const [file, ...others] = event.dataTransfer?.files ?? [];
+    if (file) choose({ blob: file, name: file.name }, [file, ...others]);
     else complain(text('notAFile'));
   });
   addEventListener('paste', (event) => {
