@@ -4,7 +4,9 @@
  * a GIF's first frame where that is smaller than its screen.
  */
 
+/** @param {Blob} blob @param {number} begin @param {number} length */
 const bytesAt = async (blob, begin, length) => new DataView(await blob.slice(begin, begin + length).arrayBuffer());
+/** @param {DataView} view @param {number} at */
 const wordAt = (view, at) => String.fromCharCode(...Array.from({ length: 4 }, (_, i) => view.getUint8(at + i)));
 
 /** Most pieces of a file that are looked at. */
@@ -43,7 +45,7 @@ export async function withoutRotation(blob) {
   return as;
 }
 
-/** Where the orientation stands in EXIF: the tag 0x0112 of the first directory. */
+/** Where the orientation stands in EXIF: the tag 0x0112 of the first directory. @param {DataView} exif */
 function orientationIn(exif) {
   const start = exif.byteLength > 6 && wordAt(exif, 0) === 'Exif' ? 6 : 0;
   if (exif.byteLength < start + 8) return undefined;
@@ -73,7 +75,7 @@ function orientationIn(exif) {
 export async function frameOf(blob) {
   const head = await bytesAt(blob, 0, 13);
   if (head.byteLength < 13 || wordAt(head, 0) !== 'GIF8') return undefined;
-  const hasPalette = (flags) => (flags & 0x80) !== 0;
+  const hasPalette = (/** @type {number} */ flags) => (flags & 0x80) !== 0;
   const flags = head.getUint8(10);
   const screen = [head.getUint16(6, true), head.getUint16(8, true)];
   let at = 13 + (hasPalette(flags) ? 3 * 2 ** ((flags & 7) + 1) : 0);
@@ -88,7 +90,7 @@ export async function frameOf(blob) {
     }
     const own = hasPalette(block.getUint8(9));
     if (kind !== IMAGE || !(own || hasPalette(flags))) return undefined;
-    const place = [1, 3, 5, 7].map((offset) => block.getUint16(offset, true));
+    const place = /** @type {Frame['place']} */ ([1, 3, 5, 7].map((offset) => block.getUint16(offset, true)));
     if (place[0] === 0 && place[1] === 0 && place[2] >= screen[0] && place[3] >= screen[1]) return undefined;
     const palette = own ? at + 10 : 13;
     const colour = await bytesAt(blob, palette, 3);
@@ -97,7 +99,7 @@ export async function frameOf(blob) {
   return undefined;
 }
 
-/** The end of a chain of blocks, each with its length before it. */
+/** The end of a chain of blocks, each with its length before it. @param {Blob} blob @param {number} at */
 async function afterBlocks(blob, at) {
   for (;;) {
     const length = await bytesAt(blob, at, 1);

@@ -1,7 +1,7 @@
 /**
  * @file Downloads with progress, whose failures are sentences.
  */
-import { GGhostError, shortened, shownUrl, throwIfAborted } from './errors.js';
+import { caught, GGhostError, shortened, shownUrl, throwIfAborted } from './errors.js';
 import { isWebPage } from './markup.js';
 
 /** Largest file that is read: the largest network in f32 has 252 MB. */
@@ -19,15 +19,18 @@ const MOVED =
 /**
  * Adds up what several downloads report, so that a page needs one bar.
  * @param {(event: { phase: 'download', loaded: number, total?: number }) => void} report
+ * @returns {() => OnBytes} what each download reports to
  */
 export function addUp(report) {
+  /** @type {{ loaded: number, total?: number }[]} */
   const parts = [];
   return () => {
+    /** @type {{ loaded: number, total?: number }} */
     const part = { loaded: 0, total: undefined };
     parts.push(part);
     return (loaded, total) => {
       Object.assign(part, { loaded, total });
-      const sum = (key) => parts.reduce((sum, part) => sum + part[key], 0);
+      const sum = (/** @type {'loaded' | 'total'} */ key) => parts.reduce((sum, part) => sum + (part[key] ?? 0), 0);
       const known = parts.every((part) => part.total !== undefined);
       report({ phase: 'download', loaded: sum('loaded'), total: known ? sum('total') : undefined });
     };
@@ -35,20 +38,34 @@ export function addUp(report) {
 }
 
 /**
+ * @typedef {(loaded: number, total?: number) => void} OnBytes
+ *
  * @typedef {object} DownloadOptions
  * @property {string} what names the file in sentences
  * @property {boolean} [own] whether it is a file of the library itself, at a place that nobody named
  * @property {boolean} [picture] whether it is a picture, and text may be an SVG
  * @property {typeof globalThis.fetch} [fetch]
  * @property {AbortSignal} [signal]
- * @property {(loaded: number, total?: number) => void} [onBytes]
+ * @property {OnBytes} [onBytes]
  * @property {boolean} [large] whether more than 16 MB come as a Blob
  */
 
 /**
+ * @overload
+ * @param {string | URL} url
+ * @param {DownloadOptions & { large?: false }} options
+ * @returns {Promise<Uint8Array<ArrayBuffer>>}
+ */
+/**
+ * @overload
  * @param {string | URL} url
  * @param {DownloadOptions} options
- * @returns {Promise<Uint8Array | Blob>} a Blob for more than 16 MB of a `large` file
+ * @returns {Promise<Uint8Array<ArrayBuffer> | Blob>}
+ */
+/**
+ * @param {string | URL} url
+ * @param {DownloadOptions} options
+ * @returns {Promise<Uint8Array<ArrayBuffer> | Blob>} a Blob for more than 16 MB of a `large` file
  */
 export async function download(url, { fetch = globalThis.fetch, ...options }) {
   const { what, own, signal } = options;
@@ -68,9 +85,10 @@ export async function download(url, { fetch = globalThis.fetch, ...options }) {
   return bytesOf(response, { ...options, url });
 }
 
+/** @param {string} what @returns {(text: string, cause?: unknown) => GGhostError} */
 const failing = (what) => (text, cause) => new GGhostError('network', `${what} ${text}`, { cause });
 
-/** What a file system says, in words. */
+/** What a file system says, in words. @type {Record<string, (file: string) => string>} */
 const files = {
   ENOENT: (file) => `was not found: there is no file ${file}.`,
   ENOTDIR: (file) => `was not found: there is no file ${file}.`,
@@ -79,11 +97,19 @@ const files = {
   EISDIR: (file) => `is a folder: ${file}.`,
 };
 
-/** Why a file did not come. */
+/**
+ * Why a file did not come.
+ * @param {string | URL} url
+ * @param {string} address
+ * @param {unknown} error
+ * @param {boolean} [own]
+ */
 function whyLost(url, address, error, own) {
-  const words = files[error?.code]?.(shownUrl(error.path ?? address));
+  /** @type {{ code?: string, message?: string, path?: string }} */
+  const { code = '', message, path } = caught(error);
+  const words = files[code]?.(shownUrl(path ?? address));
   if (words) return own ? `${words} ${MOVED}` : words;
-  const detail = error?.message ? ` (${shortened(error.message, 100)})` : '';
+  const detail = message ? ` (${shortened(message, 100)})` : '';
   if (String(url).startsWith('file:')) {
     return globalThis.location?.protocol === 'file:'
       ? 'may not be read: a page that was opened from a file gets no other files. ' +
@@ -98,7 +124,7 @@ function whyLost(url, address, error, own) {
  * The body of an answer.
  * @param {Response} response
  * @param {DownloadOptions & { url?: string | URL }} options
- * @returns {Promise<Uint8Array | Blob>}
+ * @returns {Promise<Uint8Array<ArrayBuffer> | Blob>}
  */
 export async function bytesOf(
   response,
@@ -109,7 +135,7 @@ export async function bytesOf(
   const length = Number(response.headers.get('Content-Length') ?? NaN);
   // With Content-Encoding the length is that of the compressed bytes.
   const total = response.headers.get('Content-Encoding') || !(length > 0) ? undefined : length;
-  if (total > MAX_BYTES) throw fail(`is larger than ${MAX_BYTES} bytes.`);
+  if ((total ?? 0) > MAX_BYTES) throw fail(`is larger than ${MAX_BYTES} bytes.`);
 
   let chunks = [];
   let held = 0;

@@ -5,7 +5,7 @@
 /**
  * @typedef {object} Edit
  * @property {'ablated' | 'plain' | 'random'} kind
- * @property {import('./index.d.ts').Ablation[]} [ablations]
+ * @property {ReturnType<typeof import('./study.js').ablationsOf>} [ablations] with stages by name
  * @property {number} [seed]
  * @property {string} [variant] of the model that is edited, as `load` was told
  * @property {string[]} [labels]
@@ -51,6 +51,7 @@ export function foldedWeights(editor, bytes, { variant, labels, weights }, step)
   }
 }
 
+/** @param {any} editor a model in the part @param {Edit} edit */
 function made(editor, { kind, ablations = [], seed = 1 }) {
   if (kind !== 'ablated') return editor.twin(kind === 'plain', seed);
   for (const { stage, ghost, merge, channels } of ablations) {

@@ -19,7 +19,11 @@ export class GGhostError extends Error {
   }
 }
 
-/** The middle of what is too long goes: a sentence ends with what to do. */
+/**
+ * The middle of what is too long goes: a sentence ends with what to do.
+ * @param {unknown} message
+ * @param {number} [longest]
+ */
 export function shortened(message, longest = LONGEST) {
   const text = String(message);
   if (text.length <= longest) return text;
@@ -27,12 +31,19 @@ export function shortened(message, longest = LONGEST) {
   return `${text.slice(0, Math.ceil(half))} … ${text.slice(text.length - Math.floor(half))}`;
 }
 
-/** An address as a message shows it: a `data:` address is its picture. */
+/** An address as a message shows it: a `data:` address is its picture. @param {unknown} url */
 export function shownUrl(url) {
   const text = String(url);
   if (/^data:/i.test(text)) return `${text.slice(0, text.indexOf(',') + 1 || 5).slice(0, 40)}…`;
   return shortened(text, 200);
 }
+
+/**
+ * What was caught, to be asked for what errors have: anything can be thrown.
+ * @param {unknown} error
+ * @returns {{ name?: string, code?: string, message?: string, cause?: unknown }}
+ */
+export const caught = (error) => error ?? {};
 
 /**
  * Anything thrown, as a GGhostError. Errors of the engine bring their own code;
@@ -48,7 +59,7 @@ export function asError(error) {
   });
 }
 
-/** Words as a sentence, with one full stop. */
+/** Words as a sentence, with one full stop. @param {string} text */
 export const sentence = (text) =>
   text.charAt(0).toUpperCase() + text.slice(1).replace(/\.*$/, '') + (/[!?]$/.test(text) ? '' : '.');
 
@@ -96,8 +107,8 @@ export function untilAborted(promise, signals) {
  */
 export async function underSignals(signals, work) {
   const own = new AbortController();
-  const live = signals.filter(Boolean);
-  const abort = (event) => own.abort(abortError(event.target));
+  const live = signals.flatMap((signal) => signal ?? []);
+  const abort = (/** @type {Event} */ event) => own.abort(abortError(/** @type {AbortSignal} */ (event.target)));
   for (const signal of live) {
     throwIfAborted(signal);
     signal.addEventListener('abort', abort);

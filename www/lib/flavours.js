@@ -7,7 +7,7 @@
 import { GGhostError } from './errors.js';
 import { badOption } from './options.js';
 
-/** () -> v128 of the given instructions, drop. */
+/** () -> v128 of the given instructions, drop. @param {...number} code */
 const probe = (...code) =>
   new Uint8Array([
     ...[0, 97, 115, 109, 1, 0, 0, 0], // magic, version
@@ -22,13 +22,13 @@ const relaxed = probe(...zero, ...zero, ...zero, 253, 133, 2); // f32x4.relaxed_
 /**
  * @typedef {object} Flavour
  * @property {string} name
- * @property {Uint8Array} probe
+ * @property {Uint8Array<ArrayBuffer>} probe
  * @property {boolean} [threads] whether it needs shared memory
  * @property {boolean} [integers] whether it computes models of eight bits in integers
  * @property {() => Promise<any>} glue the script that wasm-bindgen made for it
  * @property {boolean} [imported] whether that is there already, wherever the binary lies
  * @property {() => URL} [url]
- * @property {() => Uint8Array} [bytes] the binary, where the script contains it
+ * @property {() => Uint8Array<ArrayBuffer>} [bytes] the binary, where the script contains it
  */
 
 /** @type {Flavour[]} */
@@ -131,7 +131,7 @@ const MOST_THREADS = 8;
  */
 export function threadsHere(wanted, { ownWorker = false, inlined = false } = {}) {
   wanted ??= Math.min(globalThis.navigator?.hardwareConcurrency ?? MOST_THREADS, MOST_THREADS);
-  const alone = (reason) => ({ threads: 1, reason });
+  const alone = (/** @type {string | undefined} */ reason = undefined) => ({ threads: 1, reason });
   if (wanted === 1) return alone();
   if (inlined) return alone('The inlined engine has one thread.');
   if (typeof Worker !== 'function')
@@ -166,7 +166,7 @@ export function chooseFlavour(name, { threads = false, integers = false } = {}) 
   if (typeof WebAssembly !== 'object') {
     throw new GGhostError('unsupported', 'WebAssembly is switched off here: allow it, or use another browser.');
   }
-  const suits = (flavour) =>
+  const suits = (/** @type {Flavour} */ flavour) =>
     (threads || !flavour.threads) && Boolean(flavour.integers) === integers && WebAssembly.validate(flavour.probe);
   const found = flavours.find((flavour) => (name ? flavour.name === name : suits(flavour)));
   if (!found && name)

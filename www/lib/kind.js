@@ -4,7 +4,7 @@
 
 import { isSvg, isWebPage, textOf } from './markup.js';
 
-/** ISO base media: its brand says what is in it. */
+/** ISO base media: its brand says what is in it; the last pattern fits any. @type {[RegExp, string][]} */
 const media = [
   [/^(heic|heix|heim|heis|hevc|hevx)/, 'a HEIC picture'],
   [/^avi[fs]/, 'an AVIF picture'],
@@ -61,7 +61,7 @@ export function kindOf(bytes) {
     const [brand] = /^m[is]f1/.test(brands[0])
       ? brands.filter((name) => /^(he|avi)/.test(name)).concat(brands[0])
       : brands;
-    const [, name] = media.find(([pattern]) => pattern.test(brand));
+    const [, name] = /** @type {[RegExp, string]} */ (media.find(([pattern]) => pattern.test(brand)));
     return { name, picture: name.endsWith('picture') };
   }
   if (isSvg(bytes)) return { name: 'an SVG picture', picture: true };
@@ -74,6 +74,7 @@ export function kindOf(bytes) {
 
 /**
  * Whether a file begins as a model does: safetensors, or a PyTorch checkpoint of either format, whatever its name is.
+ * @param {Uint8Array} bytes
  */
 export const isModel = (bytes) => /PyTorch|safetensors|pickle/.test(kindOf(bytes).name);
 

@@ -2,20 +2,30 @@
  * @file Fetching, compiling and starting a WebAssembly module.
  */
 import { download } from './download.js';
-import { GGhostError, throwIfAborted } from './errors.js';
+import { caught, GGhostError, throwIfAborted } from './errors.js';
 
-/** A part from its file to its script's exports. */
+/**
+ * @typedef {import('./flavours.js').Part} Part
+ * @typedef {{ fetch?: typeof globalThis.fetch, signal?: AbortSignal, onBytes: import('./download.js').OnBytes }} Hooks
+ */
+
+/**
+ * A part from its file to its script's exports.
+ * @param {Part} part
+ * @param {string} [folder]
+ * @param {Partial<Hooks>} [hooks]
+ * @returns {Promise<any>} the script, which wasm-bindgen makes: its types are known once it is built
+ */
 export async function startPart(part, folder, { fetch, signal, onBytes = () => {} } = {}) {
   return start(await fetchModule(part, folder, { fetch, signal, onBytes }));
 }
 
 /**
  * A module, compiled, and its script, which is fetched beside it.
- * @param {import('./flavours.js').Part} part
- * @param {string} [folder]
- * @param {{ onBytes: Function, module?: WebAssembly.Module, fetch?: Function, signal?: AbortSignal }} options `module`
- *   is what an earlier one had compiled
- * @returns {Promise<{ module: WebAssembly.Module, glue: any }>}
+ * @param {Part} part
+ * @param {string | undefined} folder
+ * @param {Hooks & { module?: WebAssembly.Module }} options `module` is what an earlier one had compiled
+ * @returns {Promise<{ module: WebAssembly.Module, glue: any }>} `glue` as of `startPart`
  */
 export async function fetchModule(part, folder, { module, ...options }) {
   const script = loadGlue(part, folder);
@@ -25,13 +35,18 @@ export async function fetchModule(part, folder, { module, ...options }) {
   return { module, glue: await script };
 }
 
+/**
+ * @param {Part} part
+ * @param {string | undefined} folder
+ * @param {Hooks} options
+ */
 async function compileFrom(part, folder, options) {
   if (part.bytes) {
     const bytes = part.bytes();
     options.onBytes(bytes.length, bytes.length);
     return compile(bytes);
   }
-  const url = folder ? new URL(`${part.name}/g_ghostnet_bg.wasm`, folder) : part.url();
+  const url = folder ? new URL(`${part.name}/g_ghostnet_bg.wasm`, folder) : /** @type {() => URL} */ (part.url)();
   return (
     (await compileStream(url, options)) ??
     compile(await download(url, { what: 'The engine (WebAssembly)', own: !folder, ...options }))
@@ -40,6 +55,8 @@ async function compileFrom(part, folder, options) {
 
 /**
  * Compiles while the bytes come; browsers keep what they have compiled so beside the file.
+ * @param {URL} url
+ * @param {Hooks} hooks
  * @returns {Promise<WebAssembly.Module | undefined>} nothing where it fails: the way by bytes says why
  */
 async function compileStream(url, { fetch, signal, onBytes }) {
@@ -59,20 +76,25 @@ async function compileStream(url, { fetch, signal, onBytes }) {
   }
 }
 
-/** Makes an instance. */
+/**
+ * Makes an instance.
+ * @param {{ module: WebAssembly.Module, glue: any }} fetched `glue` as of `startPart`
+ */
 export async function start({ module, glue }) {
   await glue.default({ module_or_path: module });
   return glue;
 }
 
+/** @param {BufferSource} bytes */
 async function compile(bytes) {
   try {
     return await WebAssembly.compile(bytes);
   } catch (error) {
-    throw new GGhostError('unsupported', whyNotCompiled(error.message), { cause: error });
+    throw new GGhostError('unsupported', whyNotCompiled(String(caught(error).message)), { cause: error });
   }
 }
 
+/** @param {string} message */
 function whyNotCompiled(message) {
   // Chromium gives no words where it is the policy of the page around a content script.
   const words = message.replace(/^WebAssembly\.\w+\(\):?/, '').trim();
@@ -84,7 +106,11 @@ function whyNotCompiled(message) {
   return `The engine could not be compiled (${words}): its file may be damaged.`;
 }
 
-/** Loads a module's script. */
+/**
+ * Loads a module's script.
+ * @param {Part} flavour
+ * @param {string} [folder]
+ */
 export async function loadGlue(flavour, folder) {
   try {
     if (!folder || flavour.imported) return await flavour.glue();
@@ -97,7 +123,7 @@ export async function loadGlue(flavour, folder) {
       : 'Is it deployed beside the library’s other scripts?';
     throw new GGhostError(
       'network',
-      `The engine’s script could not be loaded (${error.message}). ${advice}`,
+      `The engine’s script could not be loaded (${caught(error).message}). ${advice}`,
       { cause: error },
     );
   }

@@ -17,7 +17,7 @@ const SHOWN = 60;
  */
 export const brandOf = (value) => Object.prototype.toString.call(value).slice(8, -1);
 
-/** A value in a few words. */
+/** A value in a few words. @param {unknown} value */
 export function shown(value) {
   if (typeof value === 'string') return JSON.stringify(value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value);
   if (typeof value === 'function') return 'a function';
@@ -25,7 +25,7 @@ export function shown(value) {
   if (typeof value !== 'object' || value === null) return String(value);
   const brand = brandOf(value);
   if (brand === 'Object') return 'an object';
-  if (brand === 'Array') return `a list of ${value.length}`;
+  if (brand === 'Array') return `a list of ${/** @type {unknown[]} */ (value).length}`;
   return `${/^([AEIO]|HTML|SVG)/.test(brand) ? 'an' : 'a'} ${brand.slice(0, SHOWN)}`;
 }
 
@@ -37,26 +37,35 @@ export function shown(value) {
 export const badOption = (name, value, known) =>
   new GGhostError('bad-option', `${name} is ${shown(value)}, expected ${listed(known)}.`);
 
+/** @param {unknown[]} known */
 const listed = (known) => (known.length === 1 ? known[0] : `one of ${known.join(', ')}`);
 
-/** The value, if it is one of those that are known. */
+/**
+ * The value, if it is one of those that are known.
+ * @template T
+ * @param {string} name of the option
+ * @param {unknown} value
+ * @param {readonly T[]} values
+ * @returns {T}
+ */
 export function known(name, value, values) {
-  if (!values.includes(value))
+  const found = /** @type {T} */ (value);
+  if (!values.includes(found))
     throw badOption(
       name,
       value,
       values.map((value) => JSON.stringify(value)),
     );
-  return value;
+  return found;
 }
 
 /**
  * An object of options with no names but these.
- * @template T
- * @param {T} options
- * @param {string[]} [names] left out: any, for another function to look at
+ * @template {object} T
+ * @param {T | undefined} options
+ * @param {string[] | undefined} names left out: any, for another function to look at
  * @param {string} of the function
- * @returns {T} an empty object for nothing
+ * @returns {Partial<T>} an empty object for nothing
  */
 export function optionsOf(options, names, of) {
   if (options === undefined) return {};
@@ -66,7 +75,8 @@ export function optionsOf(options, names, of) {
       `The options of ${of} are ${shown(options)}, expected an object${names ? `: { ${names[0]}: … }` : ''}.`,
     );
   }
-  for (const name of names ? Object.keys(options) : []) {
+  if (!names) return options;
+  for (const name of Object.keys(options)) {
     if (names.includes(name)) continue;
     const offered = names.filter((one) => one !== INTERNAL);
     const nearest = nearestOf(name, offered);
@@ -78,10 +88,10 @@ export function optionsOf(options, names, of) {
   return options;
 }
 
-/** The name that was probably meant, if any is near. */
+/** The name that was probably meant, if any is near. @param {string} name @param {string[]} names */
 export function nearestOf(name, names) {
   const plain = name.slice(0, SHOWN).toLowerCase();
-  const distance = (other) => {
+  const distance = (/** @type {string} */ other) => {
     const to = other.toLowerCase();
     return plain.startsWith(to) || to.startsWith(plain) ? 1 : edits(plain, to);
   };
@@ -89,13 +99,13 @@ export function nearestOf(name, names) {
   return nearest?.far <= Math.max(2, plain.length / 3) ? nearest.other : undefined;
 }
 
-/** Letters to insert, remove or change. */
+/** Letters to insert, remove or change. @param {string} a @param {string} b */
 function edits(a, b) {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++)
-      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] !== b[j - 1]));
+      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + Number(a[i - 1] !== b[j - 1]));
     row = next;
   }
   return row[b.length];

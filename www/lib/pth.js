@@ -28,6 +28,8 @@ export async function safetensorsOf(file, PthReader, weights) {
   }
 }
 
+/** @param {ArrayLike<number>} numbers */
 const pairs = (numbers) => Array.from({ length: numbers.length / 2 }, (_, i) => [numbers[2 * i], numbers[2 * i + 1]]);
 
+/** @param {Blob} file @param {number} begin @param {number} end */
 const bytesOf = async (file, begin, end) => new Uint8Array(await file.slice(begin, end).arrayBuffer());

@@ -12,6 +12,7 @@ import { openSimilarity } from './similarity.js';
  * @typedef {import('./index.d.ts').Info} Info
  * @typedef {import('./index.d.ts').FeatureMaps} FeatureMaps
  * @typedef {import('./index.d.ts').Control} Control
+ * @typedef {import('./index.d.ts').ImageInput} ImageInput
  * @typedef {import('./similarity.d.ts').SetSimilarity} SetSimilarity
  * @typedef {import('./similarity.d.ts').Similarity} Similarity
  * @typedef {import('./similarity.d.ts').HeldMaps} HeldMaps
@@ -25,7 +26,7 @@ const HELD = 4;
 
 /**
  * @param {Net} net
- * @param {import('./index.d.ts').ImageInput | import('./index.d.ts').ImageInput[]} input
+ * @param {ImageInput | Iterable<ImageInput>} input
  * @param {import('./index.d.ts').RedundancyOptions} [options]
  * @param {object} [open] how the comparison is opened
  * @returns {Promise<import('./index.d.ts').Redundancy>}
@@ -33,8 +34,8 @@ const HELD = 4;
 export async function redundancy(net, input, options = {}, open) {
   const { metric = 'pearson', seed = 1, ridge, signal, onProgress = () => {} } = options;
   known('metric', metric, metrics);
-  const inputs = isList(input) ? [...input] : [input];
-  const others = options.other === undefined ? [] : isList(options.other) ? [...options.other] : [options.other];
+  const inputs = listOf(input);
+  const others = options.other === undefined ? [] : listOf(options.other);
   if (inputs.length === 0) throw new GGhostError('bad-image', 'The list of pictures is empty.');
   const taps = tapsOf(net.info, options);
   const control = controlOf(options.control, inputs.length, others.length);
@@ -62,6 +63,10 @@ export async function redundancy(net, input, options = {}, open) {
     similarity.close();
   }
 }
+
+/** Pictures as a list. @param {ImageInput | Iterable<ImageInput>} input @returns {ImageInput[]} */
+const listOf = (input) =>
+  isList(input) ? [.../** @type {Iterable<ImageInput>} */ (input)] : [/** @type {ImageInput} */ (input)];
 
 /**
  * The control that is asked for, or the one that there are pictures for.

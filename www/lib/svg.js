@@ -36,6 +36,7 @@ export async function sizedSvg(blob) {
   const [width, height] = sizeOf(attributes);
   if (isLength(attributes.width) && isLength(attributes.height)) return { blob: new Blob([blob], type), width, height };
   let at = tag.index;
+  /** @type {BlobPart[]} */
   const parts = [blob.slice(0, at)];
   for (const [begin, end] of places) {
     parts.push(blob.slice(at, tag.index + begin));
@@ -46,7 +47,7 @@ export async function sizedSvg(blob) {
   return { blob: new Blob(parts, type), width, height };
 }
 
-/** The encoding of a text, unless it is UTF-8 or of no known name. */
+/** The encoding of a text, unless it is UTF-8 or of no known name. @param {Uint8Array<ArrayBuffer>} bytes */
 function encodingOf(bytes) {
   if (bytes[0] >= 0xfe) return bytes[0] === 0xff ? 'utf-16le' : 'utf-16be';
   const [, declared] =
@@ -61,18 +62,21 @@ function encodingOf(bytes) {
   }
 }
 
-/** The attributes that have to do with the size, and where width and height stand. */
+/** @typedef {{ width?: string, height?: string, viewBox?: string }} Attributes */
+
+/** The attributes that have to do with the size, and where width and height stand. @param {string} tag */
 function attributesOf(tag) {
+  /** @type {Attributes} */
   const attributes = {};
   const places = [];
   for (const match of tag.matchAll(/\s(width|height|viewBox)\s*=\s*("[^"]*"|'[^']*')/g)) {
-    attributes[match[1]] = match[2].slice(1, -1);
+    attributes[/** @type {keyof Attributes} */ (match[1])] = match[2].slice(1, -1);
     if (match[1] !== 'viewBox') places.push([match.index, match.index + match[0].length]);
   }
   return { attributes, places };
 }
 
-/** Pixels of a unit. */
+/** Pixels of a unit. @type {Record<string, number>} */
 const units = { '': 1, px: 1, pt: 4 / 3, pc: 16, mm: 96 / 25.4, cm: 96 / 2.54, in: 96, em: 16, ex: 8 };
 
 function pixelsOf(length = '') {
@@ -80,8 +84,10 @@ function pixelsOf(length = '') {
   return number === undefined ? undefined : Number(number) * units[unit.toLowerCase()] || undefined;
 }
 
+/** @param {string} [length] */
 const isLength = (length) => pixelsOf(length) !== undefined;
 
+/** @param {Attributes} attributes */
 function sizeOf({ width, height, viewBox = '' }) {
   const box = viewBox
     .trim()

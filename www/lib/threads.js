@@ -1,5 +1,5 @@
 /** @file The engine's threads: workers that share its memory. */
-import { sentence } from './errors.js';
+import { caught, sentence } from './errors.js';
 
 /** What a worker may take until it answers, in milliseconds. */
 const PATIENCE = 5000;
@@ -10,6 +10,7 @@ const PATIENCE = 5000;
  * @returns {Promise<{ threads: number, reason?: string, end: () => void }>} all threads, the caller's own too
  */
 export async function startThreads({ flavour, folder, module, glue, count }) {
+  /** @type {Worker[]} */
   const workers = [];
   const end = () => workers.forEach((worker) => worker.terminate());
   try {
@@ -25,11 +26,11 @@ export async function startThreads({ flavour, folder, module, glue, count }) {
     end();
     // A worker may have been stopped while it had the memory's allocator.
     glue.__wbg_reset_state();
-    return { threads: 1, reason: sentence(`Threads could not be started: ${error.message}`), end() {} };
+    return { threads: 1, reason: sentence(`Threads could not be started: ${caught(error).message}`), end() {} };
   }
 }
 
-/** @param {Worker} worker */
+/** @param {Worker} worker @param {object} message @returns {Promise<void>} */
 function answerOf(worker, message) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`a worker did not answer within ${PATIENCE / 1000} s`)), PATIENCE);

@@ -25,7 +25,11 @@ let words = english;
 let plural = pluralOf('en');
 let complete = false;
 
-/** How a language counts; as English does where the browser's own language has a tag that is none. */
+/**
+ * How a language counts; as English does where the browser's own language has a tag that is none.
+ * @param {string} language
+ * @returns {Pick<Intl.PluralRules, 'select'>}
+ */
 function pluralOf(language) {
   try {
     return new Intl.PluralRules(language);
