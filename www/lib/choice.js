@@ -1,15 +1,32 @@
 /**
  * @file Who computes: WebGPU where it exists, is right and is faster, else WebAssembly, and why.
  */
-import { GGhostError } from './errors.js';
+import { caught, GGhostError } from './errors.js';
 import { lazy } from './lazy.js';
 
 /**
  * @typedef {object} Runner a model on an engine
- * @property {object} info what is loaded, as the module tells it
+ * @property {Omit<import('./index.d.ts').Info, Ours> & Theirs} info what is loaded, as the module tells it
  * @property {(data: Uint8Array, width: number, height: number) => Float32Array} preprocess
- * @property {(data: Float32Array, n: number, height: number, width: number, taps: string[]) => object |
- *   Promise<object>} forward
+ * @property {(data: Float32Array, n: number, height: number, width: number, taps: string[]) => Output |
+ *   Promise<Output>} forward
+ * @property {() => void} free
+ *
+ * @typedef {'backendReason' | 'precision' | 'precisionReason' | 'adapter' | 'threadsReason' | 'worker' | 'flavour'
+ *   } Ours what this library adds
+ *
+ * @typedef {{ adapter?: string, golden?: number[], integers?: boolean }} Theirs the card's name, logits that the model
+ *   file has, and whether it computes in integers
+ *
+ * @typedef {object} Output what a network answers; its memory is the module's until it is freed
+ * @property {() => Float32Array} logits
+ * @property {() => Float32Array} probabilities
+ * @property {() => Uint32Array} dims of the logits
+ * @property {() => number} tapCount
+ * @property {(i: number) => string} tapName
+ * @property {(i: number) => Uint32Array} tapDims
+ * @property {(i: number) => Float32Array} tap
+ * @property {number} milliseconds
  * @property {() => void} free
  *
  * @typedef {object} Choice
@@ -20,23 +37,30 @@ import { lazy } from './lazy.js';
  * @property {string} [precisionReason] why it is not what was asked for
  *
  * @typedef {import('./loading.js').Loaded} Loaded
+ * @typedef {import('./loading.js').EngineOptions} EngineOptions
+ * @typedef {import('./loading.js').Report} Report
  */
 
 const NO_CARD = 'WebGPU found no graphics card.';
 
 /** A model on the engine of this module. @implements {Runner} */
 class CpuNet {
+  /** @type {any} a class of the module, which wasm-bindgen makes */
   #net;
 
+  /** @param {any} net as above */
   constructor(net) {
     this.#net = net;
+    /** @type {Runner['info']} */
     this.info = JSON.parse(net.info());
   }
 
+  /** @type {Runner['preprocess']} */
   preprocess(...picture) {
     return this.#net.preprocess(...picture);
   }
 
+  /** @type {Runner['forward']} */
   forward(...given) {
     return this.#net.forward(...given);
   }
@@ -48,7 +72,7 @@ class CpuNet {
 
 /**
  * Why WebGPU is not tried; undefined where it is worth a try.
- * @param {import('./loading.js').EngineOptions} options
+ * @param {EngineOptions} options
  * @throws {GGhostError} `unsupported` where it was asked for and cannot be
  */
 export async function whyNoGpu({ backend, precision, device }) {
@@ -115,9 +139,17 @@ export async function besideWasm(loaded, work) {
   }
 }
 
+/**
+ * @param {Loaded} loaded
+ * @param {Runner} wasm
+ * @param {EngineOptions['precision']} precision
+ * @param {Report} [report]
+ * @returns {Promise<Choice>}
+ */
 async function openOnGpu(loaded, wasm, precision, report = () => {}) {
   const { openOnGpu } = await lazy.gpu();
-  const create = (precision) => createNet(loaded, 'webgpu', precision, (part) => report({ phase: 'compile', part }));
+  const create = (/** @type {'f32' | 'f16'} */ precision) =>
+    createNet(loaded, 'webgpu', precision, (part) => report({ phase: 'compile', part }));
   const { backend, device } = loaded.options;
   return {
     backend: 'webgpu',
@@ -128,8 +160,8 @@ async function openOnGpu(loaded, wasm, precision, report = () => {}) {
 /**
  * The graphics card, held against WebAssembly.
  * @param {Loaded} loaded
- * @param {'f32' | 'f16'} [precision]
- * @param {(event: object) => void} [report]
+ * @param {EngineOptions['precision']} [precision]
+ * @param {Report} [report]
  * @returns {Promise<Choice>}
  */
 export const onGpu = (loaded, precision, report) =>
@@ -142,6 +174,12 @@ export const onGpu = (loaded, precision, report) =>
  */
 export const onWasm = async (loaded, reason) => wasmChoice(loaded, await createNet(loaded, 'wasm'), reason);
 
+/**
+ * @param {Loaded} loaded
+ * @param {Runner} net
+ * @param {string} [backendReason]
+ * @returns {Choice}
+ */
 function wasmChoice({ options }, net, backendReason) {
   const precisionReason = options.precision === 'f16' ? 'WebAssembly computes in f32.' : undefined;
   return { backend: 'wasm', net, precision: 'f32', backendReason, precisionReason };
@@ -149,8 +187,8 @@ function wasmChoice({ options }, net, backendReason) {
 
 /**
  * @param {Loaded} loaded
- * @param {string} [whyNot] why WebGPU is not tried
- * @param {(event: object) => void} report
+ * @param {string | undefined} whyNot why WebGPU is not tried
+ * @param {Report} report
  * @returns {Promise<Choice>}
  */
 export async function choose(loaded, whyNot, report) {
@@ -185,8 +223,8 @@ export async function choose(loaded, whyNot, report) {
     );
   } catch (error) {
     gpu?.net.free();
-    if (!error?.code) throw error;
+    if (!caught(error).code) throw error;
     warmUp();
-    return wasmChoice(loaded, wasm, `WebGPU cannot be used: ${error.message}`);
+    return wasmChoice(loaded, wasm, `WebGPU cannot be used: ${caught(error).message}`);
   }
 }

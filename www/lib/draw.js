@@ -2,42 +2,9 @@
  * @file Feature maps as one picture: a grid of small squares.
  */
 import { GGhostError } from './errors.js';
-import { layOut, paintMap, palette, paletteNames } from './paint.js';
+import { gridOf, layOut, paintMap, paletteOf } from './paint.js';
 
 export { layOut };
-
-/** @type {Record<string, Uint32Array>} */
-const palettes = {};
-
-/** 256 colours as the bytes r, g, b, 255 of a pixel. @param {string} name @returns {Uint32Array} */
-export function paletteOf(name) {
-  if (!paletteNames.includes(name)) throw badOption('colormap', name, paletteNames.join(', '));
-  return (palettes[name] ??= palette(name));
-}
-
-/** @param {string} name @param {unknown} value @param {string} expected */
-const badOption = (name, value, expected) =>
-  new GGhostError('bad-option', `${name} is ${JSON.stringify(value)}, expected ${expected}.`);
-
-/**
- * Where maps are drawn, with what is left out filled in.
- * @param {number[]} dims channels, height, width
- * @param {import('./draw.d.ts').DrawOptions} options
- */
-export function gridOf([count, height, width], options) {
-  const { channels = Array.from({ length: count }, (_, i) => i), colormap = 'viridis', scale = 'map' } = options;
-  const { cell = Math.max(height, width), columns = Math.ceil(Math.sqrt(channels.length)), gap = 0 } = options;
-  const isMap = (/** @type {number} */ channel) => Number.isInteger(channel) && channel >= 0 && channel < count;
-  if (!channels.length || !channels.every(isMap)) {
-    throw badOption('channels', channels, `some of the ${count} maps, from 0`);
-  }
-  for (const [name, value] of Object.entries({ cell, columns, gap })) {
-    const least = name === 'gap' ? 0 : 1;
-    if (!Number.isInteger(value) || value < least) throw badOption(name, value, `a whole number from ${least}`);
-  }
-  if (!['map', 'all'].includes(scale)) throw badOption('scale', scale, 'map or all');
-  return { channels, columns, cell, gap, colormap, scale };
-}
 
 /**
  * Draws maps row by row; the canvas takes the size of the grid.

@@ -3,8 +3,8 @@
  * when a graphics card goes away. What is loaded is in loading.js, who computes in choice.js.
  */
 import { besideWasm, choose, onGpu, onWasm, whyNoGpu } from './choice.js';
-import { asError, GGhostError, throwIfAborted } from './errors.js';
-import { isBlob, toPixels } from './image.js';
+import { asError, caught, GGhostError, throwIfAborted } from './errors.js';
+import { toPixels } from './image.js';
 import { lazy } from './lazy.js';
 import { Loaded } from './loading.js';
 
@@ -12,6 +12,7 @@ import { Loaded } from './loading.js';
 const faults = ['device-lost', 'gpu', 'out-of-memory'];
 const TOO_LARGE = 'too large for f16';
 
+/** @param {unknown} [cause] */
 const disposed = (cause) => new GGhostError('disposed', 'The net was disposed of: load a new one.', { cause });
 
 /** Instances that crashed in this realm: nets of an earlier one are dead. */
@@ -20,14 +21,27 @@ let generation = 0;
 /**
  * @typedef {{ data: Float32Array, dims: number[], timings: { decode: number, preprocess: number } }} Tensor a
  * network's input
+ *
+ * @typedef {import('./choice.js').Choice} Choice
+ * @typedef {{ code?: string, message?: string, cause?: unknown }} Fault of the graphics card
+ *
+ * @typedef {{ source?: import('./image.js').Source, taps?: string[], tensor?: { data: Float32Array, dims: number[],
+ *   timings?: Tensor['timings'] } }} Run a picture whose pixels are there already, or an input
+ *
+ * @typedef {{ tap: string } & import('./draw.d.ts').DrawOptions} Draw
+ *
+ * @typedef {{ data: Float32Array, dims: number[], kept?: Map<string, number[]> }} Ran what was run, one picture of it,
+ *   and the taps that are on the device
  */
 
 export class Engine {
   #generation = generation;
-  /** @type {Loaded} */
   #loaded;
   #decode;
-  /** Who computes; without a net after a fault, until it is restored. @type {import('./choice.js').Choice} */
+  /**
+   * Who computes, from `load` to `dispose`; without a net after a fault, until it is restored.
+   * @type {(Omit<Choice, 'net'> & { net?: Choice['net'] }) | undefined}
+   */
   #choice;
   /** Where the model does not name its classes but they are known. @type {string[] | undefined} */
   #labels;
@@ -36,11 +50,14 @@ export class Engine {
   #disposed = false;
   /** Whether the device was made anew and has not answered yet. */
   #rebuilt = false;
-  /**
-   * The first input of the last run, to draw its maps. @type {{ data: Float32Array, dims: number[], kept?: Map<string,
-   * number[]> } | undefined}
-   */
+  /** The first input of the last run, to draw its maps. @type {Ran | undefined} */
   #image;
+
+  /** @param {Loaded} loaded @param {import('./loading.js').Hooks['decode']} decode */
+  constructor(loaded, decode) {
+    this.#loaded = loaded;
+    this.#decode = decode;
+  }
 
   /**
    * @param {import('./loading.js').EngineOptions} options
@@ -48,11 +65,11 @@ export class Engine {
    */
   static async load(options, hooks = {}) {
     const { signal, onProgress = () => {}, decode } = hooks;
-    const engine = new Engine();
+    const engine = new Engine(new Loaded(options, hooks), decode);
     try {
-      engine.#decode = decode;
-      engine.#loaded = new Loaded(options, hooks);
+      /** @type {import('./index.d.ts').Progress} */
       let last = { phase: 'download', loaded: 0, total: undefined };
+      /** @type {import('./loading.js').Report} */
       const report = (event) => onProgress((last = { ...last, part: undefined, ...event }));
       const whyNot = whyNoGpu(options);
       // It fails before anything is fetched where what was asked for cannot be.
@@ -64,7 +81,7 @@ export class Engine {
       );
       engine.#generation = generation;
       engine.#choice = await choose(engine.#loaded, await whyNot, report);
-      engine.#labels = await engine.#loaded.labelsFor(engine.#choice.net.info);
+      engine.#labels = await engine.#loaded.labelsFor(engine.#running.net.info);
       throwIfAborted(signal);
       return engine;
     } catch (error) {
@@ -74,7 +91,7 @@ export class Engine {
     }
   }
 
-  /** The weights of a convolution as the network uses them. */
+  /** The weights of a convolution as the network uses them. @param {{ step: string }} request */
   async weights({ step }) {
     try {
       return await this.#loaded.weights(step);
@@ -88,8 +105,13 @@ export class Engine {
     return this.#loaded.kept;
   }
 
+  /** Who computes. What still runs after `dispose` fails by its lack, which `#failure` says in words. */
+  get #running() {
+    return /** @type {Choice} */ (this.#choice);
+  }
+
   get info() {
-    const { net, precision, backendReason, precisionReason } = this.#choice;
+    const { net, precision, backendReason, precisionReason } = this.#running;
     const { golden, integers, ...info } = net.info;
     if (this.#labels) info.labels = this.#labels;
     const reasons = { backendReason, threadsReason: this.#loaded.threads.reason, precisionReason };
@@ -117,12 +139,17 @@ export class Engine {
     }
   }
 
-  /** Pixels to the network's input, whichever engine then takes it. */
+  /**
+   * Pixels to the network's input, whichever engine then takes it.
+   * @param {import('./image.js').Pixels} pixels
+   * @param {number} start when their decoding began
+   * @returns {Promise<Tensor>}
+   */
   async #prepared(pixels, start) {
     const decoded = performance.now();
     this.#check();
-    if (!this.#choice.net) await this.#restore();
-    const data = this.#choice.net.preprocess(pixels.data, pixels.width, pixels.height);
+    if (!this.#running.net) await this.#restore();
+    const data = this.#running.net.preprocess(pixels.data, pixels.width, pixels.height);
     const side = Math.sqrt(data.length / 3);
     return {
       data,
@@ -131,34 +158,31 @@ export class Engine {
     };
   }
 
-  /**
-   * @param {{ source?: import('./image.js').Source, tensor?: { data: Float32Array, dims: number[] }, taps?: string[]
-   *   }} request
-   *   a picture whose pixels are there already, or an input
-   */
+  /** @param {Run} request */
   async run({ source, tensor, taps = [] }) {
     let input = tensor && { timings: { decode: 0, preprocess: 0 }, ...tensor };
     return this.#survive(async () => {
       const start = performance.now();
-      input ??= await this.#prepared(await toPixels(source), start);
+      input ??= await this.#prepared(await toPixels(/** @type {import('./image.js').Source} */ (source)), start);
       return this.#forward(input, taps);
     });
   }
 
   /**
    * Maps of the first picture of the last run: drawn where they lie on WebGPU, read back on WASM.
-   * @param {{ tap: string } & import('./draw.d.ts').DrawOptions} request
+   * @param {Draw} request
    * @returns {Promise<{ bitmap?: ImageBitmap, maps?: { data: Float32Array, dims: number[] }, backend: string,
    *   backendReason?: string }>}
    */
   async draw({ tap, ...options }) {
     if (!this.#image) throw new GGhostError('unsupported', 'There is nothing to draw yet: classify a picture first.');
     return this.#survive(async () => {
-      const image = this.#image;
-      const { net, backend, backendReason } = this.#choice;
+      const image = /** @type {Ran} */ (this.#image);
+      const { net, backend, backendReason } = this.#running;
       if (backend === 'webgpu') {
         const { drawFromDevice } = await lazy.gpu();
-        const bitmap = await drawFromDevice(net, image, tap, options);
+        const drawer = /** @type {typeof net & import('./gpu.js').Drawer} */ (net);
+        const bitmap = await drawFromDevice(drawer, image, tap, options);
         this.#rebuilt = false;
         return { bitmap, backend, backendReason };
       }
@@ -169,18 +193,25 @@ export class Engine {
     });
   }
 
-  /** Does the work; after a fault of the graphics card again on a device made anew, then on WASM. */
+  /**
+   * Does the work; after a fault of the graphics card again on a device made anew, then on WASM.
+   * @template T
+   * @param {() => Promise<T>} work
+   * @returns {Promise<T>}
+   */
   async #survive(work) {
+    /** @type {Fault | undefined} */
     let fault;
     for (;;) {
       try {
         this.#check();
-        if (fault || !this.#choice.net) await this.#restore(fault);
+        if (fault || !this.#running.net) await this.#restore(fault);
         return await work();
       } catch (error) {
         const last = this.#rebuilt && this.#loaded.options.backend === 'webgpu';
-        if (this.#choice?.backend !== 'webgpu' || !faults.includes(error?.code) || last) throw this.#failure(error);
-        fault = error;
+        const { code = '' } = caught(error);
+        if (this.#choice?.backend !== 'webgpu' || !faults.includes(code) || last) throw this.#failure(error);
+        fault = caught(error);
       }
     }
   }
@@ -190,6 +221,7 @@ export class Engine {
     if (this.#generation !== generation) throw new WebAssembly.RuntimeError('another net of this page crashed');
   }
 
+  /** @param {Tensor} input @param {string[]} taps */
   async #forward({ data, dims, timings }, taps) {
     if (!(data instanceof Float32Array) || dims?.length !== 4 || dims[1] !== 3) {
       throw new GGhostError(
@@ -197,7 +229,7 @@ export class Engine {
         `Expected a Float32Array with dims [n, 3, height, width], got dims [${dims?.slice(0, 8)}].`,
       );
     }
-    const { net, backend, backendReason, precision } = this.#choice;
+    const { net, backend, backendReason, precision } = this.#running;
     const output = await net.forward(data, dims[0], dims[2], dims[3], taps);
     const logits = output.logits();
     if (precision === 'f16' && !logits.every(Number.isFinite)) {
@@ -233,8 +265,8 @@ export class Engine {
     try {
       const { compare, compareWithGolden } = await lazy.selfTest();
       this.#check();
-      if (!this.#choice.net) await this.#restore();
-      const { net, backend, precision } = this.#choice;
+      if (!this.#running.net) await this.#restore();
+      const { net, backend, precision } = this.#running;
       const verdicts = [];
       if (net.info.golden) verdicts.push(await compareWithGolden(net, precision));
       if (backend === 'webgpu') verdicts.push(await besideWasm(this.#loaded, (wasm) => compare(net, wasm, precision)));
@@ -260,16 +292,19 @@ export class Engine {
     this.#loaded?.end();
   }
 
-  /** A net anew, once for all who wait for it. */
+  /** A net anew, once for all who wait for it. @param {Fault} [fault] */
   #restore(fault) {
     this.#restoring ??= this.#recover(fault).finally(() => (this.#restoring = undefined));
     return this.#restoring;
   }
 
-  /** After a fault: a new device; where that fails or has a fault before it has answered, WASM. */
+  /**
+   * After a fault: a new device; where that fails or has a fault before it has answered, WASM.
+   * @param {Fault} [fault]
+   */
   async #recover(fault) {
-    const { net, precision: before } = this.#choice;
-    this.#choice.net = undefined;
+    const { net, precision: before } = this.#running;
+    this.#choice = { ...this.#running, net: undefined };
     net?.free();
     if (this.#image) this.#image.kept = undefined;
     const insisted = this.#loaded.options.backend === 'webgpu';
@@ -281,18 +316,19 @@ export class Engine {
         if (fault?.cause === TOO_LARGE) this.#choice.precisionReason = fault.message;
         return;
       } catch (error) {
-        if (!error?.code || insisted) throw error;
-        fault = error;
+        fault = caught(error);
+        if (!fault.code || insisted) throw error;
       }
     }
     // Whatever fails now is no fault of the graphics card.
-    this.#choice.backend = 'wasm';
+    this.#running.backend = 'wasm';
     this.#choice = await onWasm(this.#loaded, `WebGPU failed: ${fault?.message ?? 'the graphics card was lost.'}`);
   }
 
   /**
    * An error without a code came out of a trap: this realm gets a fresh instance, and every net of the old one is
    * dead.
+   * @param {unknown} error
    */
   #failure(error) {
     // What was under way found its memory freed.
@@ -311,16 +347,18 @@ export class Engine {
  * @param {import('./loading.js').Hooks} hooks
  */
 export function engineMethods(hooks) {
+  /** @type {Engine} */
   let engine;
   return {
+    /** @param {import('./loading.js').EngineOptions} options */
     async load(options) {
       engine = await Engine.load(options, hooks);
       return { info: engine.info, kept: engine.kept };
     },
-    read: ({ file }) => engine.read(file),
-    run: (request) => engine.run(request),
-    draw: (request) => engine.draw(request),
-    weights: (request) => engine.weights(request),
+    read: (/** @type {{ file: Blob }} */ { file }) => engine.read(file),
+    run: (/** @type {Run} */ request) => engine.run(request),
+    draw: (/** @type {Draw} */ request) => engine.draw(request),
+    weights: (/** @type {{ step: string }} */ request) => engine.weights(request),
     selfTest: () => engine.selfTest(),
     info: () => engine.info,
     close: () => engine?.dispose(),

@@ -131,7 +131,8 @@ const MOST_THREADS = 8;
  */
 export function threadsHere(wanted, { ownWorker = false, inlined = false } = {}) {
   wanted ??= Math.min(globalThis.navigator?.hardwareConcurrency ?? MOST_THREADS, MOST_THREADS);
-  const alone = (/** @type {string | undefined} */ reason = undefined) => ({ threads: 1, reason });
+  /** @param {string} [reason] */
+  const alone = (reason) => ({ threads: 1, reason });
   if (wanted === 1) return alone();
   if (inlined) return alone('The inlined engine has one thread.');
   if (typeof Worker !== 'function')

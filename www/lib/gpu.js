@@ -2,20 +2,32 @@
  * @file The graphics card: whether it computes rightly, which numbers it takes, and pictures from its memory. Fetched
  * where there is one.
  */
-import { GGhostError } from './errors.js';
-import { gridOf, paletteOf } from './draw.js';
+import { caught, GGhostError } from './errors.js';
+import { gridOf, paletteOf } from './paint.js';
 import { compare } from './self-test.js';
 
 /** Most taps that stay on the device beside the one that is drawn: each holds memory. */
 const MOST_KEPT = 7;
 
-/** @typedef {{ net: GpuNet, precision: 'f32' | 'f16', precisionReason?: string }} Opened */
+/**
+ * @typedef {import('./choice.js').Runner} Runner
+ * @typedef {import('./choice.js').Output} Output
+ *
+ * @typedef {{ net: Runner, precision: 'f32' | 'f16', precisionReason?: string }} Opened
+ *
+ * @typedef {(precision: 'f32' | 'f16') => Promise<Runner>} Create
+ *
+ * @typedef {object} Drawer what a model on the graphics card can do beside running
+ * @property {(data: Float32Array, height: number, width: number, taps: string[]) => Promise<Output>} keep
+ * @property {(tap: string, channels: Uint32Array, columns: number, cell: number, gap: number, common: boolean,
+ *   colours: Uint8Array) => Promise<ImageBitmap>} drawTap
+ */
 
 /**
  * The model on the graphics card, held against WebAssembly: in f32, and in f16 where the card has it, that is right
  * and it is faster. A fault is given a second chance.
- * @param {(precision: 'f32' | 'f16') => Promise<GpuNet>} create
- * @param {import('./choice.js').Runner} wasm the same model there
+ * @param {Create} create
+ * @param {Runner} wasm the same model there
  * @param {{ precision?: 'f32' | 'f16' | 'int8', insisted?: boolean, device?: GPUDevice }} options f16 that is asked
  *   for is
  *   taken although it be slower; if insisted on WebGPU, there is no way back from it to f32; the caller's device
@@ -26,8 +38,9 @@ export async function openOnGpu(create, wasm, { precision, insisted, device }) {
     try {
       return await attempt(create, wasm, 'f16');
     } catch (error) {
-      if (!error?.code || insisted) throw error;
-      return { ...(await attempt(create, wasm, 'f32')), precisionReason: `f16 cannot be used: ${error.message}` };
+      if (!caught(error).code || insisted) throw error;
+      const precisionReason = `f16 cannot be used: ${caught(error).message}`;
+      return { ...(await attempt(create, wasm, 'f32')), precisionReason };
     }
   }
   const f32 = await attempt(create, wasm, 'f32');
@@ -39,12 +52,17 @@ export async function openOnGpu(create, wasm, { precision, insisted, device }) {
     worse.net.free();
     return better;
   } catch (error) {
-    if (!error?.code) throw error;
+    if (!caught(error).code) throw error;
     return f32;
   }
 }
 
-/** @returns {Promise<Opened>} */
+/**
+ * @param {Create} create
+ * @param {Runner} wasm
+ * @param {'f32' | 'f16'} precision
+ * @returns {Promise<Opened>}
+ */
 async function attempt(create, wasm, precision) {
   for (let last = false; ; last = true) {
     let net;
@@ -55,7 +73,7 @@ async function attempt(create, wasm, precision) {
       if (verdict.passed) return { net, precision };
     } catch (error) {
       net?.free();
-      if (last || !error?.code) throw error;
+      if (last || !caught(error).code) throw error;
       continue;
     }
     net.free();
@@ -67,7 +85,7 @@ async function attempt(create, wasm, precision) {
   }
 }
 
-/** Whether a card, not one in software, has f16. */
+/** Whether a card, not one in software, has f16. @param {GPUDevice} [device] */
 async function hasF16(device) {
   const adapter = device
     ? adapterOf(device)
@@ -75,6 +93,7 @@ async function hasF16(device) {
   return Boolean(adapter?.features.has('shader-f16') && !adapter.info?.isFallbackAdapter);
 }
 
+/** @param {GPUDevice} device */
 const adapterOf = (device) => ({
   features: device.features,
   limits: device.limits,
@@ -98,37 +117,46 @@ function devicesOf(device, { Devices }) {
   try {
     return new Devices();
   } finally {
-    delete navigator.gpu;
+    delete (/** @type {{ gpu?: GPU }} */ (navigator).gpu);
   }
 }
 
 /**
  * A model on the graphics card: the CPU engine's module reads the model, hands over network and weights, and prepares
  * pictures.
- * @implements {import('./choice.js').Runner}
+ * @implements {Runner}
+ * @implements {Drawer}
  */
 class GpuNet {
+  /** @type {any} as `model` and `net` of wasm-bindgen's making, whose types are known once they are built */
   #model;
+  /** @type {any} */
   #net;
 
+  /** @param {any} model as above @param {any} net */
   constructor(model, net) {
     this.#model = model;
     this.#net = net;
+    /** @type {Runner['info']} */
     this.info = { ...JSON.parse(model.info()), adapter: net.adapter(), memoryBytes: net.memoryBytes() };
   }
 
+  /** @type {Runner['preprocess']} */
   preprocess(...picture) {
     return this.#model.preprocess(...picture);
   }
 
+  /** @type {Runner['forward']} */
   forward(...given) {
     return orTrap(this.#net.forward(...given));
   }
 
+  /** @type {Drawer['keep']} */
   keep(...given) {
     return orTrap(this.#net.keep(...given));
   }
 
+  /** @type {Drawer['drawTap']} */
   drawTap(...given) {
     return orTrap(this.#net.drawTap(...given));
   }
@@ -141,16 +169,15 @@ class GpuNet {
 
 /**
  * Brings a model to the graphics card.
- * @param {object} model a net of the CPU engine's module that is to run elsewhere; it is freed with the result, or here
- * @param {object} glue of the WebGPU engine
- * @param {{ precision: 'f32' | 'f16', onPart?: (part: number) => void, device?: GPUDevice }} options `onPart` is told
- *   the
- *   part of the pipelines that are compiled, 0 to 1
+ * @param {any} model a net of the CPU engine's module that is to run elsewhere; it is freed with the result, or here
+ * @param {any} glue of the WebGPU engine, which wasm-bindgen makes as the model's class
+ * @param {{ precision?: 'f32' | 'f16' | 'int8', onPart?: (part: number) => void, device?: GPUDevice }} options `onPart`
+ *   is told the part of the pipelines that are compiled, 0 to 1
  * @returns {Promise<GpuNet>}
  */
 export async function createOnGpu(model, glue, { precision, onPart, device }) {
   try {
-    const weights = (step) => model.weights(step);
+    const weights = (/** @type {string} */ step) => model.weights(step);
     const devices = device && devicesOf(device, glue);
     const net = await orTrap(glue.GpuNet.create(model.outline(), weights, precision === 'f16', onPart, devices));
     model.forget();
@@ -161,11 +188,16 @@ export async function createOnGpu(model, glue, { precision, onPart, device }) {
   }
 }
 
-/** A trap in a task of its own never answers the call that waits for it, but the realm is told. */
+/**
+ * A trap in a task of its own never answers the call that waits for it, but the realm is told.
+ * @template T
+ * @param {Promise<T>} promise
+ * @returns {Promise<T>}
+ */
 function orTrap(promise) {
   if (typeof addEventListener !== 'function') return promise;
   return new Promise((resolve, reject) => {
-    const trap = (event) => {
+    const trap = (/** @type {ErrorEvent} */ event) => {
       if (!(event.error instanceof WebAssembly.RuntimeError)) return;
       event.preventDefault();
       reject(event.error);
@@ -175,7 +207,11 @@ function orTrap(promise) {
   });
 }
 
-/** Time of one picture: the middle one of all runs but the first, which warms up. */
+/**
+ * Time of one picture: the middle one of all runs but the first, which warms up.
+ * @param {Runner} net
+ * @param {number} runs
+ */
 export async function milliseconds(net, runs) {
   const { side } = net.info.input;
   const data = new Float32Array(3 * side * side);
@@ -190,7 +226,7 @@ export async function milliseconds(net, runs) {
 
 /**
  * Draws maps from where they lie on the device.
- * @param {object} net
+ * @param {Drawer} net
  * @param {{ data: Float32Array, dims: number[], kept?: Map<string, number[]> }} image the input that was run last, and
  *   the taps of it that are on the device with their channels, height and width
  * @param {string} tap
@@ -198,16 +234,17 @@ export async function milliseconds(net, runs) {
  * @returns {Promise<ImageBitmap>}
  */
 export async function drawFromDevice(net, image, tap, options) {
-  const kept = image.kept ?? new Map();
+  let kept = image.kept ?? new Map();
   if (!kept.has(tap)) {
     const names = [...[...kept.keys()].slice(-MOST_KEPT), tap];
     // Gone, should this fail.
     image.kept = undefined;
     const output = await net.keep(image.data, image.dims[2], image.dims[3], names);
-    image.kept = new Map(names.map((name, i) => [name, Array.from(output.tapDims(i)).slice(1)]));
+    kept = new Map(names.map((name, i) => [name, Array.from(output.tapDims(i)).slice(1)]));
+    image.kept = kept;
     output.free();
   }
-  const { channels, columns, cell, gap, colormap, scale } = gridOf(image.kept.get(tap), options);
+  const { channels, columns, cell, gap, colormap, scale } = gridOf(/** @type {number[]} */ (kept.get(tap)), options);
   return net.drawTap(
     tap,
     Uint32Array.from(channels),

@@ -5,25 +5,26 @@
  * Two halves: `snapshot` runs where the page's elements live and makes something that can be sent to a worker;
  * `toPixels` runs beside the engine.
  */
-import { GGhostError, shownUrl, untilAborted } from './errors.js';
+import { caught, GGhostError, shownUrl, untilAborted } from './errors.js';
 import { bytesOf, download } from './download.js';
 import { lazy } from './lazy.js';
 import { HEAD, isSvg } from './markup.js';
 import { brandOf, shown } from './options.js';
 
-/** As stored: no rotation missed, no colour profile applied, no alpha multiplied. */
+/** As stored: no rotation missed, no colour profile applied, no alpha multiplied. @type {ImageBitmapOptions} */
 const asStored = { imageOrientation: 'from-image', premultiplyAlpha: 'none', colorSpaceConversion: 'none' };
 
 /** Above this a picture is reduced while it is read: four bytes a pixel, several times over, is what a phone has. */
 const MAX_PIXELS = 2 ** 25;
 
 /**
- * @typedef {Blob | ImageBitmap | { data: Uint8Array | Uint8ClampedArray, width: number, height: number }} Source
- * what `snapshot` makes: it can be posted to a worker
+ * @typedef {{ data: Uint8Array, width: number, height: number }} Pixels
+ *
+ * @typedef {Blob | ImageBitmap | Pixels} Source what `snapshot` makes: it can be posted to a worker
  *
  * @typedef {object} Platform what replaces the browser's own, in Node
  * @property {typeof globalThis.fetch} [fetch]
- * @property {(blob: Blob) => Promise<{ data: Uint8Array, width: number, height: number }>} [decode]
+ * @property {(blob: Blob) => Promise<Pixels>} [decode]
  * @property {import('./flavours.js').Flavour} [flavour] an engine that is there already
  * @property {(text: string) => string} [resolve] an address, or a path where there are files, as an absolute address
  */
@@ -49,23 +50,32 @@ export function absolute(address, code, { resolve } = {}) {
   }
 }
 
+/** @param {string} text @param {unknown} [cause] */
 const bad = (text, cause) => new GGhostError('bad-image', text, { cause });
 
+/** @param {unknown} input @returns {input is ArrayBufferLike | ArrayBufferView} */
 const isBytes = (input) => ArrayBuffer.isView(input) || ['ArrayBuffer', 'SharedArrayBuffer'].includes(brandOf(input));
+/** @param {unknown} input @returns {input is Blob} */
 export const isBlob = (input) => ['Blob', 'File'].includes(brandOf(input));
 
-/** Whether an input is a list of pictures: anything that can be gone through and is no picture by itself. */
+/**
+ * Whether an input is a list of pictures: anything that can be gone through and is no picture by itself.
+ * @param {unknown} input
+ */
 export const isList = (input) =>
   typeof input === 'object' &&
   input !== null &&
   !isBytes(input) &&
   brandOf(input) !== 'ReadableStream' &&
-  (typeof input[Symbol.iterator] === 'function' || typeof input[Symbol.asyncIterator] === 'function');
+  ((Symbol.iterator in input && typeof input[Symbol.iterator] === 'function') ||
+    (Symbol.asyncIterator in input && typeof input[Symbol.asyncIterator] === 'function'));
 
-/** What messages call an input: a file by its name, an address by itself. */
+/** What messages call an input: a file by its name, an address by itself. @param {unknown} input */
 export function nameOf(input) {
   if (typeof input === 'string' || brandOf(input) === 'URL') return shownUrl(input);
-  const name = input?.name ?? (input?.currentSrc || input?.src || input?.url);
+  /** @type {{ name?: unknown, currentSrc?: unknown, src?: unknown, url?: unknown }} */
+  const named = input ?? {};
+  const name = named.name ?? (named.currentSrc || named.src || named.url);
   return typeof name === 'string' && name ? shownUrl(name) : undefined;
 }
 
@@ -79,7 +89,7 @@ export function nameOf(input) {
 export function snapshot(input, platform = {}) {
   const brand = brandOf(input);
   if (typeof input === 'string' || brand === 'URL') {
-    const url = absolute(input, 'bad-image', platform);
+    const url = absolute(/** @type {string | URL} */ (input), 'bad-image', platform);
     return (signal) => fetched(url, platform, signal);
   }
   if (isBlob(input)) return () => drawable(input);
@@ -88,19 +98,21 @@ export function snapshot(input, platform = {}) {
     const blob = new Blob([bytesIn(input)]);
     return () => drawable(blob);
   }
-  if (brand === 'Response') return (signal) => answered(input, signal);
-  if (brand === 'ImageData' && input.colorSpace === 'srgb' && input.data?.BYTES_PER_ELEMENT === 1)
-    return started(checked(input));
+  if (brand === 'Response') return (signal) => answered(/** @type {Response} */ (input), signal);
+  const image = /** @type {ImageData} */ (input);
+  if (brand === 'ImageData' && image.colorSpace === 'srgb' && image.data?.BYTES_PER_ELEMENT === 1)
+    return started(checked(image));
   if (brand === 'HTMLPictureElement') {
-    const image = input.querySelector('img');
-    if (!image) throw bad('The <picture> has no <img> in it.');
-    return ofImage(image, platform);
+    const img = /** @type {HTMLPictureElement} */ (input).querySelector('img');
+    if (!img) throw bad('The <picture> has no <img> in it.');
+    return ofImage(img, platform);
   }
-  if (brand === 'HTMLImageElement') return ofImage(input, platform);
-  if (brand === 'SVGSVGElement') return started(ofSvg(input));
+  if (brand === 'HTMLImageElement') return ofImage(/** @type {HTMLImageElement} */ (input), platform);
+  if (brand === 'SVGSVGElement') return started(ofSvg(/** @type {SVGSVGElement} */ (input)));
   const size = sizeOf(input, brand);
-  if (size) return started(bitmapOf(input, ...size));
-  if (ArrayBuffer.isView(input?.data)) return started(checked(input));
+  if (size) return started(bitmapOf(/** @type {Drawn} */ (input), ...size));
+  const pixels = /** @type {Pixels | undefined} */ (input);
+  if (ArrayBuffer.isView(pixels?.data)) return started(checked(pixels));
   throw bad(
     `${shown(input).replace(/^a/, 'A')} is not a picture: expected an <img>, <picture>, <canvas>, <video>, ` +
       '<svg>, SVG <image>, ImageBitmap, ImageData, VideoFrame, Blob, File, Response, URL, the bytes of a file, ' +
@@ -108,18 +120,23 @@ export function snapshot(input, platform = {}) {
   );
 }
 
+/** @template T @param {Promise<T>} promise */
 function started(promise) {
   promise.catch(() => {}); // reported when it is awaited
   return () => promise;
 }
 
-/** The numbers of a buffer or a part of one, copied into memory that is not shared. */
+/**
+ * The numbers of a buffer or a part of one, copied into memory that is not shared.
+ * @param {ArrayBufferLike | ArrayBufferView} input
+ */
 const bytesIn = (input) =>
   (ArrayBuffer.isView(input)
     ? new Uint8Array(input.buffer, input.byteOffset, input.byteLength)
     : new Uint8Array(input)
   ).slice();
 
+/** @param {import('./index.d.ts').Pixels} picture */
 async function checked({ data, width, height }) {
   if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)) {
     throw bad(`The picture has ${shown(width)} x ${shown(height)} pixels: expected whole numbers above zero.`);
@@ -134,10 +151,12 @@ async function checked({ data, width, height }) {
   return { data: bytesIn(data), width, height };
 }
 
+/** @param {string} url @param {Platform} platform @param {AbortSignal} [signal] */
 async function fetched(url, { fetch }, signal) {
   return drawable(new Blob([await download(url, { what: 'The picture', picture: true, fetch, signal })]));
 }
 
+/** @param {Response} response @param {AbortSignal} [signal] */
 async function answered(response, signal) {
   const what = `The picture of the Response${response.url ? ` from ${shownUrl(response.url)}` : ''}`;
   if (response.type === 'opaque') throw tainted();
@@ -148,6 +167,11 @@ async function answered(response, signal) {
 
 // --- Elements ---
 
+/**
+ * @param {HTMLImageElement} image
+ * @param {Platform} platform
+ * @returns {(signal?: AbortSignal) => Promise<Source>}
+ */
 function ofImage(image, platform) {
   const address = image.currentSrc || image.src || firstOf(image.srcset);
   if (!address) throw bad('The <img> has no source: set src first.');
@@ -158,9 +182,16 @@ function ofImage(image, platform) {
     lazy ? fetched(absolute(address, 'bad-image'), platform, signal) : shownImage(image, address, platform, signal);
 }
 
-/** The first address of a `srcset`. */
+/** The first address of a `srcset`. @param {string | undefined} srcset */
 const firstOf = (srcset) => srcset?.trim().split(/[\s,]+/)[0];
 
+/**
+ * @param {HTMLImageElement} image
+ * @param {string} address
+ * @param {Platform} platform
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Source>}
+ */
 async function shownImage(image, address, platform, signal) {
   try {
     await untilAborted(image.decode(), [signal]);
@@ -175,55 +206,74 @@ async function shownImage(image, address, platform, signal) {
   try {
     return await createImageBitmap(image, asStored);
   } catch (error) {
-    if (error.name === 'SecurityError') throw tainted(error);
+    if (caught(error).name === 'SecurityError') throw tainted(error);
     // An SVG without a size of its own: its text tells one.
     return await fetched(absolute(image.currentSrc || address, 'bad-image'), platform, signal).catch(() => {
-      throw bad(`The picture could not be read (${error.message}).`, error);
+      throw bad(`The picture could not be read (${caught(error).message}).`, error);
     });
   }
 }
 
+/** @param {SVGSVGElement} element */
 async function ofSvg(element) {
-  const copy = element.cloneNode(true);
+  const copy = /** @type {SVGSVGElement} */ (element.cloneNode(true));
   copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
   const { width, height } = element.getBoundingClientRect();
   // As it is shown, where it is.
-  if (width && height) Object.entries({ width, height }).forEach(([name, value]) => copy.setAttribute(name, value));
+  if (width && height)
+    Object.entries({ width, height }).forEach(([name, value]) => copy.setAttribute(name, String(value)));
   return drawable(new Blob([new XMLSerializer().serializeToString(copy)]));
 }
 
-/** Width and height of what can be drawn at once; undefined for anything else. */
+/**
+ * @typedef {HTMLVideoElement | SVGImageElement | VideoFrame | HTMLCanvasElement | OffscreenCanvas | ImageBitmap |
+ *   ImageData} Drawn what can be drawn at once
+ */
+
+/**
+ * Width and height of what can be drawn at once; undefined for anything else.
+ * @param {unknown} input
+ * @param {string} brand
+ * @returns {[width: number, height: number] | undefined}
+ */
 function sizeOf(input, brand) {
+  const video = /** @type {HTMLVideoElement} */ (input);
+  const vector = /** @type {SVGImageElement} */ (input);
+  const frame = /** @type {VideoFrame} */ (input);
+  const bitmap = /** @type {ImageBitmap} */ (input);
   switch (brand) {
     case 'HTMLVideoElement':
-      return [input.videoWidth, input.videoHeight];
+      return [video.videoWidth, video.videoHeight];
     case 'SVGImageElement':
-      return [input.width.baseVal.value, input.height.baseVal.value];
+      return [vector.width.baseVal.value, vector.height.baseVal.value];
     case 'VideoFrame':
-      return [input.displayWidth, input.displayHeight];
+      return [frame.displayWidth, frame.displayHeight];
     case 'HTMLCanvasElement':
     case 'OffscreenCanvas':
     case 'ImageBitmap':
     case 'ImageData':
-      return [input.width, input.height];
+      return [bitmap.width, bitmap.height];
     default:
       return undefined;
   }
 }
 
+/** @param {Drawn} input @param {number} width @param {number} height */
 async function bitmapOf(input, width, height) {
-  if (brandOf(input) === 'HTMLVideoElement' && input.readyState < 2) {
+  if (brandOf(input) === 'HTMLVideoElement' && /** @type {HTMLVideoElement} */ (input).readyState < 2) {
     throw bad('The <video> shows no frame yet: wait for its "loadeddata" event.');
   }
   if (!(width > 0 && height > 0)) throw bad('The picture has no pixels: its width or height is zero.');
   try {
     return await createImageBitmap(input, asStored);
   } catch (error) {
-    if (error.name === 'SecurityError') throw tainted(error);
-    throw bad(`The picture could not be read (${error.message}).`, error);
+    const { name, message } = caught(error);
+    if (name === 'SecurityError') throw tainted(error);
+    throw bad(`The picture could not be read (${message}).`, error);
   }
 }
 
+/** @param {unknown} [cause] */
 export const tainted = (cause) =>
   bad(
     'The picture comes from another site that does not allow reading it: serve it with CORS headers and set ' +
@@ -231,7 +281,7 @@ export const tainted = (cause) =>
     cause,
   );
 
-/** Vector pictures have no pixels before a document draws them. */
+/** Vector pictures have no pixels before a document draws them. @param {Blob} blob */
 async function drawable(blob) {
   // Where a decoder of the platform's own reads them, as in Node, it is asked.
   if (!globalThis.document || typeof Image !== 'function' || typeof URL.createObjectURL !== 'function') return blob;
@@ -251,22 +301,23 @@ async function drawable(blob) {
         : { resizeWidth: sized.width, resizeHeight: sized.height };
     return await createImageBitmap(image, asStored).catch(() => createImageBitmap(image, { ...asStored, ...size }));
   } catch (error) {
-    throw bad(`This is an SVG picture that the browser cannot draw (${error.message}).`, error);
+    throw bad(`This is an SVG picture that the browser cannot draw (${caught(error).message}).`, error);
   } finally {
     URL.revokeObjectURL(url);
   }
 }
 
+/** @param {Blob} blob */
 const headOf = async (blob) => new Uint8Array(await blob.slice(0, HEAD).arrayBuffer());
 
 // --- Beside the engine ---
 
 /**
  * @param {Source} source
- * @returns {Promise<{ data: Uint8Array, width: number, height: number }>}
+ * @returns {Promise<Pixels>}
  */
 export async function toPixels(source) {
-  if (source.data) return source;
+  if ('data' in source) return source;
   return isBlob(source) ? decode(source) : pixelsOf(source);
 }
 
@@ -286,22 +337,31 @@ function pixelsOf(bitmap, { orientation = 1, frame } = {}) {
     if (frame) {
       context.fillStyle = `rgb(${frame.around.join()})`;
       context.fillRect(0, 0, w, h);
-      context.clearRect(...frame.place.map((value) => value * shrink));
+      const [left, top, across, down] = frame.place.map((value) => value * shrink);
+      context.clearRect(left, top, across, down);
     }
     context.setTransform(...uprightOf(orientation, width, height));
     context.drawImage(bitmap, 0, 0, w, h);
     return { data: new Uint8Array(context.getImageData(0, 0, width, height).data.buffer), width, height };
   } catch (error) {
-    if (error.name === 'SecurityError') throw tainted(error);
-    throw error instanceof GGhostError ? error : bad(`The picture could not be read (${error.message}).`, error);
+    const { name, message } = caught(error);
+    if (name === 'SecurityError') throw tainted(error);
+    throw error instanceof GGhostError ? error : bad(`The picture could not be read (${message}).`, error);
   } finally {
     bitmap.close();
   }
 }
 
-/** EXIF's orientation as a transform of a canvas of the upright size. */
+/** @typedef {[a: number, b: number, c: number, d: number, e: number, f: number]} Transform as a canvas takes it */
+
+/**
+ * EXIF's orientation as a transform of a canvas of the upright size.
+ * @param {number} orientation
+ * @param {number} width
+ * @param {number} height
+ */
 const uprightOf = (orientation, width, height) =>
-  [
+  /** @type {Transform[]} */ ([
     [1, 0, 0, 1, 0, 0],
     [-1, 0, 0, 1, width, 0],
     [-1, 0, 0, -1, width, height],
@@ -310,8 +370,9 @@ const uprightOf = (orientation, width, height) =>
     [0, 1, -1, 0, width, 0],
     [0, -1, -1, 0, width, height],
     [0, -1, 1, 0, 0, height],
-  ][orientation - 1];
+  ])[orientation - 1];
 
+/** @param {Blob} blob */
 async function decode(blob) {
   if (blob.size === 0) throw bad('The file is empty.');
   if (typeof createImageBitmap !== 'function') {

@@ -14,7 +14,7 @@ const MAX_HEADER = 2 ** 20;
 
 /**
  * @typedef {object} EngineOptions
- * @property {string | Blob | ArrayBuffer | Uint8Array} model absolute URL or bytes
+ * @property {string | Blob | ArrayBuffer | Uint8Array<ArrayBuffer>} model absolute URL or bytes
  * @property {boolean} [bundled] whether the model is the library's own
  * @property {'auto' | 'webgpu' | 'wasm'} backend
  * @property {string} [wasmUrl] folder of the flavours
@@ -30,9 +30,11 @@ const MAX_HEADER = 2 ** 20;
  * @property {{ module: WebAssembly.Module, flavour: string, model?: Blob }} [kept] what an earlier engine of the same
  *   options had loaded
  *
+ * @typedef {(event: Partial<import('./index.d.ts').Progress>) => void} Report
+ *
  * @typedef {object} Hooks
  * @property {AbortSignal} [signal]
- * @property {(event: object) => void} [onProgress]
+ * @property {(progress: import('./index.d.ts').Progress) => void} [onProgress]
  * @property {typeof globalThis.fetch} [fetch]
  * @property {(blob: Blob) => Promise<{ data: Uint8Array, width: number, height: number }>} [decode]
  * @property {import('./flavours.js').Flavour} [flavour] an engine that is there already
@@ -44,17 +46,17 @@ const MAX_HEADER = 2 ** 20;
 export class Loaded {
   /** @type {EngineOptions} */
   options;
-  /** The script of the CPU engine. */
+  /** The script of the CPU engine, which wasm-bindgen makes: its types are known once it is built. @type {any} */
   glue;
   /** Name of its flavour. */
-  flavour;
+  flavour = '';
   /** Of the CPU engine. @type {{ threads: number, reason?: string, end?: () => void }} */
   threads;
-  /** The model's file, in safetensors. @type {Blob | Uint8Array} */
-  model;
-  /** What a fresh engine needs to take over without downloads. */
+  /** The model's file, in safetensors; empty until it is there. @type {Blob | Uint8Array<ArrayBuffer>} */
+  model = new Blob();
+  /** What a fresh engine needs to take over without downloads. @type {EngineOptions['kept']} */
   kept;
-  /** Promises of the scripts of the other parts, by name. */
+  /** Promises of the scripts of the other parts, by name. @type {Partial<Record<keyof typeof parts, Promise<any>>>} */
   #parts = {};
   /** Whether the engine is inside the script, one file and nothing else. */
   #alone;
@@ -75,12 +77,13 @@ export class Loaded {
    * Downloads, compiles and starts.
    * @param {Hooks} hooks
    * @param {Promise<boolean>} gpu whether WebGPU is worth a try: its module is then fetched beside the others
-   * @param {(event: object) => void} report
+   * @param {Report} report
    */
   async load({ signal, flavour: given }, gpu, report) {
     const { options } = this;
     const part = addUp(report);
     const threads = this.threads.threads > 1;
+    /** @param {import('./flavours.js').Flavour} flavour @param {WebAssembly.Module} [module] */
     const obtain = (flavour, module) =>
       fetchModule(flavour, options.wasmUrl, { module, signal, fetch: this.#fetch, onBytes: part() });
     const flavour =
@@ -129,7 +132,8 @@ export class Loaded {
   /**
    * The script of a part that is fetched when it is first needed; a failure is tried again.
    * @param {keyof typeof parts} name
-   * @param {{ signal?: AbortSignal, onBytes?: Function }} [options]
+   * @param {{ signal?: AbortSignal, onBytes?: import('./download.js').OnBytes }} [options]
+   * @returns {Promise<any>} as of `glue`
    */
   part(name, { signal, onBytes = () => {} } = {}) {
     if (this.#alone) {
@@ -148,15 +152,17 @@ export class Loaded {
     return this.#parts[name];
   }
 
-  /** The model in the memory of a module. */
+  /** The model in the memory of a module. @param {any} glue its script */
   async bytesIn(glue) {
-    const bytes = new glue.ModelBytes(this.model.size ?? this.model.length);
+    const bytes = new glue.ModelBytes(isBlob(this.model) ? this.model.size : this.model.length);
     for await (const piece of isBlob(this.model) ? piecesOf(this.model) : [this.model]) bytes.write(piece);
     return bytes;
   }
 
   /**
    * Labels that the model does not have: published checkpoints of 1,000 classes are ImageNet's, and do not name them.
+   * @param {Pick<import('./index.d.ts').Info, 'classes' | 'labels'>} info
+   * @returns {Promise<string[] | undefined>}
    */
   async labelsFor({ classes, labels }) {
     if (classes !== 1000 || labels[0] !== 'class 0' || this.#alone) return undefined;
@@ -179,12 +185,16 @@ export class Loaded {
     this.threads.end?.();
   }
 
+  /** @param {Blob | Uint8Array<ArrayBuffer>} pth */
   async #safetensorsOf(pth) {
     const [{ safetensorsOf }, { PthReader }] = await Promise.all([lazy.pth(), this.part('pth')]);
     return safetensorsOf(asBlob(pth), PthReader, this.options.weights);
   }
 
-  /** The model without a part, or another one of its form: once, because what is kept is edited already. */
+  /**
+   * The model without a part, or another one of its form: once, because what is kept is edited already.
+   * @param {import('./edit.js').Edit} edit
+   */
   async #edited(edit) {
     const [{ edited }, editor] = await Promise.all([lazy.edit(), this.part('edit')]);
     return edited(editor, await this.bytesIn(editor), asBlob(this.model), edit);
@@ -196,6 +206,7 @@ export class Loaded {
     return foldedWeights(editor, await this.bytesIn(editor), this.options, step);
   }
 
+  /** @param {WebAssembly.Module} module */
   async #startThreads(module) {
     const { startThreads } = await lazy.threads();
     const engine = { flavour: this.flavour, folder: this.options.wasmUrl, module, glue: this.glue };
@@ -203,7 +214,10 @@ export class Loaded {
   }
 }
 
-/** Whether a file begins as PyTorch's do: a zip archive, or a pickle, where a safetensors header's length has zeros. */
+/**
+ * Whether a file begins as PyTorch's do: a zip archive, or a pickle, where a safetensors header's length has zeros.
+ * @param {Blob | Uint8Array<ArrayBuffer>} file
+ */
 async function isPth(file) {
   const bytes = isBlob(file) ? new Uint8Array(await file.slice(0, 8).arrayBuffer()) : file;
   return (
@@ -211,9 +225,13 @@ async function isPth(file) {
   );
 }
 
-/** Whether a safetensors file has convolutions that are computed in integers: only these have the range of an input. */
+/**
+ * Whether a safetensors file has convolutions that are computed in integers: only these have the range of an input.
+ * @param {Blob | Uint8Array<ArrayBuffer>} file
+ */
 async function hasIntegers(file) {
   const blob = asBlob(file);
+  /** @param {number} from @param {number} to */
   const header = async (from, to) => new DataView(await blob.slice(from, to).arrayBuffer());
   const start = await header(0, 8);
   if (start.byteLength < 8) return false;
@@ -222,9 +240,10 @@ async function hasIntegers(file) {
   );
 }
 
+/** @param {Blob | Uint8Array<ArrayBuffer>} file */
 const asBlob = (file) => (isBlob(file) ? file : new Blob([file]));
 
-/** A file's bytes one piece after the other, so that it is never in memory whole. */
+/** A file's bytes one piece after the other, so that it is never in memory whole. @param {Blob} blob */
 async function* piecesOf(blob) {
   for (const reader = blob.stream().getReader(); ;) {
     const { done, value } = await reader.read();
@@ -233,14 +252,21 @@ async function* piecesOf(blob) {
   }
 }
 
-/** Whether an address names a manifest of a model in several files. */
+/** Whether an address names a manifest of a model in several files. @param {string} url */
 const isManifest = (url) => /\.json([?#]|$)/i.test(url);
 
-/** A model's file: a Blob stays one. @returns {Promise<Uint8Array | Blob>} */
+/**
+ * A model's file: a Blob stays one.
+ * @param {EngineOptions['model']} model
+ * @param {{ own?: boolean, cache?: boolean, fetch?: typeof globalThis.fetch, signal?: AbortSignal,
+ *   onBytes: import('./download.js').OnBytes }} options
+ * @returns {Promise<Uint8Array<ArrayBuffer> | Blob>}
+ */
 async function modelFile(model, { own, ...options }) {
   if (typeof model === 'string' && isManifest(model)) return (await lazy.shards()).downloadShards(model, options);
   if (typeof model === 'string') return download(model, { what: 'The model', own, large: true, ...options });
-  const size = model.size ?? model.byteLength;
+  const size = isBlob(model) ? model.size : model.byteLength;
   options.onBytes(size, size);
-  return isBlob(model) ? model : new Uint8Array(model.buffer ?? model, model.byteOffset ?? 0, size);
+  if (isBlob(model)) return model;
+  return ArrayBuffer.isView(model) ? new Uint8Array(model.buffer, model.byteOffset, size) : new Uint8Array(model);
 }

@@ -22,15 +22,15 @@ const MAX_HEADER = 2 ** 20;
 /**
  * @param {string} url of a manifest or an index
  * @param {{ cache?: boolean, fetch?: typeof globalThis.fetch, signal?: AbortSignal,
- *   onBytes?: (loaded: number, total?: number) => void }} options
- * @returns {Promise<Uint8Array | Blob>} the files one after the other
+ *   onBytes?: import('./download.js').OnBytes }} options
+ * @returns {Promise<Uint8Array<ArrayBuffer> | Blob>} the files one after the other
  */
 export async function downloadShards(url, { cache = true, onBytes = () => {}, ...options }) {
   const manifest = parsed(await download(url, { what: 'The model’s manifest', ...options }));
   if (manifest?.weight_map) {
     let before = 0;
     return joined(manifest, async (name) => {
-      const report = (loaded) => onBytes(before + loaded);
+      const report = (/** @type {number} */ loaded) => onBytes(before + loaded);
       const what = `${name}, a part of the model,`;
       const shard = asBlob(await download(new URL(name, url), { what, large: true, ...options, onBytes: report }));
       before += shard.size;
@@ -47,8 +47,9 @@ export async function downloadShards(url, { cache = true, onBytes = () => {}, ..
     const stored = await store?.match(key).catch(() => undefined);
     let bytes = stored && new Uint8Array(await stored.arrayBuffer());
     if (!bytes || bytes.length !== file.bytes) {
-      const report = (loaded) => onBytes(offset + loaded, total);
-      bytes = await download(new URL(file.path, url), { what: 'A part of the model', ...options, onBytes: report });
+      const report = (/** @type {number} */ loaded) => onBytes(offset + loaded, total);
+      const what = 'A part of the model';
+      bytes = await download(new URL(file.path, url), { what, ...options, onBytes: report });
       await verify(bytes, file, url);
       // Without room, or in a private window, it is downloaded again next time.
       await store?.put(key, new Response(bytes)).catch(() => {});
@@ -68,11 +69,13 @@ export async function clearCache() {
 
 const openStore = async () => globalThis.caches?.open(STORE).catch(() => undefined);
 
+/** @param {Blob | Uint8Array<ArrayBuffer>} file */
 const asBlob = (file) => (isBlob(file) ? file : new Blob([file]));
 
+/** @param {string} text */
 const badModel = (text) => new GGhostError('bad-model', text);
 
-/** JSON, or undefined. */
+/** JSON, or undefined. @param {AllowSharedBufferSource} bytes */
 function parsed(bytes) {
   try {
     return JSON.parse(new TextDecoder().decode(bytes));
@@ -88,14 +91,15 @@ function parsed(bytes) {
  * @returns {Promise<{ model: Blob, labels?: string[] }>}
  */
 export async function modelOfFiles(files) {
-  const ending = (pattern) => files.filter(({ name = '' }) => pattern.test(name));
-  const json = async (file) => parsed(file.size <= 16 * MAX_HEADER ? await file.arrayBuffer() : new Uint8Array());
+  const ending = (/** @type {RegExp} */ pattern) => files.filter(({ name = '' }) => pattern.test(name));
+  const json = async (/** @type {File} */ file) =>
+    parsed(file.size <= 16 * MAX_HEADER ? await file.arrayBuffer() : new Uint8Array());
   const [config] = ending(/(^|\/)config\.json$/i);
   const labels = config && labelsOf(await json(config));
   const [index, ...others] = ending(/\.index\.json$/i);
   if (others.length > 0) throw badModel('There are several .index.json files: choose one model’s.');
   if (index) {
-    const shard = (name) => files.find((file) => file.name === name);
+    const shard = (/** @type {string} */ name) => files.find((file) => file.name === name);
     return { model: await joined(await json(index), shard), labels };
   }
   const models = files.filter(({ name = '' }) => !/\.(json|txt|md)$/i.test(name));
@@ -105,10 +109,13 @@ export async function modelOfFiles(files) {
   );
 }
 
-/** Labels in class order from Hugging Face's config; none where it only numbers them. */
+/**
+ * Labels in class order from Hugging Face's config; none where it only numbers them.
+ * @param {{ id2label?: Record<string, string> } | undefined} config
+ */
 function labelsOf(config) {
-  const map = config?.id2label;
-  const labels = Object.keys(map ?? {}).map((_, index) => map[index]);
+  const map = config?.id2label ?? {};
+  const labels = Object.keys(map).map((_, index) => map[index]);
   const named = labels.every((label, index) => typeof label === 'string' && label !== `LABEL_${index}`);
   return labels.length > 0 && named ? labels : undefined;
 }
@@ -116,20 +123,22 @@ function labelsOf(config) {
 /**
  * One safetensors file of those that Hugging Face's index names: their headers are read and become one, their numbers
  * stay where they are.
- * @param {any} index
+ * @param {{ weight_map?: Record<string, string> } | undefined} index
  * @param {(name: string) => Promise<Blob | undefined> | Blob | undefined} shardOf
  * @returns {Promise<Blob>}
  */
 async function joined(index, shardOf) {
-  const map = index?.weight_map;
-  const names = [...new Set(Object.values(typeof map === 'object' ? (map ?? {}) : {}))];
-  const isName = (name) => typeof name === 'string' && /^[\w.-]{1,100}\.safetensors$/.test(name);
+  const found = index?.weight_map;
+  const map = typeof found === 'object' ? (found ?? {}) : {};
+  const names = [...new Set(Object.values(map))];
+  const isName = (/** @type {unknown} */ name) => typeof name === 'string' && /^[\w.-]{1,100}\.safetensors$/.test(name);
   if (names.length === 0 || names.length > 1000 || !names.every(isName)) {
     const expected = '{ "weight_map": { "tensor": "file.safetensors", … } }';
     throw badModel(`The index of the model’s files is not one: expected ${expected}.`);
   }
   const header = Object.create(null);
   const parts = [];
+  /** @type {Record<string, string> | undefined} */
   let metadata;
   let end = 0;
   for (const name of names) {
@@ -139,7 +148,7 @@ async function joined(index, shardOf) {
     metadata = { ...metadata, ...__metadata__ };
     for (const [tensor, info] of Object.entries(tensors)) {
       if (tensor in header) throw badModel(`${name} has a tensor that another of the model’s files has too.`);
-      header[tensor] = { ...info, data_offsets: info.data_offsets.map((offset) => offset + end) };
+      header[tensor] = { ...info, data_offsets: info.data_offsets.map((/** @type {number} */ offset) => offset + end) };
     }
     parts.push(data);
     end += data.size;
@@ -155,11 +164,11 @@ async function joined(index, shardOf) {
   return new Blob([length, json, ...parts]);
 }
 
-/** What a safetensors file lists, and its numbers. */
+/** What a safetensors file lists, and its numbers. @param {Blob} shard @param {string} name */
 async function shardParts(shard, name) {
   const start = new DataView(await shard.slice(0, 8).arrayBuffer());
   const length = start.byteLength === 8 ? Number(start.getBigUint64(0, true)) : Infinity;
-  const fail = (text) => badModel(`${name} ${text}`);
+  const fail = (/** @type {string} */ text) => badModel(`${name} ${text}`);
   if (length > MAX_HEADER) throw fail('is no safetensors file: was it downloaded whole?');
   const header = parsed(await shard.slice(8, 8 + length).arrayBuffer());
   const { __metadata__, ...tensors } = typeof header === 'object' ? (header ?? {}) : {};
@@ -177,21 +186,34 @@ async function shardParts(shard, name) {
   return { __metadata__, tensors, data };
 }
 
-/** The files of a manifest of `g-ghostnet shard`. */
+/** @typedef {{ path: string, bytes: number, sha256: string }} Listed a file of a manifest */
+
+/**
+ * The files of a manifest of `g-ghostnet shard`.
+ * @param {{ files?: unknown } | undefined} manifest
+ * @param {string} url
+ * @returns {Listed[]}
+ */
 function checked(manifest, url) {
   const expected = 'expected { "files": [{ "path", "bytes", "sha256" }] } or Hugging Face’s { "weight_map" }';
-  const fail = (text) => new GGhostError('bad-model', `The manifest ${shownUrl(url)} ${text}: ${expected}.`);
+  const fail = (/** @type {string} */ text) =>
+    new GGhostError('bad-model', `The manifest ${shownUrl(url)} ${text}: ${expected}.`);
   if (!manifest) throw fail('is not JSON');
   const { files } = manifest;
-  const isHash = (text) => /^[0-9a-f]{64}$/.test(text);
-  const fits = ({ path, bytes, sha256 }) =>
+  const isHash = (/** @type {string} */ text) => /^[0-9a-f]{64}$/.test(text);
+  const fits = (/** @type {Listed} */ { path, bytes, sha256 }) =>
     typeof path === 'string' && Number.isInteger(bytes) && bytes > 0 && isHash(sha256);
   if (!Array.isArray(files) || files.length === 0 || !files.every(fits)) throw fail('lists no files');
   if (files.reduce((sum, file) => sum + file.bytes, 0) > MAX_BYTES) throw fail(`lists more than ${MAX_BYTES} bytes`);
   return files;
 }
 
-/** Size, and content where the page is secure enough to compute hashes. */
+/**
+ * Size, and content where the page is secure enough to compute hashes.
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ * @param {Listed} file
+ * @param {string} url of the manifest
+ */
 async function verify(bytes, { path, bytes: expected, sha256 }, url) {
   const digest = globalThis.crypto?.subtle && new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   const found = digest && Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
