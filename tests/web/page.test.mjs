@@ -13,7 +13,6 @@ import { golden } from './support/golden.mjs';
 import { noteCalls, untilIdle } from './support/explorer.mjs';
 import { checkpoint } from './support/pth.mjs';
 import { shardsOf } from './support/shards.mjs';
-import { defaultModel } from '../../www/lib/default-model.js';
 
 const inRepository = (file) => path.join(repository, file);
 const goldenOf = (name) => golden.files.find(({ file }) => path.basename(file) === name);

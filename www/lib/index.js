@@ -234,7 +234,7 @@ class GGhostNet {
   }
 
   weights(step, { signal } = {}) {
-    return this.#call('weights', () => ({ step: String(step) }), signal);
+    return this.#call(signal, () => this.#turn('weights', { step: String(step) }, signal));
   }
 
   async redundancy(input, options) {
