@@ -1,5 +1,6 @@
 // Bundles the page's scripts, for the site and for the package.
 import { build } from 'esbuild';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { repository } from './serve.mjs';
@@ -33,6 +34,20 @@ const wordsInParts = {
   },
 };
 
+/** The views of the explorer are one file: each by itself would be small, and share most of its parts with the others. */
+const viewsTogether = {
+  name: 'views together',
+  setup(bundler) {
+    const table = path.join(www, 'explorer/views.js');
+    bundler.onResolve({ filter: /^\./ }, ({ importer, kind }) =>
+      kind === 'dynamic-import' && importer === table ? { path: 'explorer-views', namespace: 'views' } : undefined);
+    bundler.onLoad({ filter: /./, namespace: 'views' }, async () => {
+      const names = [...(await readFile(table, 'utf8')).matchAll(/import\('(.+?)'\)/g)].map(([, name]) => name);
+      return { contents: names.map((name) => `import ${JSON.stringify(name)};`).join('\n'), resolveDir: path.dirname(table) };
+    });
+  },
+};
+
 /**
  * Scripts and what they import when it is needed, each a file, with the packages that they use.
  * @param {import('esbuild').BuildOptions & { library: string }} options `library` is the folder of the library's
@@ -49,7 +64,7 @@ export async function bundle({ library: folder, ...options }) {
     legalComments: 'none',
     conditions: ['production'],
     loader: { '.css': 'text' },
-    plugins: [libraryStays(folder), wordsInParts],
+    plugins: [viewsTogether, libraryStays(folder), wordsInParts],
     metafile: true,
     ...options,
   });

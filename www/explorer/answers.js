@@ -1,6 +1,5 @@
 /** @file Who answers what the views ask: by the kind of a request (see views.js), what it is made of and how. */
 import { load, openSimilarity } from '../lib/index.js';
-import { measure } from '../lib/study.js';
 import { inputOf } from '../view/input.js';
 
 /**
@@ -100,6 +99,7 @@ async function study(similarity, { pictures, other, taps, random }, { net, signa
   if (!keep) tell({ running: true, done: 0, total });
   const twin = random ? await net.randomTwin({ signal }) : undefined;
   try {
+    const { measure } = await import('../lib/study.js');
     const found = await measure({
       similarity,
       pictures,

@@ -3,7 +3,7 @@ import { css, html, unsafeCSS } from 'lit';
 import uPlot from 'uplot';
 import sheet from 'uplot/dist/uPlot.min.css';
 import { define, shared, View, Width } from './base.js';
-import { BINS, histogram } from './maps.js';
+import { BINS, histogram } from './distribution.js';
 
 const styles = css`
   :host { position: relative; min-height: 230px; }

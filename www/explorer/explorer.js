@@ -23,7 +23,9 @@ import { viewNamed, views } from './views.js';
  */
 export function explore(session, page) {
   const { state } = session;
-  state.tab = viewNamed(state.tab).name;
+  const { name, load } = viewNamed(state.tab);
+  state.tab = name;
+  load().catch(() => {}); // begun early; the panel says what fails
   const tour = /** @type {import('./tour.js').Tour} */ (document.createElement('gg-tour'));
   const tourTo = (/** @type {number | undefined} */ step) => goTo(step, session, tour);
   const actions = { ...session.actions, ...page, tour: tourTo };

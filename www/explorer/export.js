@@ -1,6 +1,6 @@
 /** @file What can be taken away: a view as a picture, the numbers as CSV and JSON. */
 import { text } from '../view/language.js';
-import { numbersOf, rowsOf } from './stage.js';
+import { rowsOf } from './stage.js';
 
 /** @typedef {import('./stage.js').Opened} Opened */
 
@@ -24,13 +24,12 @@ export function exportCsv(state) {
   return ['channel,match,score,chance_other_picture,chance_shuffled_positions,energy', ...lines, ''].join('\r\n');
 }
 
-/** @param {Opened} state */
-export function exportJson(state) {
-  const { info, maps, metric, threshold, picture, result, set, answers } = state;
+/** @param {Opened} state @param {object} [shown] what the view that is open has besides */
+export function exportJson(state, shown) {
+  const { info, maps, metric, threshold, picture, result } = state;
   /** @param {Record<string, number>} row */
   const finite = (row) =>
     Object.fromEntries(Object.entries(row).map(([name, value]) => [name, Number.isFinite(value) ? value : null]));
-  const own = answers.set?.own;
   const document = {
     model: info.variant,
     picture: picture?.name,
@@ -41,10 +40,7 @@ export function exportJson(state) {
     metric,
     threshold,
     maps: rowsOf(state).map(finite),
-    ...(answers.alone && { measures: numbersOf(answers.alone, threshold) }),
-    ...(set && own && answers.set && {
-      set: { name: set.name, pictures: own.images, taps: set.taps, measures: numbersOf(answers.set, threshold) },
-    }),
+    ...shown,
   };
   return JSON.stringify(document, null, 2);
 }

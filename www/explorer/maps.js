@@ -1,5 +1,4 @@
-/** @file Numbers of single maps, and of lists of numbers. No document here. */
-import { quantile } from '../lib/measures.js';
+/** @file Numbers of single maps. No document here. */
 
 /** @typedef {import('./state.js').Maps} Maps */
 
@@ -72,16 +71,4 @@ export function meanAndDeviation(values) {
 export function standardised(values) {
   const { mean, deviation } = meanAndDeviation(values);
   return values.map((value) => (value - mean) / (deviation || 1));
-}
-
-/** @param {ArrayLike<number>} values */
-export const median = (values) => quantile(Float64Array.from(values).sort(), 0.5);
-
-export const BINS = 25;
-
-/** Shares of values in equal bins from 0 to 1. @param {number[]} values */
-export function histogram(values) {
-  const counts = new Float64Array(BINS);
-  for (const value of values) counts[Math.min(BINS - 1, Math.max(0, Math.floor(value * BINS)))]++;
-  return counts.map((count) => count / (values.length || 1));
 }

@@ -3,12 +3,12 @@ import { css, html, nothing } from 'lit';
 import { engineNames } from '../view/engine.js';
 import { decimal, text } from '../view/language.js';
 import { define, shared, styled, StageView } from './base.js';
-import { figures, sets } from './stage.js';
+import { figures, numbersOf, sets } from './figures.js';
 
 /**
  * @typedef {import('./state.js').Study} Study
  * @typedef {import('./state.js').SetSimilarity} SetSimilarity
- * @typedef {import('./stage.js').Figure} Figure
+ * @typedef {import('./figures.js').Figure} Figure
  * @typedef {typeof sets[number]} SetName
  */
 
@@ -60,6 +60,19 @@ class Numbers extends StageView {
     const { set, maps, answers } = this.state;
     if (!set || set.taps.join() !== maps.taps.join()) return undefined;
     return { total: set.pictures.length, ...answers.set, name: set.name };
+  }
+
+  /** What the JSON export has of it. */
+  exported() {
+    const { threshold, maps, answers: { alone } } = this.state;
+    const set = this.#set;
+    const own = set?.own;
+    return {
+      ...(alone && { measures: numbersOf(alone, threshold) }),
+      ...(set && own && {
+        set: { name: set.name, pictures: own.images, taps: maps.taps, measures: numbersOf(set, threshold) },
+      }),
+    };
   }
 
   #measures() {

@@ -197,6 +197,12 @@ class Panel extends View {
     return Object.assign(view, { state, shown, pair, pinned: this.#pinned, actions, net, language });
   }
 
+  /** What the view that is open has besides the maps, to be taken away. @returns {object | undefined} */
+  exported() {
+    const view = /** @type {{ exported?: () => object } | undefined} */ (this.#elements.get(this.state.tab));
+    return view?.exported?.();
+  }
+
   /** Whether the pair that is lit is the one that is pinned. */
   get #pinned() {
     const { state: { pin, pointed }, pair } = this;

@@ -3,7 +3,7 @@ import { css, html, nothing } from 'lit';
 import { decimal, text } from '../view/language.js';
 import { asTable, choice, define, shared, styled, StageView } from './base.js';
 import './chart.js';
-import { histogram, median } from './maps.js';
+import { histogram, median } from './distribution.js';
 import { colours, paintLegend, paintPixels } from './paint.js';
 import { scoreOf, stageOf } from './stage.js';
 

@@ -78,7 +78,7 @@ function exports({ panel }) {
     const { state } = panel;
     const name = `g-ghostnet-${state.stage}-${state.tab}`;
     if (kind === 'csv') save(`${name}.csv`, exportCsv(state), 'text/csv');
-    else if (kind === 'json') save(`${name}.json`, exportJson(state), 'application/json');
+    else if (kind === 'json') save(`${name}.json`, exportJson(state, panel.exported()), 'application/json');
     else save(`${name}.png`, await exportPng(panel), 'image/png');
   });
   addEventListener('click', ({ target }) => {

@@ -3,7 +3,7 @@
  */
 import { asError, GGhostError } from './errors.js';
 import { parts } from './flavours.js';
-import { measures } from './measures.js';
+import { matchMetrics, measures } from './measures.js';
 import { startPart } from './module.js';
 
 /**
@@ -129,6 +129,10 @@ export function similarityMethods({ fetch }) {
 
 /** @param {any} glue @param {Maps} a @param {Maps} b @param {string} metric */
 function correlation(glue, a, b, metric) {
+  if (!matchMetrics.some((known) => known === metric)) {
+    const text = `metric is ${JSON.stringify(metric)}, expected one of ${matchMetrics.join(', ')}.`;
+    throw new GGhostError('bad-option', text);
+  }
   const matches = glue.correlate(a.data, a.dims, b.data, b.dims, metric === 'cosine');
   const best = (/** @type {boolean} */ ofB) => ({ match: matches.matches(ofB), score: matches.scores(ofB) });
   const result = {

@@ -5,7 +5,6 @@ import { asError, GGhostError, throwIfAborted, untilAborted } from './errors.js'
 import { openHost } from './host.js';
 import { absolute } from './image.js';
 import { lazy } from './lazy.js';
-import { matchMetrics } from './measures.js';
 import { known, optionsOf } from './options.js';
 
 /** @typedef {import('./similarity.d.ts').Maps | Held} AnyMaps */
@@ -59,14 +58,12 @@ class Similarity {
 
   /** @param {AnyMaps} a @param {AnyMaps} b @param {import('./similarity.d.ts').CorrelateOptions} [options] */
   async correlate(a, b, { metric = 'pearson', signal } = {}) {
-    known('metric', metric, matchMetrics);
     return this.#send('correlate', { a, b, metric }, signal);
   }
 
   /** @type {import('./similarity.d.ts').Similarity['control']} */
   async control(a, b, { kind = 'shuffled-positions', seed = 1, metric = 'pearson', signal } = {}) {
     known('kind', kind, ['shuffled-positions']);
-    known('metric', metric, matchMetrics);
     return this.#send('control', { a, b, seed, metric }, signal);
   }
 
