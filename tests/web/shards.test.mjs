@@ -87,11 +87,12 @@ test('what does not fit together is said with the file’s name', async () => {
 });
 
 test('an index is loaded by path and as a list, with the labels beside it', async () => {
-  const whole = await load({ backend: 'wasm' });
-  const byPath = await load({ backend: 'wasm', model: path.join(folder, INDEX) });
+  const engine = { backend: 'wasm', wasmUrl: path.join(repository, 'dist/wasm') };
+  const whole = await load({ ...engine, model: path.join(repository, 'models', defaultModel) });
+  const byPath = await load({ ...engine, model: path.join(folder, INDEX) });
   const labels = whole.info.labels.map((label) => `my ${label}`);
   const config = JSON.stringify({ id2label: labels });
-  const asList = await load({ backend: 'wasm', model: files({ ...shards, 'config.json': config }) });
+  const asList = await load({ ...engine, model: files({ ...shards, 'config.json': config }) });
   const plane = 3 * whole.info.input.side ** 2;
   const dims = [1, 3, whole.info.input.side, whole.info.input.side];
   const data = Float32Array.from({ length: plane }, (_, i) => Math.sin(i));
@@ -102,5 +103,5 @@ test('an index is loaded by path and as a list, with the labels beside it', asyn
   assert.deepEqual(asList.info.labels, labels);
   for (const net of [whole, byPath, asList]) net.dispose();
   await rm(path.join(folder, Object.keys(shards)[1]));
-  await assert.rejects(load({ backend: 'wasm', model: path.join(folder, INDEX) }), /model-00002-of-00003\.safetensors/);
+  await assert.rejects(load({ ...engine, model: path.join(folder, INDEX) }), /model-00002-of-00003\.safetensors/);
 });
