@@ -63,10 +63,10 @@ export function noteCalls() {
   const heard = new WeakSet();
   Worker.prototype.postMessage = function (message, transfer = []) {
     if (message?.method) {
-      const { taps, sources } = message.argument ?? {};
+      const { taps, source, tensor } = message.argument ?? {};
       const buffers = Object.values(message.argument ?? {}).flatMap((value) => [value?.buffer, value?.data?.buffer]);
       const copied = buffers.filter((buffer) => buffer instanceof ArrayBuffer && !transfer.includes(buffer));
-      const call = { id: message.id, worker: this, method: message.method, taps, run: Boolean(sources), copied: copied.length };
+      const call = { id: message.id, worker: this, method: message.method, taps, run: message.method === 'run' && Boolean(source ?? tensor), copied: copied.length };
       globalThis.workerCalls.push(call);
       if (!heard.has(this)) {
         heard.add(this);
