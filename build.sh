@@ -37,6 +37,7 @@ usage: ./build.sh VERB
   test [PART...]                everything that must pass; parts: check native wasm page (default: all)
   test-training                 tests of train/; not part of "test", because they need PyTorch
   check                         formatting, lints and types only
+  format                        format every source as "check" wants it
   wasm                          build every flavour of the engine into dist/wasm/ and hold the size budget
   classify [--model FILE] [--backend wasm|webgpu] [--top N] [--json] PHOTO|FOLDER...
                                 print the top-5 of each picture
@@ -196,7 +197,14 @@ check_all() {
   step "Lints, native" "$rust/cargo-clippy" clippy --locked --all-targets -- -D warnings
   step "Lints, WebAssembly" wasm_cargo relaxed clippy --lib --test web -- -D warnings
   need_packages
+  step "Formatting, scripts" prettier --check --log-level warn
+  step "Lints, scripts" node_modules/.bin/eslint .
   step "Types of the page's scripts" node_modules/.bin/tsc -p www/tsconfig.json
+}
+
+# prettier OPTION...: on every script, type and style sheet
+prettier() {
+  node_modules/.bin/prettier "$@" '**/*.{js,mjs,cjs,jsx,ts,tsx,css}' '!dist/**' '!target/**'
 }
 
 native_tests() {
@@ -267,6 +275,12 @@ case $verb in
     exec "$python" train/test.py
     ;;
   check) test_all check ;;
+  format)
+    need_rust
+    need_packages
+    "$rust/cargo-fmt" fmt --all
+    prettier --write --log-level warn
+    ;;
   wasm)
     build_page
     hold_size_budget

@@ -9,7 +9,6 @@
 import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import path from 'node:path';
-import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { launch } from '../tools/browser.mjs';
@@ -30,7 +29,13 @@ const roots = {
   '/node_modules/': path.join(repository, 'benches/node_modules'),
   '/': path.join(repository, 'benches'),
 };
-const types = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm', '.json': 'application/json' };
+const types = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.wasm': 'application/wasm',
+  '.json': 'application/json',
+};
 
 const compressed = new Map();
 const server = http.createServer(async (request, response) => {
@@ -45,7 +50,13 @@ const server = http.createServer(async (request, response) => {
     }
     const body = compressed.get(file);
     const encoding = type ? { 'Content-Encoding': 'gzip' } : {};
-    response.writeHead(200, { 'Content-Type': type ?? 'application/octet-stream', 'Content-Length': body.length, ...encoding }).end(body);
+    response
+      .writeHead(200, {
+        'Content-Type': type ?? 'application/octet-stream',
+        'Content-Length': body.length,
+        ...encoding,
+      })
+      .end(body);
   } catch {
     response.writeHead(404).end();
   }
@@ -57,20 +68,32 @@ const rows = [];
 try {
   for (const variant of values.variants.split(',')) {
     const answers = [];
-    for (const [engine, extension] of [['ours', 'safetensors'], ['peer', 'onnx']]) {
+    for (const [engine, extension] of [
+      ['ours', 'safetensors'],
+      ['peer', 'onnx'],
+    ]) {
       const context = await browser.newContext();
       const page = await context.newPage();
       const client = await context.newCDPSession(page);
       await client.send('Network.enable');
       const bytesPerSecond = (Number(values.megabits) * 1e6) / 8;
-      await client.send('Network.emulateNetworkConditions', { offline: false, latency: Number(values.latency), downloadThroughput: bytesPerSecond, uploadThroughput: bytesPerSecond });
+      await client.send('Network.emulateNetworkConditions', {
+        offline: false,
+        latency: Number(values.latency),
+        downloadThroughput: bytesPerSecond,
+        uploadThroughput: bytesPerSecond,
+      });
       const sizes = new Map();
       const urls = new Map();
       client.on('Network.requestWillBeSent', ({ requestId, request }) => urls.set(requestId, request.url));
-      client.on('Network.loadingFinished', ({ requestId, encodedDataLength }) => sizes.set(requestId, encodedDataLength));
+      client.on('Network.loadingFinished', ({ requestId, encodedDataLength }) =>
+        sizes.set(requestId, encodedDataLength),
+      );
       await page.goto(`${origin}/first_answer.html?engine=${engine}&model=/models/${variant}.${extension}&side=224`);
       const { milliseconds, first } = await page.evaluate(() => window.answer());
-      const model = [...sizes].filter(([id]) => urls.get(id).includes('/models/')).reduce((sum, [, size]) => sum + size, 0);
+      const model = [...sizes]
+        .filter(([id]) => urls.get(id).includes('/models/'))
+        .reduce((sum, [, size]) => sum + size, 0);
       const all = [...sizes.values()].reduce((sum, size) => sum + size, 0);
       answers.push(first);
       rows.push({ variant, engine, seconds: milliseconds / 1e3, model, code: all - model });
@@ -89,6 +112,8 @@ try {
 if (values.json) console.log(JSON.stringify(rows));
 else {
   for (const { variant, engine, seconds, model, code } of rows) {
-    console.log(`${variant} ${engine.padEnd(5)} ${seconds.toFixed(2).padStart(7)} s, engine and scripts ${(code / 1e3).toFixed(0).padStart(6)} kB, model ${(model / 1e6).toFixed(1).padStart(6)} MB`);
+    console.log(
+      `${variant} ${engine.padEnd(5)} ${seconds.toFixed(2).padStart(7)} s, engine and scripts ${(code / 1e3).toFixed(0).padStart(6)} kB, model ${(model / 1e6).toFixed(1).padStart(6)} MB`,
+    );
   }
 }

@@ -44,7 +44,8 @@ try {
         mark('logits');
         if (stay) {
           // The optimised code is kept once there was none anew for two seconds.
-          for (let run = 0; run < 40; run++) await net.forward({ data: new Float32Array(3 * side * side), dims: [1, 3, side, side] });
+          for (let run = 0; run < 40; run++)
+            await net.forward({ data: new Float32Array(3 * side * side), dims: [1, 3, side, side] });
           await new Promise((resolve) => setTimeout(resolve, 3000));
         }
         net.dispose();
@@ -61,7 +62,13 @@ try {
 }
 const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
 const middle = (name) => median(times.map((marks) => marks[name]));
-const row = { milliseconds: middle('logits'), started: middle('download'), fetched: middle('compile'), instance: middle('warm-up'), loaded: middle('loaded') };
+const row = {
+  milliseconds: middle('logits'),
+  started: middle('download'),
+  fetched: middle('compile'),
+  instance: middle('warm-up'),
+  loaded: middle('loaded'),
+};
 if (values.json) console.log(JSON.stringify(row));
 else {
   const part = (from, to) => (to - from).toFixed(0);

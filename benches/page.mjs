@@ -18,7 +18,8 @@ const milliseconds = (value) => `${value.toFixed(1)} ms`;
 const asked = process.argv.slice(2);
 const parts = { load, hover, camera };
 const unknown = asked.filter((name) => !Object.hasOwn(parts, name));
-if (unknown.length) throw new Error(`there is no part ${unknown.join(', ')}: expected some of ${Object.keys(parts).join(', ')}`);
+if (unknown.length)
+  throw new Error(`there is no part ${unknown.join(', ')}: expected some of ${Object.keys(parts).join(', ')}`);
 
 const folder = await mkdtemp(path.join(tmpdir(), 'page-bench-'));
 const server = await servePage();
@@ -37,9 +38,16 @@ async function visit() {
   const page = await context.newPage();
   await page.addInitScript(() => {
     globalThis.shifts = [];
-    new PerformanceObserver((list) => globalThis.shifts.push(...list.getEntries())).observe({ type: 'layout-shift', buffered: true });
-    new MutationObserver(() => (globalThis.answered ??= document.querySelector('.top li') && performance.now())).observe(document, { subtree: true, childList: true });
-    new MutationObserver(() => (globalThis.explored ??= document.querySelector('gg-panel') && performance.now())).observe(document, { subtree: true, childList: true });
+    new PerformanceObserver((list) => globalThis.shifts.push(...list.getEntries())).observe({
+      type: 'layout-shift',
+      buffered: true,
+    });
+    new MutationObserver(
+      () => (globalThis.answered ??= document.querySelector('.top li') && performance.now()),
+    ).observe(document, { subtree: true, childList: true });
+    new MutationObserver(
+      () => (globalThis.explored ??= document.querySelector('gg-panel') && performance.now()),
+    ).observe(document, { subtree: true, childList: true });
   });
   await page.goto(server.url);
   await page.locator('#stage-note', { hasText: 'By chance' }).waitFor();
@@ -61,16 +69,28 @@ async function load() {
     );
     await page.context().close();
   }
-  const middle = (name) => quantile(runs.map((run) => run[name]), 0.5);
-  console.log(`load, the middle of ${LOADS}: first paint ${milliseconds(middle('painted'))}, scripts run ${milliseconds(middle('loaded'))}, answered ${milliseconds(middle('answered'))}, all of it can be used ${milliseconds(middle('explored'))}`);
-  console.log(`layout shift until all is there: ${Math.max(...runs.map(({ shift }) => shift)).toFixed(4)} at most (up to 0.1 counts as good)`);
+  const middle = (name) =>
+    quantile(
+      runs.map((run) => run[name]),
+      0.5,
+    );
+  console.log(
+    `load, the middle of ${LOADS}: first paint ${milliseconds(middle('painted'))}, scripts run ${milliseconds(middle('loaded'))}, answered ${milliseconds(middle('answered'))}, all of it can be used ${milliseconds(middle('explored'))}`,
+  );
+  console.log(
+    `layout shift until all is there: ${Math.max(...runs.map(({ shift }) => shift)).toFixed(4)} at most (up to 0.1 counts as good)`,
+  );
 }
 
 /** Names and shapes of a plain RegNetX of 1,920 maps in its last stage. */
 function wideKeys() {
   const [depths, widths, group] = [[1, 1, 1, 2], [40, 80, 120, 1920], 40];
   const keys = [];
-  const norm = (name, width) => keys.push(...['weight', 'bias', 'running_mean', 'running_var'].map((part) => [`${name}.${part}`, [width]]), [`${name}.num_batches_tracked`, []]);
+  const norm = (name, width) =>
+    keys.push(...['weight', 'bias', 'running_mean', 'running_var'].map((part) => [`${name}.${part}`, [width]]), [
+      `${name}.num_batches_tracked`,
+      [],
+    ]);
   const conv = (name, bn, shape) => (keys.push([`${name}.weight`, shape]), norm(bn, shape[0]));
   conv('conv1', 'bn1', [32, 3, 3, 3]);
   let width = 32;
@@ -88,8 +108,13 @@ function wideKeys() {
 }
 
 async function hover() {
-  const published = JSON.parse(await readFile(path.join(repository, 'tests/golden/keys/g_ghost_regnetx_032.json'), 'utf8'));
-  for (const [count, keys] of [[1008, published], [1920, wideKeys()]]) {
+  const published = JSON.parse(
+    await readFile(path.join(repository, 'tests/golden/keys/g_ghost_regnetx_032.json'), 'utf8'),
+  );
+  for (const [count, keys] of [
+    [1008, published],
+    [1920, wideKeys()],
+  ]) {
     const page = await visit();
     const file = path.join(folder, `made_up_${count}.pth`);
     await writeFile(file, checkpoint(keys));
@@ -100,7 +125,9 @@ async function hover() {
     await page.locator('#stage-note', { hasText: 'By chance' }).waitFor({ timeout: 60_000 });
     await page.waitForTimeout(500);
     const times = await page.evaluate(moved, MOVES);
-    console.log(`pointer to a lit twin at ${count.toLocaleString('en')} maps: median ${milliseconds(quantile(times, 0.5))}, 95 % ${milliseconds(quantile(times, 0.95))}, worst ${milliseconds(quantile(times, 1))} of ${MOVES} moves (a frame has 16.7 ms)`);
+    console.log(
+      `pointer to a lit twin at ${count.toLocaleString('en')} maps: median ${milliseconds(quantile(times, 0.5))}, 95 % ${milliseconds(quantile(times, 0.95))}, worst ${milliseconds(quantile(times, 1))} of ${MOVES} moves (a frame has 16.7 ms)`,
+    );
     await page.context().close();
   }
 }
@@ -119,7 +146,15 @@ async function moved(moves) {
     const [x, y] = [place % columns, Math.floor(place / columns)];
     const { left, top } = canvas.getBoundingClientRect(); // the pane scrolls
     const start = performance.now();
-    canvas.dispatchEvent(new PointerEvent('pointermove', { clientX: left + (x + 0.5) * cell, clientY: top + (y + 0.5) * cell, bubbles: true, composed: true, pointerType: 'mouse' }));
+    canvas.dispatchEvent(
+      new PointerEvent('pointermove', {
+        clientX: left + (x + 0.5) * cell,
+        clientY: top + (y + 0.5) * cell,
+        bubbles: true,
+        composed: true,
+        pointerType: 'mouse',
+      }),
+    );
     for (const view of [panel, twins, twins.renderRoot.querySelector('#first'), grid, pair]) await view.updateComplete;
     document.body.offsetHeight; // the layout that the frame needs
     times.push(performance.now() - start);
@@ -133,6 +168,8 @@ async function camera() {
   const page = await visit();
   await page.click('#camera');
   await page.waitForTimeout(6000);
-  console.log(`camera with the bundled model, every picture's maps drawn and compared: ${await page.textContent('#frame-rate')}`);
+  console.log(
+    `camera with the bundled model, every picture's maps drawn and compared: ${await page.textContent('#frame-rate')}`,
+  );
   await page.context().close();
 }

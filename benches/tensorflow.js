@@ -36,7 +36,8 @@ function stepOf({ kind, filter, bias, stride, pad, groups, relu, keep, start, en
       const filters = tf.split(tensor(filter), groups, 3);
       const biases = tf.split(tensor(bias), groups);
       const activation = relu ? 'relu' : 'linear';
-      const one = (x, group) => tf.fused.conv2d({ x, filter: filters[group], strides: stride, pad, bias: biases[group], activation });
+      const one = (x, group) =>
+        tf.fused.conv2d({ x, filter: filters[group], strides: stride, pad, bias: biases[group], activation });
       return groups === 1 ? (x) => one(x, 0) : (x) => tf.concat(tf.split(x, groups, 3).map(one), 3);
     }
     case 'Relu':

@@ -29,7 +29,14 @@ const methods = {
     const loaded = performance.now();
     await methods.runOurs();
     const memory = (glue.sharedMemory?.() ?? exports.memory).buffer.byteLength;
-    return { milliseconds: loaded - start, first: performance.now() - loaded, memory, ...JSON.parse(net.info()), labels: undefined, taps: undefined };
+    return {
+      milliseconds: loaded - start,
+      first: performance.now() - loaded,
+      memory,
+      ...JSON.parse(net.info()),
+      labels: undefined,
+      taps: undefined,
+    };
   },
   async runOurs() {
     const start = performance.now();
@@ -53,7 +60,10 @@ const methods = {
     ort.env.wasm.numThreads = threads;
     ort.env.logLevel = 'error';
     const start = performance.now();
-    session = await ort.InferenceSession.create(`/models/${variant}.onnx`, { executionProviders: ['wasm'], graphOptimizationLevel: 'all' });
+    session = await ort.InferenceSession.create(`/models/${variant}.onnx`, {
+      executionProviders: ['wasm'],
+      graphOptimizationLevel: 'all',
+    });
     return { milliseconds: performance.now() - start };
   },
   async runOrt() {

@@ -9,7 +9,6 @@
 // The peak is that of ten independent chains of multiply-adds in the same worker; it and the times of steps come from
 // the flavours with integers, which measure and compute floats by the same kernels.
 import path from 'node:path';
-import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { launch } from '../tools/browser.mjs';
@@ -48,7 +47,13 @@ const LIMIT = 1e-4;
 
 const tensorflow = path.join(repository, 'target/tensorflow');
 if (against.includes('tensorflow')) {
-  await build({ entryPoints: [path.join(repository, 'benches/tensorflow.js')], outdir: tensorflow, bundle: true, format: 'esm', logLevel: 'error' });
+  await build({
+    entryPoints: [path.join(repository, 'benches/tensorflow.js')],
+    outdir: tensorflow,
+    bundle: true,
+    format: 'esm',
+    logLevel: 'error',
+  });
 }
 
 const server = await serve(path.join(repository, 'benches'), {
@@ -89,7 +94,7 @@ async function compare(variant, threads, { int8 = false } = {}) {
     return milliseconds;
   };
   for (const name of engines) {
-    for (const start = performance.now(); performance.now() < start + WARM_UP; ) await take(name);
+    for (const start = performance.now(); performance.now() < start + WARM_UP;) await take(name);
   }
   while (times.ours.length < runs) {
     for (const name of engines) {
@@ -104,12 +109,16 @@ async function compare(variant, threads, { int8 = false } = {}) {
     `${variant} x${threads} ${int8 ? 'int8' : 'f32 '}${fixed(ours)} ms (${fixed(gflops)} GFLOP/s of the direct form, ${((100 * gflops) / peak / threads).toFixed(0)}% of ${threads} x ${peak.toFixed(1)}), ` +
       `load ${info.milliseconds.toFixed(0)} + ${info.first.toFixed(0)} ms, memory ${(info.memory / 1e6).toFixed(1)} MB, ${(info.memoryBytes / 1e6).toFixed(1)} MB in use, off by ${errors.ours.toExponential(1)}` +
       against
-        .map((peer) => `\n      ${names[peer].padEnd(14)}${fixed(median(times[peer]))} ms, ratio${fixed(median(times[peer].map((time, i) => time / times.ours[i])), 2)}, off by ${errors[peer].toExponential(1)}`)
+        .map(
+          (peer) =>
+            `\n      ${names[peer].padEnd(14)}${fixed(median(times[peer]))} ms, ratio${fixed(median(times[peer].map((time, i) => time / times.ours[i])), 2)}, off by ${errors[peer].toExponential(1)}`,
+        )
         .join(''),
   );
   // Weights of eight bits are another network; its accuracy is measured on pictures.
   for (const name of int8 ? against : engines) {
-    if (errors[name] > LIMIT) throw new Error(`${variant}: the logits of ${name} are off by ${errors[name]} of the largest`);
+    if (errors[name] > LIMIT)
+      throw new Error(`${variant}: the logits of ${name} are off by ${errors[name]} of the largest`);
   }
   await page.close();
   if (values.profile) printProfile(await profileOf(variant, `${values.flavour}-int8${ending}`, file, threads), peak);
@@ -131,14 +140,17 @@ function printProfile(profile, peak) {
   const kinds = new Map();
   const line = (name, kernel, dims, macs, milliseconds) => {
     const rate = (2 * macs) / milliseconds / 1e6;
-    console.log(`${name.padEnd(28)} ${kernel.padEnd(12)} ${dims.padEnd(16)} ${fixed(macs / 1e6)} MMAC ${fixed(milliseconds, 3)} ms ${fixed(rate)} GFLOP/s ${((100 * rate) / peak).toFixed(0).padStart(4)}%`);
+    console.log(
+      `${name.padEnd(28)} ${kernel.padEnd(12)} ${dims.padEnd(16)} ${fixed(macs / 1e6)} MMAC ${fixed(milliseconds, 3)} ms ${fixed(rate)} GFLOP/s ${((100 * rate) / peak).toFixed(0).padStart(4)}%`,
+    );
   };
   for (const { name, kernel, dims, macs, milliseconds } of profile) {
     const kind = kinds.get(kernel) ?? { macs: 0, milliseconds: 0 };
     kinds.set(kernel, { macs: kind.macs + macs, milliseconds: kind.milliseconds + milliseconds });
     line(name, kernel, dims.join(' x '), macs, milliseconds);
   }
-  for (const [kernel, { macs, milliseconds }] of kinds) line('all', kernel, `${((100 * milliseconds) / total).toFixed(0)}% of the time`, macs, milliseconds);
+  for (const [kernel, { macs, milliseconds }] of kinds)
+    line('all', kernel, `${((100 * milliseconds) / total).toFixed(0)}% of the time`, macs, milliseconds);
 }
 
 try {
@@ -148,7 +160,8 @@ try {
       for (const int8 of values.int8 ? [false, true] : [false]) {
         const milliseconds = await compare(variant, threads, { int8 });
         if (threads === 1) alone[int8] = milliseconds;
-        else if (alone[int8]) console.log(`      ${threads} threads in 1/${(alone[int8] / milliseconds).toFixed(2)} of one's time`);
+        else if (alone[int8])
+          console.log(`      ${threads} threads in 1/${(alone[int8] / milliseconds).toFixed(2)} of one's time`);
       }
     }
   }

@@ -6,7 +6,6 @@
 // MODELS is a folder written by benches/export.py; the peer needs `npm ci --prefix benches`.
 // Load and first run is what a visitor waits for once the files are there: weights, shaders and the first answer.
 import path from 'node:path';
-import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { launch } from '../tools/browser.mjs';
 import { repository, serve } from '../tools/serve.mjs';
@@ -57,7 +56,15 @@ try {
       const peer = await open(variant);
       const { milliseconds } = await peer.evaluate((name) => window.loadPeer(name), variant);
       const runPeer = () => peer.evaluate(() => window.runPeer());
-      engines.push({ name: 'peer', page: peer, run: runPeer, load: milliseconds, first: await runPeer(), times: [], error: 0 });
+      engines.push({
+        name: 'peer',
+        page: peer,
+        run: runPeer,
+        load: milliseconds,
+        first: await runPeer(),
+        times: [],
+        error: 0,
+      });
     }
     for (let i = 0; i < runs; i++) {
       for (const engine of engines) {
@@ -66,7 +73,9 @@ try {
         engine.error = Math.max(engine.error, error, engine.first.error);
       }
     }
-    console.log(`${variant} at ${await ours.evaluate(() => window.sideOf())}, ${load.info.adapter}, median of ${runs} runs in turn`);
+    console.log(
+      `${variant} at ${await ours.evaluate(() => window.sideOf())}, ${load.info.adapter}, median of ${runs} runs in turn`,
+    );
     for (const { name, load, first, times, error } of engines) {
       console.log(
         `  ${name}: run ${fixed(median(times))} ms (fastest ${fixed(Math.min(...times))}), load ${fixed(load)} ms, ` +

@@ -11,12 +11,22 @@ const strict = process.argv.includes('--strict');
 const outcomes = { passed: 'passed', failed: 'FAILED', notMade: 'NOT MADE' };
 
 function run(program, ...args) {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd: repository, encoding: 'utf8', maxBuffer: 1 << 28 });
+  const { status, stdout, stderr, error } = spawnSync(program, args, {
+    cwd: repository,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
   return { status, text: `${stdout ?? ''}${stderr ?? ''}${error ? error.message : ''}` };
 }
 
 function deny(...checks) {
-  const { status, text } = run(process.env.CARGO_DENY ?? 'cargo-deny', '--locked', 'check', '--hide-inclusion-graph', ...checks);
+  const { status, text } = run(
+    process.env.CARGO_DENY ?? 'cargo-deny',
+    '--locked',
+    'check',
+    '--hide-inclusion-graph',
+    ...checks,
+  );
   if (status === 0) return { outcome: 'passed' };
   const unreachable = checks.includes('advisories') && /failed to fetch advisory database|unable to fetch/i.test(text);
   return { outcome: unreachable ? 'notMade' : 'failed', text };
@@ -24,7 +34,8 @@ function deny(...checks) {
 
 const lock = (folder) => JSON.parse(readFileSync(path.join(repository, folder, 'package-lock.json'), 'utf8'));
 /** What npm's developer tools here may be under; none of them is shipped. */
-const npmLicences = /^(\(?(MIT|ISC|Apache-2\.0|BSD-2-Clause|BSD-3-Clause|Python-2\.0|BlueOak-1\.0\.0|0BSD|CC0-1\.0|LGPL-3\.0-or-later|LibPNG|Zlib|MPL-2\.0)( (AND|OR) )?)+\)?$/;
+const npmLicences =
+  /^(\(?(MIT|ISC|Apache-2\.0|BSD-2-Clause|BSD-3-Clause|Python-2\.0|BlueOak-1\.0\.0|0BSD|CC0-1\.0|LGPL-3\.0-or-later|LibPNG|Zlib|MPL-2\.0)( (AND|OR) )?)+\)?$/;
 
 /** Every package of a lock file comes from the registry with a checksum, under a licence that is known. */
 function npmLock(folder) {
@@ -47,9 +58,15 @@ function npmAdvisories() {
 
 /** The published package depends on nothing: what is optional are peers that a project has already. */
 function noDependencies() {
-  const { dependencies, optionalDependencies, scripts } = JSON.parse(readFileSync(path.join(repository, 'www/lib/package.json'), 'utf8'));
-  const found = Object.entries({ dependencies, optionalDependencies, scripts }).filter(([, value]) => value).map(([name]) => name);
-  return found.length === 0 ? { outcome: 'passed' } : { outcome: 'failed', text: `www/lib/package.json has ${found.join(', ')}: the package promises to have none` };
+  const { dependencies, optionalDependencies, scripts } = JSON.parse(
+    readFileSync(path.join(repository, 'www/lib/package.json'), 'utf8'),
+  );
+  const found = Object.entries({ dependencies, optionalDependencies, scripts })
+    .filter(([, value]) => value)
+    .map(([name]) => name);
+  return found.length === 0
+    ? { outcome: 'passed' }
+    : { outcome: 'failed', text: `www/lib/package.json has ${found.join(', ')}: the package promises to have none` };
 }
 
 const checks = [
@@ -63,12 +80,22 @@ const checks = [
 const results = checks.map(([name, check]) => {
   const { outcome, text = '' } = check();
   console.log(`${outcomes[outcome].padEnd(9)} ${name}`);
-  if (outcome !== 'passed') console.log(text.trim().split('\n').slice(-25).map((line) => `          ${line}`).join('\n'));
+  if (outcome !== 'passed')
+    console.log(
+      text
+        .trim()
+        .split('\n')
+        .slice(-25)
+        .map((line) => `          ${line}`)
+        .join('\n'),
+    );
   return outcome;
 });
 const count = (outcome) => results.filter((result) => result === outcome).length;
 if (count('notMade') > 0) {
-  console.log(`\n${count('notMade')} checks were NOT MADE, because their database could not be reached from this machine: run this again on one that can.`);
+  console.log(
+    `\n${count('notMade')} checks were NOT MADE, because their database could not be reached from this machine: run this again on one that can.`,
+  );
 }
 console.log(`\n${count('passed')} of ${results.length} checks passed, ${count('failed')} failed.`);
 process.exit(count('failed') > 0 || (strict && count('notMade') > 0) ? 1 : 0);

@@ -13,7 +13,8 @@ import { repository } from './serve.mjs';
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { only: { type: 'string' } } });
 const models = positionals[0] ?? 'target/bench';
 
-const table = (head, rows) => [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+const table = (head, rows) =>
+  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 const block = (text) => `\`\`\`text\n${text.trim()}\n\`\`\``;
 
 /** Each: what it is about, its command, and how its output becomes Markdown. */
@@ -41,18 +42,31 @@ const sections = {
     words:
       'All engines in turn in one Chromium, five runs each, on the same weights and input, all logits checked against PyTorch’s; `ratio` is the median of the peer’s time over ours, run by run.\n' +
       'TensorFlow.js has no grouped convolution: one is made of a convolution for each group, of slices and a concatenation. tract is compiled with SIMD (`benches/tract`).',
-    command: ['benches/wasm.mjs', models, '--variants', '002,008,032', '--threads', '1', '--runs', '9', '--peers', 'ort,tensorflow,tract'],
+    command: [
+      'benches/wasm.mjs',
+      models,
+      '--variants',
+      '002,008,032',
+      '--threads',
+      '1',
+      '--runs',
+      '9',
+      '--peers',
+      'ort,tensorflow,tract',
+    ],
     format: block,
   },
   threads: {
     title: 'WebAssembly on two threads',
-    words: 'As before; the engines take turns of five runs, so that the threads of one do not look for work while the other computes.',
+    words:
+      'As before; the engines take turns of five runs, so that the threads of one do not look for work while the other computes.',
     command: ['benches/wasm.mjs', models, '--variants', '002,008,032', '--threads', '1,2', '--runs', '15'],
     format: block,
   },
   webgpu: {
     title: 'WebGPU',
-    words: 'On the software adapter of headless Chromium, which says little of a card: `cargo run --release --example gpu_bench -- 080 --batches 1,64` measures the card of a machine.',
+    words:
+      'On the software adapter of headless Chromium, which says little of a card: `cargo run --release --example gpu_bench -- 080 --batches 1,64` measures the card of a machine.',
     command: ['benches/webgpu.mjs', models, '--variants', '008', '--runs', '3'],
     format: block,
   },
@@ -64,14 +78,21 @@ const chosen = values.only?.split(',') ?? Object.keys(sections);
 const unknown = chosen.filter((name) => !sections[name]);
 if (unknown.length > 0) throw new Error(`there is no section ${unknown}: expected some of ${Object.keys(sections)}`);
 if (!existsSync(path.join(repository, models))) {
-  console.error(`bench: there is no folder ${models}: make one with \`python benches/export.py ${models}\` (it needs PyTorch), or name another`);
+  console.error(
+    `bench: there is no folder ${models}: make one with \`python benches/export.py ${models}\` (it needs PyTorch), or name another`,
+  );
   process.exit(2);
 }
 const chromium = spawnSync(findChromium(), ['--version'], { encoding: 'utf8' }).stdout.trim();
 for (const name of chosen) {
   const { title, command } = sections[name];
   console.log(`== ${title}`);
-  const { status, stdout } = spawnSync(process.execPath, command, { cwd: repository, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 26 });
+  const { status, stdout } = spawnSync(process.execPath, command, {
+    cwd: repository,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    maxBuffer: 1 << 26,
+  });
   if (status !== 0) {
     console.error(`bench: node ${command.join(' ')} failed`);
     process.exit(1);
@@ -92,9 +113,6 @@ for (const [name, { title, words, command, format }] of Object.entries(sections)
   const { output, machine, date } = results[name];
   page.push(`## ${title}`, words, format(output), `\`node ${command.join(' ')}\` on ${machine}, ${date}.`);
 }
-page.push(
-  '## Peers that are not here',
-  'LiteRT needs the network in a format of its own and was not measured.',
-);
+page.push('## Peers that are not here', 'LiteRT needs the network in a format of its own and was not measured.');
 writeFileSync(path.join(repository, 'docs/benchmarks.md'), `${page.join('\n\n')}\n`);
 console.log('docs/benchmarks.md is written.');

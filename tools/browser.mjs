@@ -53,7 +53,12 @@ const softwareGpu = [
   '--enable-features=Vulkan',
   '--use-vulkan=swiftshader',
 ];
-const hardwareGpu = ['--enable-unsafe-webgpu', '--ignore-gpu-blocklist', '--enable-features=Vulkan', '--use-angle=vulkan'];
+const hardwareGpu = [
+  '--enable-unsafe-webgpu',
+  '--ignore-gpu-blocklist',
+  '--enable-features=Vulkan',
+  '--use-angle=vulkan',
+];
 
 /** `webgpu`: false (the page finds no adapter), true (software, the same everywhere) or 'hardware'. */
 export function chromiumArguments({ webgpu = false } = {}) {

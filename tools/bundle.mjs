@@ -14,7 +14,9 @@ const libraryStays = (folder) => ({
   setup(bundler) {
     bundler.onResolve({ filter: /^\./ }, ({ path: name, resolveDir }) => {
       const file = path.resolve(resolveDir, name);
-      return file.startsWith(library + path.sep) ? { path: `${folder}${path.relative(library, file)}`, external: true } : undefined;
+      return file.startsWith(library + path.sep)
+        ? { path: `${folder}${path.relative(library, file)}`, external: true }
+        : undefined;
     });
   },
 });
@@ -40,10 +42,14 @@ const viewsTogether = {
   setup(bundler) {
     const table = path.join(www, 'explorer/views.js');
     bundler.onResolve({ filter: /^\./ }, ({ importer, kind }) =>
-      kind === 'dynamic-import' && importer === table ? { path: 'explorer-views', namespace: 'views' } : undefined);
+      kind === 'dynamic-import' && importer === table ? { path: 'explorer-views', namespace: 'views' } : undefined,
+    );
     bundler.onLoad({ filter: /./, namespace: 'views' }, async () => {
       const names = [...(await readFile(table, 'utf8')).matchAll(/import\('(.+?)'\)/g)].map(([, name]) => name);
-      return { contents: names.map((name) => `import ${JSON.stringify(name)};`).join('\n'), resolveDir: path.dirname(table) };
+      return {
+        contents: names.map((name) => `import ${JSON.stringify(name)};`).join('\n'),
+        resolveDir: path.dirname(table),
+      };
     });
   },
 };
@@ -68,5 +74,9 @@ export async function bundle({ library: folder, ...options }) {
     metafile: true,
     ...options,
   });
-  return [...new Set(Object.keys(metafile.inputs).flatMap((file) => /node_modules\/((@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []))];
+  return [
+    ...new Set(
+      Object.keys(metafile.inputs).flatMap((file) => /node_modules\/((@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? []),
+    ),
+  ];
 }

@@ -27,7 +27,8 @@ const target = path.resolve(args[at + 1]);
 if (process.platform !== 'linux' || process.arch !== 'x64') throw new Error('the folder is made on Linux on x86-64');
 
 const from = (...names) => path.join(repository, ...names);
-const shell = (command, cwd) => execFileSync('bash', ['-o', 'pipefail', '-ec', command], { cwd, stdio: ['ignore', 'inherit', 'inherit'] });
+const shell = (command, cwd) =>
+  execFileSync('bash', ['-o', 'pipefail', '-ec', command], { cwd, stdio: ['ignore', 'inherit', 'inherit'] });
 const work = await mkdtemp(path.join(tmpdir(), 'card-pack-'));
 await mkdir(target, { recursive: true });
 
@@ -35,7 +36,10 @@ await mkdir(target, { recursive: true });
 async function archive(name, folder, x86) {
   for (const old of await readdir(target)) if (old.startsWith(`${name}.tar.xz`)) await rm(path.join(target, old));
   const filters = x86 ? '--x86 --lzma2=preset=9,dict=64MiB' : '--lzma2=preset=9';
-  shell(`tar --owner=0 --group=0 --sort=name -c ${folder} | xz ${filters} | split -b ${PART} -d - "${path.join(target, name)}.tar.xz."`, work);
+  shell(
+    `tar --owner=0 --group=0 --sort=name -c ${folder} | xz ${filters} | split -b ${PART} -d - "${path.join(target, name)}.tar.xz."`,
+    work,
+  );
 }
 
 const copyTo = async (folder, files) => {
@@ -64,7 +68,10 @@ async function packLoader(native) {
   for (const [folder, packages] of Object.entries({ loader, more })) {
     const debs = path.join(work, 'debs', folder);
     await mkdir(debs, { recursive: true });
-    const got = spawnSync('apt-get', ['-q', 'download', ...packages], { cwd: debs, stdio: ['ignore', 'ignore', 'ignore'] });
+    const got = spawnSync('apt-get', ['-q', 'download', ...packages], {
+      cwd: debs,
+      stdio: ['ignore', 'ignore', 'ignore'],
+    });
     if (got.status !== 0) {
       console.warn(`card: apt-get could not download ${packages.join(' ')}: the machine must have its own loader`);
       continue;
@@ -87,13 +94,27 @@ async function packNode() {
   await mkdir(node, { recursive: true });
   await copyFile(process.execPath, path.join(node, 'node'));
   execFileSync('strip', [path.join(node, 'node')]);
-  await copyTo(path.join(node, 'node_modules/webgpu'), ['index.js', 'package.json', 'LICENSE.md'].map((file) => path.join(dawn, file)));
+  await copyTo(
+    path.join(node, 'node_modules/webgpu'),
+    ['index.js', 'package.json', 'LICENSE.md'].map((file) => path.join(dawn, file)),
+  );
   await copyTo(path.join(node, 'node_modules/webgpu/dist/linux-x64'), [path.join(dawn, 'dist/linux-x64/dawn.node')]);
   execFileSync('strip', ['--strip-unneeded', path.join(node, 'node_modules/webgpu/dist/linux-x64/dawn.node')]);
   await copyTo(path.join(node, 'node_modules/onnxruntime-web'), [path.join(ort, 'package.json')]);
-  const runtime = ['ort.webgpu.bundle.min.mjs', 'ort-wasm-simd-threaded.asyncify.mjs', 'ort-wasm-simd-threaded.asyncify.wasm'];
-  await copyTo(path.join(node, 'node_modules/onnxruntime-web/dist'), runtime.map((file) => path.join(ort, 'dist', file)));
-  const versions = ['webgpu', 'onnxruntime-web'].map((name) => execFileSync('node', ['-p', `require(${JSON.stringify(path.join(modules, name, 'package.json'))}).version`], { encoding: 'utf8' }).trim());
+  const runtime = [
+    'ort.webgpu.bundle.min.mjs',
+    'ort-wasm-simd-threaded.asyncify.mjs',
+    'ort-wasm-simd-threaded.asyncify.wasm',
+  ];
+  await copyTo(
+    path.join(node, 'node_modules/onnxruntime-web/dist'),
+    runtime.map((file) => path.join(ort, 'dist', file)),
+  );
+  const versions = ['webgpu', 'onnxruntime-web'].map((name) =>
+    execFileSync('node', ['-p', `require(${JSON.stringify(path.join(modules, name, 'package.json'))}).version`], {
+      encoding: 'utf8',
+    }).trim(),
+  );
   const stamp = path.join(target, `node-${process.version}-${versions.join('-')}.stamp`);
   if (existsSync(stamp)) return;
   await archive('node', 'node', true);
@@ -109,9 +130,15 @@ async function packLibrary() {
   await rename(path.join(library, 'lib/package.json'), path.join(library, 'package.json'));
   await copyTo(path.join(library, 'models'), [from('models/imagenet-1k.json')]);
   for (const module of ['fixed', 'webgpu']) {
-    await copyTo(path.join(library, 'wasm', module), ['g_ghostnet.js', 'g_ghostnet_bg.wasm'].map((file) => from('dist/wasm', module, file)));
+    await copyTo(
+      path.join(library, 'wasm', module),
+      ['g_ghostnet.js', 'g_ghostnet_bg.wasm'].map((file) => from('dist/wasm', module, file)),
+    );
   }
-  await copyTo(path.join(work, 'node'), ['shim.mjs', 'peer.mjs'].map((file) => from('tools/card', file)));
+  await copyTo(
+    path.join(work, 'node'),
+    ['shim.mjs', 'peer.mjs'].map((file) => from('tools/card', file)),
+  );
   await archive('library', 'node', false);
 }
 
@@ -134,7 +161,14 @@ console.log(`${target}: ${total} of ${TOTAL} bytes`);
 if (total > TOTAL) throw new Error('the folder is over its size');
 
 if (args.includes('--rehearse')) {
-  const dawn = execFileSync('bash', ['-c', 'ls /usr/lib/chromium/vk_swiftshader_icd.json /usr/lib/chromium*/vk_swiftshader_icd.json 2>/dev/null | head -n 1'], { encoding: 'utf8' }).trim();
+  const dawn = execFileSync(
+    'bash',
+    [
+      '-c',
+      'ls /usr/lib/chromium/vk_swiftshader_icd.json /usr/lib/chromium*/vk_swiftshader_icd.json 2>/dev/null | head -n 1',
+    ],
+    { encoding: 'utf8' },
+  ).trim();
   const driver = process.env.DAWN_DRIVER ?? dawn;
   const options = ['--allow-software', '--quick', '--seconds', '300', ...(driver ? ['--dawn-driver', driver] : [])];
   const { status } = spawnSync(path.join(target, 'run'), options, { stdio: 'inherit' });

@@ -55,7 +55,7 @@ async function openWebgpu(model, topK) {
   } catch (error) {
     await close();
     // The page's error arrives with its stack in the message.
-    throw new Error(error.message.replace(/^page\.evaluate: (\w+Error: )?/, '').split('\n')[0]);
+    throw new Error(error.message.replace(/^page\.evaluate: (\w+Error: )?/, '').split('\n')[0], { cause: error });
   }
 }
 
@@ -68,14 +68,18 @@ async function classOfEachPicture(folder, labels) {
   const plain = (text) => text.toLowerCase().replaceAll('_', ' ').trim();
   const indices = new Map(labels.map((label, index) => [plain(label), index]));
   const named = existsSync(path.join(folder, 'classes.tsv')) ? await readTsv(path.join(folder, 'classes.tsv')) : [];
-  const inside = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  const inside = (await readdir(folder, { withFileTypes: true }))
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name);
   const truth = new Map();
   for (const name of inside.sort()) {
     const files = await picturesIn(path.join(folder, name));
     const label = named.find((row) => row.folder === name)?.label ?? name;
     const index = indices.get(plain(label)) ?? indices.get(plain(name));
     if (files.length && index === undefined) {
-      throw new Error(`the folder ${name} is none of the model's classes: expected ${labels.join(', ')}, or a file classes.tsv with the columns label and folder`);
+      throw new Error(
+        `the folder ${name} is none of the model's classes: expected ${labels.join(', ')}, or a file classes.tsv with the columns label and folder`,
+      );
     }
     for (const file of files) truth.set(file, index);
   }
@@ -83,7 +87,10 @@ async function classOfEachPicture(folder, labels) {
 }
 
 async function readTsv(file) {
-  const [head, ...rows] = (await readFile(file, 'utf8')).trimEnd().split(/\r?\n/).map((line) => line.split('\t'));
+  const [head, ...rows] = (await readFile(file, 'utf8'))
+    .trimEnd()
+    .split(/\r?\n/)
+    .map((line) => line.split('\t'));
   return rows.map((row) => Object.fromEntries(head.map((name, i) => [name, row[i]])));
 }
 
@@ -111,15 +118,27 @@ async function measureAccuracy(classifier, folder, { json }) {
   const sum = (key) => counts.reduce((total, count) => total + count[key], 0);
   const n = sum('pictures');
   const rate = (key) => ({ rate: sum(key) / n, interval: interval(sum(key), n) });
-  const result = { pictures: n, top1: rate('top1'), top5: rate('top5'), classes: counts.filter(({ pictures }) => pictures) };
+  const result = {
+    pictures: n,
+    top1: rate('top1'),
+    top5: rate('top5'),
+    classes: counts.filter(({ pictures }) => pictures),
+  };
   if (json) console.log(JSON.stringify(result, null, 2));
   else {
     const width = Math.max(...result.classes.map(({ label }) => label.length));
     for (const { label, pictures, top1 } of result.classes) {
-      console.log(`${label.padEnd(width)}  ${String(pictures).padStart(5)} pictures  top-1 ${percent(top1 / pictures)}`);
+      console.log(
+        `${label.padEnd(width)}  ${String(pictures).padStart(5)} pictures  top-1 ${percent(top1 / pictures)}`,
+      );
     }
-    for (const [name, { rate, interval }] of [['top-1', result.top1], ['top-5', result.top5]]) {
-      console.log(`${name} ${percent(rate)} of ${n} pictures (95 % interval ${percent(interval[0])} to ${percent(interval[1])})`);
+    for (const [name, { rate, interval }] of [
+      ['top-1', result.top1],
+      ['top-5', result.top5],
+    ]) {
+      console.log(
+        `${name} ${percent(rate)} of ${n} pictures (95 % interval ${percent(interval[0])} to ${percent(interval[1])})`,
+      );
     }
   }
   return failed ? 1 : 0;
@@ -144,7 +163,8 @@ run('classify', async () => {
     return 0;
   }
   const top = topOf(values.top);
-  if (!['wasm', 'webgpu'].includes(values.backend)) throw new UsageError(`--backend takes wasm or webgpu, not ${values.backend}`);
+  if (!['wasm', 'webgpu'].includes(values.backend))
+    throw new UsageError(`--backend takes wasm or webgpu, not ${values.backend}`);
   if (positionals.length === 0 || (values.accuracy && positionals.length > 1)) throw new UsageError(usage);
   const model = path.resolve(values.model);
   const wasmUrl = path.join(repository, 'dist/wasm');

@@ -30,7 +30,12 @@ const pageOfSource = new Map(pages.map(([name, , source]) => [source, `${name}.h
 const pageOfName = new Map(pages.map(([name]) => [`${name}.md`, `${name}.html`]));
 
 const escape = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
-const anchor = (text) => text.toLowerCase().replace(/<[^>]+>|[^\p{L}\p{N} -]/gu, '').trim().replaceAll(' ', '-');
+const anchor = (text) =>
+  text
+    .toLowerCase()
+    .replace(/<[^>]+>|[^\p{L}\p{N} -]/gu, '')
+    .trim()
+    .replaceAll(' ', '-');
 
 const broken = [];
 /** Pictures that the pages show, by their paths in the repository; beside the pages they have their file names. */
@@ -47,7 +52,10 @@ async function resolve(href, source) {
   // The reference is made by `./build.sh site` and `./build.sh docs`, not before every test.
   if (['../index.html', '../api/index.html'].includes(file)) return href;
   // A file or folder of the repository, which is not on the site: its name stays, the link goes.
-  const isThere = await readdir(path.dirname(path.join(repository, fromRoot))).then((names) => names.includes(path.basename(fromRoot)), () => false);
+  const isThere = await readdir(path.dirname(path.join(repository, fromRoot))).then(
+    (names) => names.includes(path.basename(fromRoot)),
+    () => false,
+  );
   if (!isThere) broken.push(`${source}: ${href}`);
   return undefined;
 }
@@ -77,7 +85,10 @@ async function render(source) {
       },
     },
   });
-  const content = (await marked.parse(text)).replaceAll('<table>', '<div class="wide" tabindex="0"><table>').replaceAll('</table>', '</table></div>').replaceAll('<pre>', '<pre tabindex="0">');
+  const content = (await marked.parse(text))
+    .replaceAll('<table>', '<div class="wide" tabindex="0"><table>')
+    .replaceAll('</table>', '</table></div>')
+    .replaceAll('<pre>', '<pre tabindex="0">');
   return { title: /^# (.+)$/m.exec(text)?.[1] ?? source, content };
 }
 
@@ -86,9 +97,16 @@ await mkdir(target, { recursive: true });
 const made = new Map();
 for (const [name, title, source] of pages) {
   const { title: heading, content } = await render(source);
-  const navigation = pages.map(([other, words]) => `<a href="${other}.html"${other === name ? ' aria-current="page"' : ''}>${escape(words)}</a>`).join('');
+  const navigation = pages
+    .map(
+      ([other, words]) => `<a href="${other}.html"${other === name ? ' aria-current="page"' : ''}>${escape(words)}</a>`,
+    )
+    .join('');
   const fill = { title: escape(name === 'index' ? title : heading), navigation, content };
-  made.set(`${name}.html`, template.replace(/\{\{(\w+)\}\}/g, (_, key) => fill[key]));
+  made.set(
+    `${name}.html`,
+    template.replace(/\{\{(\w+)\}\}/g, (_, key) => fill[key]),
+  );
 }
 // Links from page to page lead somewhere, down to the heading.
 for (const [name, html] of made) {

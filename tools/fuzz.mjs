@@ -47,13 +47,17 @@ let failed = 0;
 for (const target of chosen.length > 0 ? chosen : known) {
   const corpus = `target/fuzz/corpus/${target}`;
   mkdirSync(path.join(repository, corpus), { recursive: true });
-  const seeds = [`fuzz/corpus/${target}`, ...(alsoSeeds[target] ?? [])].filter((seed) => existsSync(path.join(repository, seed)));
+  const seeds = [`fuzz/corpus/${target}`, ...(alsoSeeds[target] ?? [])].filter((seed) =>
+    existsSync(path.join(repository, seed)),
+  );
   const dictionary = `fuzz/dictionaries/${target}.dict`;
   const words = existsSync(path.join(repository, dictionary)) ? [`-dict=${dictionary}`] : [];
   const run = cargoFuzz('run', target, corpus, ...seeds, '--', `-max_total_time=${seconds}`, ...limits, ...words);
   const executed = /stat::number_of_executed_units:\s*(\d+)/.exec(run.stderr)?.[1];
   const covered = [...run.stderr.matchAll(/cov: (\d+)/g)].at(-1)?.[1];
-  console.log(`${target}: ${executed ?? 'an unknown number of'} inputs, ${covered ?? 'no'} edges covered: ${run.status === 0 ? 'nothing found' : 'FAILED'}`);
+  console.log(
+    `${target}: ${executed ?? 'an unknown number of'} inputs, ${covered ?? 'no'} edges covered: ${run.status === 0 ? 'nothing found' : 'FAILED'}`,
+  );
   if (run.status !== 0) {
     failed += 1;
     console.error(run.stderr.split('\n').slice(-60).join('\n'));

@@ -26,7 +26,8 @@ const inTarget = (...names) => path.join(target, ...names);
 const manifest = JSON.parse(await readFile(path.join(source, 'package.json'), 'utf8'));
 const cargo = await readFile(path.join(repository, 'Cargo.toml'), 'utf8');
 const version = cargo.match(/^version = "(.+)"/m)[1];
-if (manifest.version !== version) throw new Error(`www/lib/package.json has version ${manifest.version}, Cargo.toml ${version}: make them the same`);
+if (manifest.version !== version)
+  throw new Error(`www/lib/package.json has version ${manifest.version}, Cargo.toml ${version}: make them the same`);
 
 async function packScripts() {
   await mkdir(inTarget('lib'), { recursive: true });
@@ -37,7 +38,8 @@ async function packScripts() {
   }
   await writeFile(inTarget('package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   await cp(path.join(source, 'README.md'), inTarget('README.md'));
-  for (const name of ['LICENSE', 'LICENSE-MIT', 'LICENSE-APACHE']) await cp(path.join(repository, name), inTarget(name));
+  for (const name of ['LICENSE', 'LICENSE-MIT', 'LICENSE-APACHE'])
+    await cp(path.join(repository, name), inTarget(name));
 }
 
 async function packEngine() {
@@ -47,7 +49,8 @@ async function packEngine() {
     const glue = await readFile(path.join(wasm, flavour, 'g_ghostnet.js'), 'utf8');
     // The library always says where the binary is; a second reference would make bundlers ship it twice.
     const reference = "module_or_path = new URL('g_ghostnet_bg.wasm', import.meta.url);";
-    if (!glue.includes(reference)) throw new Error(`the glue of ${flavour} names its binary in another way than expected: ${reference}`);
+    if (!glue.includes(reference))
+      throw new Error(`the glue of ${flavour} names its binary in another way than expected: ${reference}`);
     await writeFile(inTarget('wasm', flavour, 'g_ghostnet.js'), await minify(glue.replace(reference, '')));
   }
   const binary = await readFile(path.join(wasm, 'fixed/g_ghostnet_bg.wasm'));
@@ -78,11 +81,21 @@ async function packGlobal() {
 }
 
 /** The explorer's elements with the packages that they need. */
-const packExplorer = () => bundle({ entryPoints: { explorer: path.join(www, 'explorer/elements.js') }, outdir: inTarget('lib'), chunkNames: 'explorer-[name]-[hash]', library: './' });
+const packExplorer = () =>
+  bundle({
+    entryPoints: { explorer: path.join(www, 'explorer/elements.js') },
+    outdir: inTarget('lib'),
+    chunkNames: 'explorer-[name]-[hash]',
+    library: './',
+  });
 
 async function filesIn(folder, below = '') {
   const entries = await readdir(path.join(folder, below), { withFileTypes: true });
-  const nested = await Promise.all(entries.map((entry) => (entry.isDirectory() ? filesIn(folder, path.join(below, entry.name)) : [path.join(below, entry.name)])));
+  const nested = await Promise.all(
+    entries.map((entry) =>
+      entry.isDirectory() ? filesIn(folder, path.join(below, entry.name)) : [path.join(below, entry.name)],
+    ),
+  );
   return nested.flat().sort();
 }
 
@@ -98,7 +111,9 @@ const allowed = [
 /** Every path in the exports map exists. */
 async function checkExports() {
   const paths = (value) => (typeof value === 'string' ? [value] : Object.values(value).flatMap(paths));
-  const missing = [...paths(manifest.exports), ...Object.values(manifest.bin), manifest.types].filter((file) => !file.includes('*') && !existsSync(inTarget(file)));
+  const missing = [...paths(manifest.exports), ...Object.values(manifest.bin), manifest.types].filter(
+    (file) => !file.includes('*') && !existsSync(inTarget(file)),
+  );
   if (missing.length) throw new Error(`the package lacks ${missing.join(', ')}`);
 }
 
@@ -111,12 +126,19 @@ async function measure() {
   const files = ['at-once.js', 'service-worker.js', 'container.js', 'kind.js', 'shards.js', 'svg.js'];
   const separate = ['inline.js', 'inline-wasm.js', 'react.js', 'element.js', 'edit.js', ...files, ...comparing];
   const withModule = { similarity: comparing, edit: ['edit.js', 'measures.js', 'study.js'] };
-  const scripts = (await readdir(inTarget('lib'))).filter((name) => name.endsWith('.js') && !name.startsWith('explorer') && ![...nodeOnly, ...separate].includes(name));
-  const sum = async (names) => (await Promise.all(names.map((name) => gzipped(inTarget('lib', name))))).reduce((a, b) => a + b, 0);
+  const scripts = (await readdir(inTarget('lib'))).filter(
+    (name) => name.endsWith('.js') && !name.startsWith('explorer') && ![...nodeOnly, ...separate].includes(name),
+  );
+  const sum = async (names) =>
+    (await Promise.all(names.map((name) => gzipped(inTarget('lib', name))))).reduce((a, b) => a + b, 0);
   const engines = [];
   for (const { name } of [...flavours, ...Object.values(parts)]) {
     const glue = await gzipped(inTarget('wasm', name, 'g_ghostnet.js'));
-    engines.push({ name, glue: glue + (await sum(withModule[name] ?? [])), engine: await gzipped(inTarget('wasm', name, 'g_ghostnet_bg.wasm')) });
+    engines.push({
+      name,
+      glue: glue + (await sum(withModule[name] ?? [])),
+      engine: await gzipped(inTarget('wasm', name, 'g_ghostnet_bg.wasm')),
+    });
   }
   return { scripts: await sum(scripts), engines };
 }
@@ -133,31 +155,53 @@ const files = await filesIn(target);
 const strangers = files.filter((file) => !allowed.some((pattern) => pattern.test(file)));
 if (strangers.length) throw new Error(`these files have no place in the package: ${strangers.join(', ')}`);
 
-const [packed] = Object.values(JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', path.join(repository, 'dist')], { cwd: target, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })));
+const [packed] = Object.values(
+  JSON.parse(
+    execFileSync('npm', ['pack', '--json', '--pack-destination', path.join(repository, 'dist')], {
+      cwd: target,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }),
+  ),
+);
 const tarball = path.join(repository, 'dist', `g-ghostnet-${version}.tgz`);
-if (path.basename(packed.filename) !== path.basename(tarball)) await rename(path.join(repository, 'dist', packed.filename), tarball);
+if (path.basename(packed.filename) !== path.basename(tarball))
+  await rename(path.join(repository, 'dist', packed.filename), tarball);
 const shipped = packed.files.map(({ path: file }) => file).sort();
-if (shipped.join() !== files.join()) throw new Error(`npm packs other files than dist/npm has: ${shipped.filter((file) => !files.includes(file))}`);
+if (shipped.join() !== files.join())
+  throw new Error(`npm packs other files than dist/npm has: ${shipped.filter((file) => !files.includes(file))}`);
 for (const { path: file, size } of packed.files) console.log(`${String(size).padStart(9)}  ${file}`);
 
 console.log('\nSubresource integrity, for pages that name a file in a tag or an import map:');
 for (const file of ['g-ghostnet.global.js', ...files.filter((file) => /^(lib|wasm)\/.*\.js$/.test(file))]) {
-  console.log(`sha384-${createHash('sha384').update(await readFile(inTarget(file))).digest('base64')}  ${file}`);
+  console.log(
+    `sha384-${createHash('sha384')
+      .update(await readFile(inTarget(file)))
+      .digest('base64')}  ${file}`,
+  );
 }
 
 const { scripts, engines } = await measure();
 const { size } = await stat(tarball);
 const largest = Math.max(...engines.map(({ glue, engine }) => glue + engine));
 console.log(`\nscripts ${scripts} bytes compressed`);
-for (const { name, glue, engine } of engines) console.log(`module ${name}: ${engine} bytes compressed, its own scripts ${glue}, with the others ${scripts + glue + engine}`);
+for (const { name, glue, engine } of engines)
+  console.log(
+    `module ${name}: ${engine} bytes compressed, its own scripts ${glue}, with the others ${scripts + glue + engine}`,
+  );
 console.log(`scripts and the largest module: ${scripts + largest} of ${SCRIPTS_AND_ENGINE} bytes`);
 console.log(`${path.relative(repository, tarball)}: ${size} of ${TARBALL} bytes`);
-const over = [scripts + largest > SCRIPTS_AND_ENGINE && 'scripts and module', size > TARBALL && 'the tarball'].filter(Boolean);
+const over = [scripts + largest > SCRIPTS_AND_ENGINE && 'scripts and module', size > TARBALL && 'the tarball'].filter(
+  Boolean,
+);
 if (over.length) {
   console.error(`pack: over budget: ${over.join(' and ')}`);
   process.exitCode = 1;
 }
 
 if (process.argv.includes('--smoke') && !process.exitCode) {
-  execFileSync(process.execPath, ['--test', path.join(repository, 'tests/package/smoke.test.mjs')], { cwd: repository, stdio: 'inherit' });
+  execFileSync(process.execPath, ['--test', path.join(repository, 'tests/package/smoke.test.mjs')], {
+    cwd: repository,
+    stdio: 'inherit',
+  });
 }

@@ -12,9 +12,23 @@ const folder = path.join(repository, 'docs/screenshots');
 /** Name, what the address asks for, the browser's window, and what is done before the picture is taken. */
 const pictures = [
   { name: 'twins', hash: 'stage=layer3&sort=similarity', window: { viewport: { width: 1440, height: 900 } } },
-  { name: 'similarity-dark', hash: 'stage=layer3&tab=similarity', window: { viewport: { width: 1440, height: 1060 }, colorScheme: 'dark' } },
-  { name: 'ghost-path', hash: 'stage=layer3&tab=ghost', window: { viewport: { width: 1440, height: 900 } }, act: (page) => page.click('input[value="ghost"]').then(() => page.locator('#outcome').waitFor()) },
-  { name: 'phone', hash: 'stage=layer2', window: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 }, act: (page) => page.locator('gg-twins h3').first().scrollIntoViewIfNeeded() },
+  {
+    name: 'similarity-dark',
+    hash: 'stage=layer3&tab=similarity',
+    window: { viewport: { width: 1440, height: 1060 }, colorScheme: 'dark' },
+  },
+  {
+    name: 'ghost-path',
+    hash: 'stage=layer3&tab=ghost',
+    window: { viewport: { width: 1440, height: 900 } },
+    act: (page) => page.click('input[value="ghost"]').then(() => page.locator('#outcome').waitFor()),
+  },
+  {
+    name: 'phone',
+    hash: 'stage=layer2',
+    window: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 },
+    act: (page) => page.locator('gg-twins h3').first().scrollIntoViewIfNeeded(),
+  },
 ];
 
 await mkdir(folder, { recursive: true });
@@ -29,7 +43,9 @@ try {
     await act?.(page);
     await page.waitForTimeout(500);
     const file = path.join(folder, `${name}.png`);
-    await sharp(await page.screenshot()).png({ palette: true, quality: 90, compressionLevel: 9, effort: 10 }).toFile(file);
+    await sharp(await page.screenshot())
+      .png({ palette: true, quality: 90, compressionLevel: 9, effort: 10 })
+      .toFile(file);
     const { size } = await stat(file);
     console.log(`${path.relative(repository, file)}: ${size} bytes`);
     if (size > LARGEST) throw new Error(`${name} is larger than ${LARGEST} bytes`);

@@ -99,7 +99,10 @@ export async function serve(root, { port = 0, coi = true, maxAge = 0, mounts = {
         ...(coi && isolation),
       });
       if (request.method === 'HEAD') response.end();
-      else createReadStream(file).on('error', () => response.destroy()).pipe(response);
+      else
+        createReadStream(file)
+          .on('error', () => response.destroy())
+          .pipe(response);
     } catch (error) {
       const status = error instanceof Refusal ? error.status : 500;
       response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', ...(coi && isolation) });
@@ -138,7 +141,8 @@ async function main() {
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   main().catch((error) => {
-    const hint = error.code === 'EADDRINUSE' ? 'Another program uses that port; choose one with --port.' : error.message;
+    const hint =
+      error.code === 'EADDRINUSE' ? 'Another program uses that port; choose one with --port.' : error.message;
     console.error(`serve: ${hint}`);
     process.exitCode = 1;
   });

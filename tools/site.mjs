@@ -34,31 +34,48 @@ async function listModels() {
 /** `g_ghost_regnetx_006-imagenette` as `G-Ghost-RegNetX 006 · Imagenette`; what ends with `-int8` says so. */
 function titleOf(file) {
   const [network, data = '', ...rest] = path.basename(file, '.safetensors').split('-');
-  const name = network.replace(/^g_ghost_regnetx_/, 'G-Ghost-RegNetX ').replace(/^regnetx_/, 'RegNetX ').replaceAll('_', ' ');
+  const name = network
+    .replace(/^g_ghost_regnetx_/, 'G-Ghost-RegNetX ')
+    .replace(/^regnetx_/, 'RegNetX ')
+    .replaceAll('_', ' ');
   const bits = rest.at(-1) === 'int8' ? ', eight bits' : '';
   return data ? `${name} · ${data[0].toUpperCase()}${data.slice(1)}${bits}` : name;
 }
 
 /** Whether a file is kept for a visitor without a network only once it has been asked for. */
-const isExtra = (name) => (name.startsWith('models/') && name.endsWith('.safetensors') && name !== `models/${defaultModel}`) || /^wasm\/[a-z]+-int8/.test(name);
+const isExtra = (name) =>
+  (name.startsWith('models/') && name.endsWith('.safetensors') && name !== `models/${defaultModel}`) ||
+  /^wasm\/[a-z]+-int8/.test(name);
 
 /** The service worker with the hash of every file that a visitor may need without a network. */
 async function listForOffline() {
   const manifest = {};
   const extra = {};
-  for (const name of (await readdir(target, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => path.relative(target, path.join(entry.parentPath, entry.name))).sort()) {
+  for (const name of (await readdir(target, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(target, path.join(entry.parentPath, entry.name)))
+    .sort()) {
     if (/\.(md|LICENSE)$/.test(name)) continue;
     const address = name.split(path.sep).join('/');
-    (isExtra(address) ? extra : manifest)[address] = createHash('sha256').update(await readFile(path.join(target, name))).digest('hex');
+    (isExtra(address) ? extra : manifest)[address] = createHash('sha256')
+      .update(await readFile(path.join(target, name)))
+      .digest('hex');
   }
-  const version = createHash('sha256').update(JSON.stringify([manifest, extra])).digest('hex').slice(0, 16);
+  const version = createHash('sha256')
+    .update(JSON.stringify([manifest, extra]))
+    .digest('hex')
+    .slice(0, 16);
   const code = await minify(await readFile(path.join(www, 'service.js'), 'utf8'));
-  await writeFile(path.join(target, 'service.js'), `const MANIFEST=${JSON.stringify(manifest)},EXTRA=${JSON.stringify(extra)},VERSION="${version}";${code}`);
+  await writeFile(
+    path.join(target, 'service.js'),
+    `const MANIFEST=${JSON.stringify(manifest)},EXTRA=${JSON.stringify(extra)},VERSION="${version}";${code}`,
+  );
 }
 
 await rm(target, { recursive: true, force: true });
 await mkdir(target, { recursive: true });
-for (const name of ['index.html', 'samples']) await cp(path.join(www, name), path.join(target, name), { recursive: true });
+for (const name of ['index.html', 'samples'])
+  await cp(path.join(www, name), path.join(target, name), { recursive: true });
 await build({ entryPoints: [path.join(www, 'style.css')], outdir: target, bundle: true, minify: true });
 const bundled = await bundle({ entryPoints: [path.join(www, 'app.js')], outdir: target, library: './lib/' });
 await shipLibrary(library, path.join(target, 'lib'));

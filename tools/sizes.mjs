@@ -16,7 +16,8 @@ const engines = path.join(www, 'wasm');
 /** What the explorer adds after the first answer, in bytes after gzip: its scripts, packages and English words. */
 const explorerBudget = 100000;
 
-const statically = (text) => [...text.replaceAll(/import\([^)]*\)/g, '').matchAll(/['"`](\.{1,2}\/[^'"`]+\.js)['"`]/g)].map(([, name]) => name);
+const statically = (text) =>
+  [...text.replaceAll(/import\([^)]*\)/g, '').matchAll(/['"`](\.{1,2}\/[^'"`]+\.js)['"`]/g)].map(([, name]) => name);
 const whenNeeded = (text) => [...text.matchAll(/import\(['"`](\.{1,2}\/[^'"`]+\.js)['"`]\)/g)].map(([, name]) => name);
 
 /** Scripts and whatever they name, in turn, but for what is imported when it is needed. */
@@ -34,10 +35,14 @@ async function scriptsFrom(...starts) {
 async function sizes(files) {
   const contents = await Promise.all(files.map((file) => readFile(file)));
   const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
-  return [sum(contents.map((bytes) => bytes.length)), sum(contents.map((bytes) => gzipSync(bytes, { level: 9 }).length))];
+  return [
+    sum(contents.map((bytes) => bytes.length)),
+    sum(contents.map((bytes) => gzipSync(bytes, { level: 9 }).length)),
+  ];
 }
 
-const row = (...cells) => console.log(cells.map((cell, i) => (i ? String(cell).padStart(12) : cell.padEnd(16))).join(''));
+const row = (...cells) =>
+  console.log(cells.map((cell, i) => (i ? String(cell).padStart(12) : cell.padEnd(16))).join(''));
 const app = path.join(www, 'app.js');
 const first = await scriptsFrom(app);
 const page = await sizes(first);
@@ -45,7 +50,9 @@ const page = await sizes(first);
 const isExplorer = (name) => /-[A-Z0-9]{8}\.js$/.test(name) && !name.startsWith('./zh-');
 const texts = await Promise.all(first.map((file) => readFile(file, 'utf8')));
 const afterwards = [...new Set(texts.flatMap(whenNeeded))].filter(isExplorer);
-const later = await sizes((await scriptsFrom(...afterwards.map((name) => path.join(www, name)))).filter((file) => !first.includes(file)));
+const later = await sizes(
+  (await scriptsFrom(...afterwards.map((name) => path.join(www, name)))).filter((file) => !first.includes(file)),
+);
 const tooLarge = later[1] > explorerBudget ? [`the explorer (its budget is ${explorerBudget})`] : [];
 
 row('', 'raw', 'gzip', 'with page');
@@ -60,6 +67,8 @@ for (const name of modules) {
   if (isFlavour && total > Number(budget)) tooLarge.push(name);
 }
 if (tooLarge.length) {
-  console.error(`sizes: larger than the budget (${budget} bytes after gzip for the page with an engine): ${tooLarge.join(', ')}`);
+  console.error(
+    `sizes: larger than the budget (${budget} bytes after gzip for the page with an engine): ${tooLarge.join(', ')}`,
+  );
   process.exitCode = 1;
 }

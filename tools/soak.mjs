@@ -9,7 +9,10 @@ import { parseArgs } from 'node:util';
 import { launch } from './browser.mjs';
 import { repository, serve, pageMounts } from './serve.mjs';
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { webgpu: { type: 'string', default: '0.05' } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { webgpu: { type: 'string', default: '0.05' } },
+});
 const total = Number(positionals[0] ?? 10_000);
 const gpuPart = Number(values.webgpu);
 if (!(Number.isInteger(total) && total >= 100) || !(gpuPart >= 0 && gpuPart <= 1)) {
@@ -27,9 +30,17 @@ const WARM_LOSSES = 5;
 /** Probabilities of one input differ by no more than this between the two engines: 1e-3, as in the page's tests. */
 const AGREEMENT = 1e-3;
 
-const samples = (await readdir(path.join(repository, 'www/samples'))).filter((file) => file.endsWith('.jpg')).map((file) => `/samples/${file}`);
+const samples = (await readdir(path.join(repository, 'www/samples')))
+  .filter((file) => file.endsWith('.jpg'))
+  .map((file) => `/samples/${file}`);
 const photos = (await readdir(path.join(repository, 'tests/golden/photos'))).map((file) => `/photos/${file}`);
-const server = await serve(null, { mounts: { ...pageMounts, '/blank/': path.join(repository, 'tests/web/blank'), '/photos/': path.join(repository, 'tests/golden/photos') } });
+const server = await serve(null, {
+  mounts: {
+    ...pageMounts,
+    '/blank/': path.join(repository, 'tests/web/blank'),
+    '/photos/': path.join(repository, 'tests/golden/photos'),
+  },
+});
 const browser = await launch({ webgpu: true });
 const failures = [];
 try {
@@ -37,65 +48,75 @@ try {
   await page.goto(`${server.url}blank/`);
   const client = await page.context().newCDPSession(page);
   await client.send('Performance.enable');
-  await page.evaluate(async ([pictures, gpuPart]) => {
-    const { load } = await import('/lib/index.js');
-    const { requestDevice } = GPUAdapter.prototype;
-    const devices = [];
-    GPUAdapter.prototype.requestDevice = async function (...given) {
-      const device = await requestDevice.apply(this, given);
-      devices.splice(0, devices.length, device);
-      return device;
-    };
-    const nets = { wasm: await load({ backend: 'wasm', worker: false }), worker: await load({ backend: 'wasm' }) };
-    if (gpuPart > 0) nets.webgpu = await load({ backend: 'webgpu', worker: false });
-    const first = {};
-    const counts = { calls: 0, webgpu: 0, losses: 0, bad: 0 };
-    const inputs = await Promise.all(pictures.map(async (url) => {
-      const blob = await (await fetch(url)).blob();
-      const bitmap = await createImageBitmap(blob);
-      const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-      canvas.getContext('2d').drawImage(bitmap, 0, 0);
-      return { url, blob, canvas, pixels: canvas.getContext('2d').getImageData(0, 0, bitmap.width, bitmap.height) };
-    }));
-    const kinds = ['url', 'blob', 'canvas', 'pixels'];
-    const text = (top) => JSON.stringify(top.map(({ index, probability }) => [index, probability]));
-    globalThis.soak = async (times, agreement, lossEvery) => {
-      const failures = [];
-      for (let i = 0; i < times && failures.length < 10; i++) {
-        const call = counts.calls++;
-        const input = inputs[call % inputs.length];
-        const kind = kinds[Math.floor(call / inputs.length) % kinds.length];
-        // Spread evenly: call n goes to the GPU where the part of n calls steps to its next whole number.
-        const onGpu = Math.floor((call + 1) * gpuPart) > Math.floor(call * gpuPart);
-        const engine = onGpu ? 'webgpu' : call % 3 === 0 ? 'worker' : 'wasm';
-        if (call % 50 === 49) {
-          const code = await nets[engine].classify(new Blob([new Uint8Array(100)])).then(() => 'an answer', ({ code }) => code);
-          counts.bad++;
-          if (code !== 'bad-image') failures.push(`call ${call}: a file of zeros got ${code}`);
-        }
-        if (onGpu && counts.webgpu++ % lossEvery === lossEvery - 1) {
-          devices.at(-1).destroy();
-          counts.losses++;
-        }
-        try {
-          const { top, backend } = await nets[engine].classify(input[kind]);
-          if (backend !== (onGpu ? 'webgpu' : 'wasm')) failures.push(`call ${call} ran on ${backend}`);
-          const key = `${kind === 'url' || kind === 'blob' ? 'file' : 'pixels'} ${input.url}`;
-          const same = `${backend} ${key}`;
-          first[same] ??= text(top);
-          if (first[same] !== text(top)) failures.push(`call ${call}, ${same} as ${kind}: ${text(top)}, at first ${first[same]}`);
-          first[key] ??= top;
-          for (const { index, probability } of first[key].slice(0, 1)) {
-            const other = top.find((entry) => entry.index === index)?.probability ?? 0;
-            if (!(Math.abs(other - probability) <= agreement)) failures.push(`call ${call}, ${key}: ${backend} says ${other}, the other engine ${probability}`);
+  await page.evaluate(
+    async ([pictures, gpuPart]) => {
+      const { load } = await import('/lib/index.js');
+      const { requestDevice } = GPUAdapter.prototype;
+      const devices = [];
+      GPUAdapter.prototype.requestDevice = async function (...given) {
+        const device = await requestDevice.apply(this, given);
+        devices.splice(0, devices.length, device);
+        return device;
+      };
+      const nets = { wasm: await load({ backend: 'wasm', worker: false }), worker: await load({ backend: 'wasm' }) };
+      if (gpuPart > 0) nets.webgpu = await load({ backend: 'webgpu', worker: false });
+      const first = {};
+      const counts = { calls: 0, webgpu: 0, losses: 0, bad: 0 };
+      const inputs = await Promise.all(
+        pictures.map(async (url) => {
+          const blob = await (await fetch(url)).blob();
+          const bitmap = await createImageBitmap(blob);
+          const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+          canvas.getContext('2d').drawImage(bitmap, 0, 0);
+          return { url, blob, canvas, pixels: canvas.getContext('2d').getImageData(0, 0, bitmap.width, bitmap.height) };
+        }),
+      );
+      const kinds = ['url', 'blob', 'canvas', 'pixels'];
+      const text = (top) => JSON.stringify(top.map(({ index, probability }) => [index, probability]));
+      globalThis.soak = async (times, agreement, lossEvery) => {
+        const failures = [];
+        for (let i = 0; i < times && failures.length < 10; i++) {
+          const call = counts.calls++;
+          const input = inputs[call % inputs.length];
+          const kind = kinds[Math.floor(call / inputs.length) % kinds.length];
+          // Spread evenly: call n goes to the GPU where the part of n calls steps to its next whole number.
+          const onGpu = Math.floor((call + 1) * gpuPart) > Math.floor(call * gpuPart);
+          const engine = onGpu ? 'webgpu' : call % 3 === 0 ? 'worker' : 'wasm';
+          if (call % 50 === 49) {
+            const code = await nets[engine].classify(new Blob([new Uint8Array(100)])).then(
+              () => 'an answer',
+              ({ code }) => code,
+            );
+            counts.bad++;
+            if (code !== 'bad-image') failures.push(`call ${call}: a file of zeros got ${code}`);
           }
-        } catch (error) {
-          failures.push(`call ${call}, ${engine}, ${kind} of ${input.url}: ${error.code}: ${error.message}`);
+          if (onGpu && counts.webgpu++ % lossEvery === lossEvery - 1) {
+            devices.at(-1).destroy();
+            counts.losses++;
+          }
+          try {
+            const { top, backend } = await nets[engine].classify(input[kind]);
+            if (backend !== (onGpu ? 'webgpu' : 'wasm')) failures.push(`call ${call} ran on ${backend}`);
+            const key = `${kind === 'url' || kind === 'blob' ? 'file' : 'pixels'} ${input.url}`;
+            const same = `${backend} ${key}`;
+            first[same] ??= text(top);
+            if (first[same] !== text(top))
+              failures.push(`call ${call}, ${same} as ${kind}: ${text(top)}, at first ${first[same]}`);
+            first[key] ??= top;
+            for (const { index, probability } of first[key].slice(0, 1)) {
+              const other = top.find((entry) => entry.index === index)?.probability ?? 0;
+              if (!(Math.abs(other - probability) <= agreement))
+                failures.push(`call ${call}, ${key}: ${backend} says ${other}, the other engine ${probability}`);
+            }
+          } catch (error) {
+            failures.push(`call ${call}, ${engine}, ${kind} of ${input.url}: ${error.code}: ${error.message}`);
+          }
         }
-      }
-      return { failures, counts, bytes: Object.values(nets).reduce((sum, net) => sum + net.info.memoryBytes, 0) };
-    };
-  }, [[...samples, ...photos], gpuPart]);
+        return { failures, counts, bytes: Object.values(nets).reduce((sum, net) => sum + net.info.memoryBytes, 0) };
+      };
+    },
+    [[...samples, ...photos], gpuPart],
+  );
 
   /** The page's heap after a collection, and what the engines say they hold. */
   const memory = async (bytes) => {
@@ -107,7 +128,7 @@ try {
   const step = Math.max(50, Math.ceil(total / 20));
   let base;
   let last;
-  for (let done = 0; done < total && failures.length === 0; ) {
+  for (let done = 0; done < total && failures.length === 0;) {
     const times = Math.min(step, total - done);
     const result = await page.evaluate((given) => globalThis.soak(...given), [times, AGREEMENT, LOSS_EVERY]);
     done += times;
@@ -115,10 +136,13 @@ try {
     const now = { ...(await memory(result.bytes)), done };
     const { calls, webgpu, losses, bad } = result.counts;
     // Every kind of input has passed, and every path through a lost device was compiled, before memory is compared.
-    const warm = done >= Math.max(total / 10, 4 * (samples.length + photos.length)) && (losses >= WARM_LOSSES || gpuPart === 0);
+    const warm =
+      done >= Math.max(total / 10, 4 * (samples.length + photos.length)) && (losses >= WARM_LOSSES || gpuPart === 0);
     if (warm) base ??= now;
     const minutes = ((performance.now() - start) / 60e3).toFixed(1);
-    console.log(`${calls} calls (${webgpu} on WebGPU, ${losses} lost devices, ${bad} bad files), ${minutes} min, heap ${(now.heap / 1e6).toFixed(2)} MB, engines ${(now.engines / 1e6).toFixed(2)} MB`);
+    console.log(
+      `${calls} calls (${webgpu} on WebGPU, ${losses} lost devices, ${bad} bad files), ${minutes} min, heap ${(now.heap / 1e6).toFixed(2)} MB, engines ${(now.engines / 1e6).toFixed(2)} MB`,
+    );
     if (base) {
       const [before, after] = [base, now].map(({ heap, engines }) => heap + engines);
       if (after > before * GROWTH) failures.push(`memory grew from ${before} to ${after} bytes`);
@@ -126,11 +150,18 @@ try {
     last = now;
   }
   if (!base) failures.push('too few calls to compare memory');
-  else if (last.done > base.done) console.log(`The page's heap changed by ${((last.heap - base.heap) / (last.done - base.done)).toFixed(0)} bytes a call, the engines' memory by ${last.engines - base.engines} bytes in all.`);
+  else if (last.done > base.done)
+    console.log(
+      `The page's heap changed by ${((last.heap - base.heap) / (last.done - base.done)).toFixed(0)} bytes a call, the engines' memory by ${last.engines - base.engines} bytes in all.`,
+    );
 } finally {
   await browser.close();
   await server.close();
 }
 for (const failure of failures) console.error(`soak: ${failure}`);
-console.log(failures.length === 0 ? `All answers of ${total} calls equal the first ones, and memory is flat within 5 %.` : `soak: FAILED: ${failures.length} findings`);
+console.log(
+  failures.length === 0
+    ? `All answers of ${total} calls equal the first ones, and memory is flat within 5 %.`
+    : `soak: FAILED: ${failures.length} findings`,
+);
 process.exit(failures.length === 0 ? 0 : 1);

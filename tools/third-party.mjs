@@ -8,16 +8,31 @@ import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { repository } from './serve.mjs';
 
-const rust = (program, ...args) => execFileSync(program, args, { cwd: repository, encoding: 'utf8', maxBuffer: 1 << 28 });
+const rust = (program, ...args) =>
+  execFileSync(program, args, { cwd: repository, encoding: 'utf8', maxBuffer: 1 << 28 });
 
 /** Crates whose code is in a WebAssembly module: procedural macros and build scripts run on the builder's machine only. */
 function shippedCrates() {
   const target = ['--locked', '--all-features'];
   const { packages } = JSON.parse(rust('cargo', 'metadata', '--format-version', '1', ...target));
   // The tree knows which features a target has; the metadata has those of all targets together.
-  const tree = rust('cargo', 'tree', '--target', 'wasm32-unknown-unknown', '--edges', 'normal,no-proc-macro', '--prefix', 'none', '--format', '{p}', ...target);
+  const tree = rust(
+    'cargo',
+    'tree',
+    '--target',
+    'wasm32-unknown-unknown',
+    '--edges',
+    'normal,no-proc-macro',
+    '--prefix',
+    'none',
+    '--format',
+    '{p}',
+    ...target,
+  );
   const shipped = new Set(tree.split('\n').map((line) => line.split(' ').slice(0, 2).join(' ')));
-  const crates = packages.filter(({ name, version }) => shipped.has(`${name} v${version}`)).sort((a, b) => a.name.localeCompare(b.name));
+  const crates = packages
+    .filter(({ name, version }) => shipped.has(`${name} v${version}`))
+    .sort((a, b) => a.name.localeCompare(b.name));
   const isOwn = ({ source }) => source === null;
   return { own: crates.find(isOwn), others: crates.filter((crate) => !isOwn(crate)) };
 }
@@ -29,7 +44,8 @@ function licenceTexts(crate) {
   const folder = crate.folder ?? path.dirname(crate.manifest_path);
   const files = readdirSync(folder).filter((file) => /^(licen[cs]e|copying|notice|unlicense)/i.test(file));
   const alternatives = /\bOR\b|\//.test(crate.license ?? '') && !/\bAND\b/.test(crate.license);
-  const chosen = alternatives && preferred.map((name) => files.find((file) => file.toUpperCase().includes(name))).find(Boolean);
+  const chosen =
+    alternatives && preferred.map((name) => files.find((file) => file.toUpperCase().includes(name))).find(Boolean);
   const kept = chosen ? [chosen, ...files.filter((file) => /^notice/i.test(file))] : files;
   return kept.map((file) => readFileSync(path.join(folder, file), 'utf8').replaceAll('\r', '').trim());
 }
@@ -37,7 +53,12 @@ function licenceTexts(crate) {
 /** The standard library is compiled into every module, from the compiler's own source. */
 function standardLibrary() {
   const version = rust('rustc', '--version').split(' ')[1];
-  return { name: 'Rust standard library', version, license: 'MIT OR Apache-2.0', repository: 'https://github.com/rust-lang/rust' };
+  return {
+    name: 'Rust standard library',
+    version,
+    license: 'MIT OR Apache-2.0',
+    repository: 'https://github.com/rust-lang/rust',
+  };
 }
 
 /** Packages of npm that are bundled into scripts, from node_modules. */
@@ -46,7 +67,9 @@ function npmPackages(names) {
   return names.sort().map((name) => {
     const folder = path.join(repository, 'node_modules', name);
     const { version, license, homepage } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
-    const content = Buffer.from(lock[`node_modules/${name}`].integrity.replace('sha512-', ''), 'base64').toString('hex');
+    const content = Buffer.from(lock[`node_modules/${name}`].integrity.replace('sha512-', ''), 'base64').toString(
+      'hex',
+    );
     return { name, version, license, folder, repository: homepage, content };
   });
 }
@@ -57,14 +80,19 @@ function notices({ own, others }, std, packages) {
     if (!part.license) throw new Error(`${part.name} names no licence: it cannot be shipped`);
     for (const text of licenceTexts(part)) texts.set(text, [...(texts.get(text) ?? []), part]);
   }
-  const line = ({ name, version, license, repository }) => `- ${name} ${version}, ${license}${repository ? `: <${repository}>` : ''}`;
+  const line = ({ name, version, license, repository }) =>
+    `- ${name} ${version}, ${license}${repository ? `: <${repository}>` : ''}`;
   return [
     '# Third-party notices',
     `The WebAssembly modules of ${own.name} ${own.version} contain these libraries, each under its own licence.`,
     [std, ...others].map(line).join('\n'),
-    ...(packages.length > 0 ? ['The scripts of the explorer contain these packages.', packages.map(line).join('\n')] : []),
+    ...(packages.length > 0
+      ? ['The scripts of the explorer contain these packages.', packages.map(line).join('\n')]
+      : []),
     'The texts of these licences, as their authors ship them; where a library offers a choice, the one that was chosen.',
-    ...[...texts].map(([text, crates]) => `## ${crates.map(({ name }) => name).join(', ')}\n\n\`\`\`\`text\n${text}\n\`\`\`\``),
+    ...[...texts].map(
+      ([text, crates]) => `## ${crates.map(({ name }) => name).join(', ')}\n\n\`\`\`\`text\n${text}\n\`\`\`\``,
+    ),
     '',
   ].join('\n\n');
 }
@@ -97,13 +125,36 @@ function billOfMaterials({ own, others }, std, packages) {
     bomFormat: 'CycloneDX',
     specVersion: '1.5',
     version: 1,
-    metadata: { component: { type: 'library', 'bom-ref': root, name: own.name, version: own.version, purl: root, licenses: [{ expression: own.license }] } },
+    metadata: {
+      component: {
+        type: 'library',
+        'bom-ref': root,
+        name: own.name,
+        version: own.version,
+        purl: root,
+        licenses: [{ expression: own.license }],
+      },
+    },
     components: [
-      { type: 'library', 'bom-ref': 'rust-std', name: std.name, version: std.version, licenses: [{ expression: std.license }] },
+      {
+        type: 'library',
+        'bom-ref': 'rust-std',
+        name: std.name,
+        version: std.version,
+        licenses: [{ expression: std.license }],
+      },
       ...others.map(component),
       ...packages.map(({ name, version, license, content }) => {
         const purl = `pkg:npm/${name.replace('@', '%40')}@${version}`;
-        return { type: 'library', 'bom-ref': purl, name, version, licenses: [{ expression: license }], hashes: [{ alg: 'SHA-512', content }], purl };
+        return {
+          type: 'library',
+          'bom-ref': purl,
+          name,
+          version,
+          licenses: [{ expression: license }],
+          hashes: [{ alg: 'SHA-512', content }],
+          purl,
+        };
       }),
     ],
   };
@@ -116,7 +167,10 @@ export async function writeThirdParty(folder, bundled = []) {
   const std = standardLibrary();
   await mkdir(folder, { recursive: true });
   await writeFile(path.join(folder, 'THIRD-PARTY-NOTICES.md'), notices(crates, std, packages));
-  await writeFile(path.join(folder, 'sbom.cdx.json'), `${JSON.stringify(billOfMaterials(crates, std, packages), null, 1)}\n`);
+  await writeFile(
+    path.join(folder, 'sbom.cdx.json'),
+    `${JSON.stringify(billOfMaterials(crates, std, packages), null, 1)}\n`,
+  );
   return crates.others.length + packages.length + 1;
 }
 

@@ -7,13 +7,17 @@
  * engines for models of eight bits, are kept when they are first asked for.
  */
 /* global MANIFEST, EXTRA, VERSION */
-const byAddress = (list) => new Map(Object.entries(list).map(([name, hash]) => [new URL(name, self.registration.scope).href, hash]));
+const byAddress = (list) =>
+  new Map(Object.entries(list).map(([name, hash]) => [new URL(name, self.registration.scope).href, hash]));
 const files = byAddress(MANIFEST);
 const extra = byAddress(EXTRA);
 const cacheName = `g-ghostnet-page ${self.registration.scope} ${VERSION}`;
 const ours = `g-ghostnet-page ${self.registration.scope} `;
 
-const sha256 = async (bytes) => Array.from(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+const sha256 = async (bytes) =>
+  Array.from(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)), (byte) =>
+    byte.toString(16).padStart(2, '0'),
+  ).join('');
 
 /** A file with the right content: from an earlier version, from the browser's own cache, or from the network. */
 async function obtain(url, hash, earlier) {
@@ -29,7 +33,8 @@ async function obtain(url, hash, earlier) {
   throw new Error(`${url} is not what this version of the page expects`);
 }
 
-const ourCaches = async () => Promise.all((await caches.keys()).filter((name) => name.startsWith(ours)).map((name) => caches.open(name)));
+const ourCaches = async () =>
+  Promise.all((await caches.keys()).filter((name) => name.startsWith(ours)).map((name) => caches.open(name)));
 
 async function install() {
   const cache = await caches.open(cacheName);
@@ -38,7 +43,10 @@ async function install() {
   // Models that were asked for once stay, where this version has the same.
   for (const [url, hash] of extra) {
     if (!(await Promise.all(earlier.map((cache) => cache.match(url)))).some(Boolean)) continue;
-    await obtain(url, hash, earlier).then((response) => cache.put(url, response), () => {});
+    await obtain(url, hash, earlier).then(
+      (response) => cache.put(url, response),
+      () => {},
+    );
   }
 }
 

@@ -19,7 +19,9 @@ const { devDependencies } = JSON.parse(await readFile(path.join(repository, 'pac
 const tarball = path.join(repository, `dist/g-ghostnet-${version}.tgz`);
 const model = 'node_modules/g-ghostnet/models/g_ghost_regnetx_006-imagenette.safetensors';
 const cat = path.join(repository, 'www/samples/cat.jpg');
-const golden = JSON.parse(await readFile(path.join(repository, 'tests/golden/page.json'), 'utf8')).files.find(({ file }) => file.endsWith('cat.jpg')).top;
+const golden = JSON.parse(await readFile(path.join(repository, 'tests/golden/page.json'), 'utf8')).files.find(
+  ({ file }) => file.endsWith('cat.jpg'),
+).top;
 
 let base;
 let browser;
@@ -47,7 +49,10 @@ async function project(name, { example, files = {}, packages = [] }) {
 function assertAnswer(text) {
   const [, label, probability] = text.match(/^(.+?) (\d\.\d+)/) ?? assert.fail(text);
   assert.equal(label, golden[0].label);
-  assert.ok(Math.abs(Number(probability) - golden[0].probability) <= 1e-3, `${probability}, PyTorch has ${golden[0].probability}`);
+  assert.ok(
+    Math.abs(Number(probability) - golden[0].probability) <= 1e-3,
+    `${probability}, PyTorch has ${golden[0].probability}`,
+  );
 }
 
 /** The library's scripts find the engine from their own address, so they are left where they are. */
@@ -55,7 +60,9 @@ const libraryStays = {
   name: 'library stays',
   setup(bundler) {
     bundler.onResolve({ filter: /^\.\/index\.js$/ }, ({ resolveDir }) =>
-      resolveDir.endsWith('g-ghostnet/lib') ? { path: './node_modules/g-ghostnet/lib/index.js', external: true } : undefined,
+      resolveDir.endsWith('g-ghostnet/lib')
+        ? { path: './node_modules/g-ghostnet/lib/index.js', external: true }
+        : undefined,
     );
   },
 };
@@ -67,7 +74,11 @@ async function visit(folder, act, { policy } = {}) {
   page.setDefaultTimeout(60_000);
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('console', (message) => message.type() === 'error' && !message.location().url.endsWith('favicon.ico') && complaints.push(message.text()));
+  page.on(
+    'console',
+    (message) =>
+      message.type() === 'error' && !message.location().url.endsWith('favicon.ico') && complaints.push(message.text()),
+  );
   if (policy) {
     await page.route(/\/(\?.*)?$/, async (route) => {
       const response = await route.fetch();
@@ -100,7 +111,8 @@ const classifyOn = (folder, options) =>
     options,
   );
 
-const page = (script) => `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><input type="file" id="file"><pre id="answer"></pre>${script}`;
+const page = (script) =>
+  `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><input type="file" id="file"><pre id="answer"></pre>${script}`;
 const main = `
   const answer = document.querySelector('#answer');
   const report = ({ top }) => { answer.textContent = top[0].label + ' ' + top[0].probability; };
@@ -121,13 +133,18 @@ test('a static page under a strict policy', async () => {
         answer.textContent = 'Ready';`,
     },
   });
-  await classifyOn(folder, { policy: "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'; img-src data:" });
+  await classifyOn(folder, {
+    policy:
+      "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'; img-src data:",
+  });
 });
 
 test('a plain script tag', async () => {
   const folder = await project('script', {
     files: {
-      'index.html': page('<script src="node_modules/g-ghostnet/g-ghostnet.global.js"></script><script src="main.js"></script>'),
+      'index.html': page(
+        '<script src="node_modules/g-ghostnet/g-ghostnet.global.js"></script><script src="main.js"></script>',
+      ),
       'main.js': `${main}
         GGhostNet.load({ worker: true }).then((net) => {
           document.querySelector('#file').onchange = (event) => net.classify(event.target.files[0]).then(report, fail);
@@ -158,7 +175,9 @@ test('a module worker of the page’s own', async () => {
 test('the custom elements', async () => {
   const folder = await project('element', {
     files: {
-      'index.html': page(`<g-ghostnet-classifier top="1"></g-ghostnet-classifier><g-ghostnet-maps></g-ghostnet-maps><script type="module" src="main.js"></script>`),
+      'index.html': page(
+        `<g-ghostnet-classifier top="1"></g-ghostnet-classifier><g-ghostnet-maps></g-ghostnet-maps><script type="module" src="main.js"></script>`,
+      ),
       'main.js': `import './node_modules/g-ghostnet/lib/element.js';${main}
         const element = document.querySelector('g-ghostnet-classifier');
         const maps = document.querySelector('g-ghostnet-maps');
@@ -177,13 +196,20 @@ test('the custom elements', async () => {
         answer.textContent = 'Ready';`,
     },
   });
-  await classifyOn(folder, { policy: "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'; img-src data: blob:" });
+  await classifyOn(folder, {
+    policy:
+      "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'; img-src data: blob:",
+  });
 });
 
 test('the explorer as an element: the library’s own numbers, pairs by hovering, a control, another stage', async () => {
   const folder = await project('explorer', { example: 'web-explorer' });
   const coffee = path.join(repository, 'www/samples/coffee.jpg');
-  for (const [name, file] of [['cat.jpg', cat], ['coffee.jpg', coffee]]) await cp(file, path.join(folder, name));
+  for (const [name, file] of [
+    ['cat.jpg', cat],
+    ['coffee.jpg', coffee],
+  ])
+    await cp(file, path.join(folder, name));
   await visit(folder, async (page) => {
     await page.locator('#pair', { hasText: 'Ready' }).waitFor();
     await page.setInputFiles('#file', [cat, coffee]);
@@ -201,7 +227,12 @@ test('the explorer as an element: the library’s own numbers, pairs by hovering
       const chance = await similarity.correlate(other.maps[first], own.maps[last]);
       similarity.close();
       net.dispose();
-      return { near: near(found), chance: near(chance), match: [...found.bestOfB.match], score: [...found.bestOfB.score] };
+      return {
+        near: near(found),
+        chance: near(chance),
+        match: [...found.bestOfB.match],
+        score: [...found.bestOfB.score],
+      };
     });
     assert.match(await sentence.textContent(), new RegExp(`\\b${expected.near} of 240`));
     assert.match(await page.textContent('#stage-note'), new RegExp(`\\b${expected.chance}\\b`));
@@ -243,11 +274,27 @@ test('each view of the explorer as an element of its own, under a strict policy 
       await page.locator('g-ghostnet-numbers [data-value="alone-own-cka"]', { hasText: /\d/ }).waitFor();
       assert.match(await page.textContent('g-ghostnet-numbers #measures'), /打乱/);
       assert.equal(await page.locator('[role="tab"]').count(), 0);
-      for (const [tag, canvas] of [['twins', '#last canvas.maps'], ['ghost-path', '#path-ghost canvas.maps'], ['similarity', '.matrix canvas']]) {
-        const colours = await page.locator(`g-ghostnet-${tag} ${canvas}`).evaluate((canvas) => new Set(new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size);
+      for (const [tag, canvas] of [
+        ['twins', '#last canvas.maps'],
+        ['ghost-path', '#path-ghost canvas.maps'],
+        ['similarity', '.matrix canvas'],
+      ]) {
+        const colours = await page
+          .locator(`g-ghostnet-${tag} ${canvas}`)
+          .evaluate(
+            (canvas) =>
+              new Set(
+                new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer),
+              ).size,
+          );
         assert.ok(colours > 50, `${tag}: ${colours} colours`);
       }
-      assert.equal(await page.locator('g-ghostnet-twins [part="frame"]').evaluate((frame) => getComputedStyle(frame).backgroundColor), 'rgb(29, 29, 28)');
+      assert.equal(
+        await page
+          .locator('g-ghostnet-twins [part="frame"]')
+          .evaluate((frame) => getComputedStyle(frame).backgroundColor),
+        'rgb(29, 29, 28)',
+      );
       // An element that leaves ends what it began; it can come back.
       await page.evaluate(() => {
         const [element] = document.querySelectorAll('g-ghostnet-twins');
@@ -256,7 +303,10 @@ test('each view of the explorer as an element of its own, under a strict policy 
       });
       await page.locator('g-ghostnet-numbers + script + g-ghostnet-twins #pair-score').waitFor();
     },
-    { policy: "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'; img-src data:" },
+    {
+      policy:
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'; img-src data:",
+    },
   );
 });
 
@@ -334,12 +384,37 @@ test('React: options written in place load once, in StrictMode and over fast rem
     },
   });
   await cp(cat, path.join(folder, 'cat.jpg'));
-  const entry = { entryPoints: [path.join(folder, 'main.jsx')], outfile: path.join(folder, 'bundle.js'), bundle: true, format: 'esm', jsx: 'automatic', target: 'es2022' };
-  await build({ ...entry, define: { 'process.env.NODE_ENV': '"development"' }, absWorkingDir: folder, plugins: [libraryStays], logLevel: 'error' });
+  const entry = {
+    entryPoints: [path.join(folder, 'main.jsx')],
+    outfile: path.join(folder, 'bundle.js'),
+    bundle: true,
+    format: 'esm',
+    jsx: 'automatic',
+    target: 'es2022',
+  };
+  await build({
+    ...entry,
+    define: { 'process.env.NODE_ENV': '"development"' },
+    absWorkingDir: folder,
+    plugins: [libraryStays],
+    logLevel: 'error',
+  });
   await visit(folder, async (page) => {
     await page.waitForFunction(() => window.show);
-    const counts = () => page.evaluate(() => ({ started: window.started, live: window.live, renders: window.renders, warnings: window.warnings }));
-    for (const [name, most, warned] of [['address', 1, 0], ['kept bytes', 1, 0], ['nothing', 1, 0], ['new bytes', 3, 1], ['new Blob', 3, 1]]) {
+    const counts = () =>
+      page.evaluate(() => ({
+        started: window.started,
+        live: window.live,
+        renders: window.renders,
+        warnings: window.warnings,
+      }));
+    for (const [name, most, warned] of [
+      ['address', 1, 0],
+      ['kept bytes', 1, 0],
+      ['nothing', 1, 0],
+      ['new bytes', 3, 1],
+      ['new Blob', 3, 1],
+    ]) {
       await page.evaluate((name) => {
         Object.assign(window, { started: 0, renders: 0 });
         window.show({ name, key: name, picture: 'URL' });
@@ -350,7 +425,11 @@ test('React: options written in place load once, in StrictMode and over fast rem
       assert.ok(started >= 1 && started <= most, `${name}: ${started} workers`);
       assert.equal(live, 1, name);
       assert.ok(renders < 400, `${name}: ${renders} renders`);
-      assert.equal(warnings.filter((words) => words.includes('model is another object at every render')).length, warned, `${name}: ${warnings}`);
+      assert.equal(
+        warnings.filter((words) => words.includes('model is another object at every render')).length,
+        warned,
+        `${name}: ${warnings}`,
+      );
     }
     // A picture that is a new object at every render ends too.
     await page.evaluate(() => window.show({ name: 'address', key: 'pixels', picture: window.pixels }));
@@ -374,17 +453,30 @@ test('React: options written in place load once, in StrictMode and over fast rem
 
 test('sharp is optional for bundlers, too: a server’s bundle builds without it', async () => {
   const folder = await project('optional', {
-    packages: ['webpack@5', 'webpack-cli@6', `esbuild@${devDependencies.esbuild}`, 'rollup@4', '@rollup/plugin-node-resolve@16'],
+    packages: [
+      'webpack@5',
+      'webpack-cli@6',
+      `esbuild@${devDependencies.esbuild}`,
+      'rollup@4',
+      '@rollup/plugin-node-resolve@16',
+    ],
     files: {
       'main.js': "import { load } from 'g-ghostnet/node';\nexport { load };\n",
-      'webpack.config.cjs': "module.exports = { mode: 'production', target: 'node', entry: './main.js', output: { path: __dirname + '/webpack', filename: 'main.cjs', library: { type: 'commonjs2' } } };",
+      'webpack.config.cjs':
+        "module.exports = { mode: 'production', target: 'node', entry: './main.js', output: { path: __dirname + '/webpack', filename: 'main.cjs', library: { type: 'commonjs2' } } };",
     },
   });
   await assert.rejects(readFile(path.join(folder, 'node_modules/sharp/package.json')));
   const { stdout } = await run('npx', ['webpack'], { cwd: folder }).catch((error) => assert.fail(error.stdout));
   assert.match(stdout, /compiled successfully|compiled with \d+ warning/);
-  await run('npx', ['esbuild', 'main.js', '--bundle', '--platform=node', '--format=esm', '--outfile=esbuild.mjs', '--log-level=error'], { cwd: folder });
-  await run('npx', ['rollup', 'main.js', '-p', 'node-resolve', '-d', 'rollup', '-f', 'es', '--external', 'react'], { cwd: folder });
+  await run(
+    'npx',
+    ['esbuild', 'main.js', '--bundle', '--platform=node', '--format=esm', '--outfile=esbuild.mjs', '--log-level=error'],
+    { cwd: folder },
+  );
+  await run('npx', ['rollup', 'main.js', '-p', 'node-resolve', '-d', 'rollup', '-f', 'es', '--external', 'react'], {
+    cwd: folder,
+  });
 });
 
 test('esbuild, with the engine inside the script', async () => {
@@ -398,7 +490,9 @@ test('esbuild, with the engine inside the script', async () => {
         answer.textContent = 'Ready';`,
     },
   });
-  await run('npx', ['esbuild', 'main.js', '--bundle', '--format=esm', '--outfile=bundle.js', '--log-level=error'], { cwd: folder });
+  await run('npx', ['esbuild', 'main.js', '--bundle', '--format=esm', '--outfile=bundle.js', '--log-level=error'], {
+    cwd: folder,
+  });
   await cp(path.join(folder, model), path.join(folder, 'model.safetensors'));
   await rm(path.join(folder, 'node_modules'), { recursive: true });
   await classifyOn(folder);
@@ -427,7 +521,9 @@ test('a server that renders imports every entry and touches nothing of the brows
 
 test('Node by itself, and the command', async () => {
   const folder = await project('node', { example: 'node-classify' });
-  const { stdout } = await run('node', ['classify.js', cat, path.join(repository, 'www/samples/coffee.jpg')], { cwd: folder });
+  const { stdout } = await run('node', ['classify.js', cat, path.join(repository, 'www/samples/coffee.jpg')], {
+    cwd: folder,
+  });
   const [first, , last] = stdout.split('\n');
   assertAnswer(first.split('\t').slice(1).join(' '));
   assert.match(last, /are most alike: 0\.\d{3}$/);
@@ -462,8 +558,15 @@ test('Firefox: without WebGPU it falls back to WebAssembly and says so', async (
         resolve(decodeURIComponent(query));
         return;
       }
-      response.setHeader('Content-Type', types[path.extname(address)] ?? (address === '/' ? 'text/html' : 'application/octet-stream'));
-      response.end(address === '/' ? html : await readFile(address === '/cat.jpg' ? cat : path.join(folder, address)).catch(() => ''));
+      response.setHeader(
+        'Content-Type',
+        types[path.extname(address)] ?? (address === '/' ? 'text/html' : 'application/octet-stream'),
+      );
+      response.end(
+        address === '/'
+          ? html
+          : await readFile(address === '/cat.jpg' ? cat : path.join(folder, address)).catch(() => ''),
+      );
     });
     let firefox;
     const stop = () => {
@@ -476,7 +579,9 @@ test('Firefox: without WebGPU it falls back to WebAssembly and says so', async (
     server.listen(0, '127.0.0.1', () => {
       const url = `http://127.0.0.1:${server.address().port}/`;
       const program = process.env.FIREFOX ?? 'firefox-esr';
-      firefox = execFile(program, ['--headless', '--no-remote', '--profile', path.join(folder, 'profile'), url], { env: { ...process.env, HOME: folder } });
+      firefox = execFile(program, ['--headless', '--no-remote', '--profile', path.join(folder, 'profile'), url], {
+        env: { ...process.env, HOME: folder },
+      });
       firefox.on('error', (error) => (stop(), reject(error)));
     });
     mkdir(path.join(folder, 'profile'));
@@ -498,12 +603,16 @@ async function examples(languages) {
 test('the examples of the README run', async () => {
   const folder = await project('readme', { packages: ['react@19', 'react-dom@19', `sharp@${devDependencies.sharp}`] });
   const samples = { photo: 'cat', one: 'cat', two: 'coffee', three: 'dahlia', four: 'pavilion' };
-  for (const [name, sample] of Object.entries(samples)) await cp(path.join(repository, `www/samples/${sample}.jpg`), path.join(folder, `${name}.jpg`));
+  for (const [name, sample] of Object.entries(samples))
+    await cp(path.join(repository, `www/samples/${sample}.jpg`), path.join(folder, `${name}.jpg`));
   const { exports } = JSON.parse(await readFile(path.join(folder, 'node_modules/g-ghostnet/package.json'), 'utf8'));
   const imports = Object.fromEntries(
     Object.entries(exports)
       .filter(([name]) => !name.includes('*'))
-      .map(([name, value]) => [`g-ghostnet${name.slice(1)}`, `./node_modules/g-ghostnet/${(value.browser ?? value.default ?? value).slice(2)}`]),
+      .map(([name, value]) => [
+        `g-ghostnet${name.slice(1)}`,
+        `./node_modules/g-ghostnet/${(value.browser ?? value.default ?? value).slice(2)}`,
+      ]),
   );
   const head = `<!doctype html><link rel="icon" href="data:,"><script type="importmap">${JSON.stringify({ imports })}</script>`;
   const server = await serve(folder, { coi: false });
@@ -519,7 +628,9 @@ test('the examples of the README run', async () => {
     try {
       await page.goto(server.url);
       await act(page);
-      await page.waitForFunction(() => window.finished, undefined, { timeout: 60e3 }).catch((error) => failures.push(error.message));
+      await page
+        .waitForFunction(() => window.finished, undefined, { timeout: 60e3 })
+        .catch((error) => failures.push(error.message));
       // Console messages come after what made them.
       await page.waitForTimeout(200);
     } finally {
@@ -535,7 +646,9 @@ test('the examples of the README run', async () => {
     for (const [, language, code] of await examples('js|ts|tsx|html')) {
       if (language === 'html' && code.includes('g-ghostnet-classifier')) {
         const body = `${code}<script type="module">document.querySelector('g-ghostnet-classifier').addEventListener('result', ({ detail }) => { console.log(detail.top[0].label); window.finished = true; });</script>`;
-        const text = await said(body, async (page) => page.setInputFiles('g-ghostnet-classifier input[type=file]', cat));
+        const text = await said(body, async (page) =>
+          page.setInputFiles('g-ghostnet-classifier input[type=file]', cat),
+        );
         assert.match(text, new RegExp(golden[0].label));
         ran.html++;
       } else if (language === 'html' && code.includes('g-ghostnet-explorer')) {
@@ -554,10 +667,27 @@ test('the examples of the README run', async () => {
       } else if (language === 'tsx') {
         const entry = `${code}\nimport { createRoot } from 'react-dom/client';\ncreateRoot(document.querySelector('main')!).render(<Classifier />);`;
         await writeFile(path.join(folder, 'entry.tsx'), entry);
-        await build({ entryPoints: [path.join(folder, 'entry.tsx')], outfile: path.join(folder, 'entry.js'), bundle: true, format: 'esm', jsx: 'automatic', define: { 'process.env.NODE_ENV': '"production"' }, absWorkingDir: folder, plugins: [libraryStays], logLevel: 'error' });
+        await build({
+          entryPoints: [path.join(folder, 'entry.tsx')],
+          outfile: path.join(folder, 'entry.js'),
+          bundle: true,
+          format: 'esm',
+          jsx: 'automatic',
+          define: { 'process.env.NODE_ENV': '"production"' },
+          absWorkingDir: folder,
+          plugins: [libraryStays],
+          logLevel: 'error',
+        });
         await said('<main></main><script type="module" src="entry.js"></script>', async (page) => {
           await page.setInputFiles('input[type=file]', cat);
-          await page.waitForFunction((label) => { window.finished = document.querySelector('li')?.textContent.startsWith(label); return window.finished; }, golden[0].label, { timeout: 60e3 });
+          await page.waitForFunction(
+            (label) => {
+              window.finished = document.querySelector('li')?.textContent.startsWith(label);
+              return window.finished;
+            },
+            golden[0].label,
+            { timeout: 60e3 },
+          );
         });
         ran.react++;
       } else {
@@ -570,7 +700,9 @@ test('the examples of the README run', async () => {
         } else {
           // Imports come first in a module.
           const [, first, rest] = script.match(/^((?:import .*\n)*)([\s\S]*)$/);
-          const text = await said(`${photo}<script type="module">${first}${loaded}${rest}\nwindow.finished = true;</script>`);
+          const text = await said(
+            `${photo}<script type="module">${first}${loaded}${rest}\nwindow.finished = true;</script>`,
+          );
           assert.ok(text.length > 0, code);
           ran.browser++;
         }
@@ -586,20 +718,42 @@ test('the examples of the README compile under tsc --strict', async () => {
   const blocks = await examples('ts|tsx|js');
   assert.ok(blocks.length >= 5, 'the README has examples');
   const files = Object.fromEntries(
-    blocks.map(([, language, code], i) => [`example${i}.${language === 'js' ? 'ts' : language}`, language === 'js' ? code.replace("querySelector('img')", "querySelector('img')!") : code]),
+    blocks.map(([, language, code], i) => [
+      `example${i}.${language === 'js' ? 'ts' : language}`,
+      language === 'js' ? code.replace("querySelector('img')", "querySelector('img')!") : code,
+    ]),
   );
   const folder = await project('types', {
     files: {
       ...files,
-      'global.ts': "import 'g-ghostnet/global';\nimport 'g-ghostnet/element';\nimport 'g-ghostnet/explorer';\nGGhostNet.load().then(({ info }) => info.params.toFixed());\ndocument.querySelector('g-ghostnet-maps')!.maps?.dims;\ndocument.querySelector('g-ghostnet-explorer')!.others?.length;\n",
-      'wrong.ts': "import { load } from 'g-ghostnet';\n// @ts-expect-error an unknown backend is refused\nload({ backend: 'cuda' });\n",
+      'global.ts':
+        "import 'g-ghostnet/global';\nimport 'g-ghostnet/element';\nimport 'g-ghostnet/explorer';\nGGhostNet.load().then(({ info }) => info.params.toFixed());\ndocument.querySelector('g-ghostnet-maps')!.maps?.dims;\ndocument.querySelector('g-ghostnet-explorer')!.others?.length;\n",
+      'wrong.ts':
+        "import { load } from 'g-ghostnet';\n// @ts-expect-error an unknown backend is refused\nload({ backend: 'cuda' });\n",
     },
     packages: [`typescript@${devDependencies.typescript}`, '@types/react@19', '@types/node@20'],
   });
   for (const resolution of ['bundler', 'nodenext']) {
     const module = resolution === 'nodenext' ? 'nodenext' : 'esnext';
-    const options = ['--noEmit', '--strict', '--target', 'es2022', '--lib', 'es2022,dom,dom.iterable', '--jsx', 'react-jsx', '--module', module, '--moduleResolution', resolution, '--types', 'node'];
-    const { code, stdout } = await run('npx', ['tsc', ...options, ...Object.keys(files), 'global.ts', 'wrong.ts'], { cwd: folder }).catch((error) => error);
+    const options = [
+      '--noEmit',
+      '--strict',
+      '--target',
+      'es2022',
+      '--lib',
+      'es2022,dom,dom.iterable',
+      '--jsx',
+      'react-jsx',
+      '--module',
+      module,
+      '--moduleResolution',
+      resolution,
+      '--types',
+      'node',
+    ];
+    const { code, stdout } = await run('npx', ['tsc', ...options, ...Object.keys(files), 'global.ts', 'wrong.ts'], {
+      cwd: folder,
+    }).catch((error) => error);
     assert.equal(code ?? 0, 0, stdout);
   }
 });

@@ -24,7 +24,8 @@ function tiny(classes, prefix = '') {
   const keys = [];
   const conv = (name, norm, out, channels, side) => {
     keys.push([`${prefix}${name}.weight`, [out, channels, side, side]]);
-    for (const part of ['weight', 'bias', 'running_mean', 'running_var']) keys.push([`${prefix}${norm}.${part}`, [out]]);
+    for (const part of ['weight', 'bias', 'running_mean', 'running_var'])
+      keys.push([`${prefix}${norm}.${part}`, [out]]);
   };
   conv('conv1', 'bn1', 8, 3, 7);
   for (const stage of [0, 1, 2, 3]) {
@@ -62,9 +63,13 @@ test('what lies beside the weights and among them changes no answer, and is list
   assert.equal(new Set(plain.logits).size, 3);
   assert.deepEqual([plain.weights, plain.leftOut], ['', []]);
   for (const other of others) assert.deepEqual(other.logits, plain.logits);
-  assert.deepEqual(others.map(({ weights }) => weights), ['model', 'model', 'state_dict']);
+  assert.deepEqual(
+    others.map(({ weights }) => weights),
+    ['model', 'model', 'state_dict'],
+  );
   const names = others.map(({ leftOut }) => leftOut.map(({ name }) => name));
-  for (const name of ['args', 'best_acc', 'optimizer', 'harm', 'complex']) assert.ok(names[0].includes(name), `${names[0]}`);
+  for (const name of ['args', 'best_acc', 'optimizer', 'harm', 'complex'])
+    assert.ok(names[0].includes(name), `${names[0]}`);
   assert.deepEqual(names[2].sort(), ['index', 'mask', 'note']);
   assert.ok(others[0].leftOut.every(({ reason }) => reason.length > 3));
 });
@@ -78,10 +83,15 @@ test('one logit is two answers by the sigmoid, on both engines, with labels of t
   assert.equal(wasm.logits[0], 0);
   assert.ok(Math.abs(wasm.logits[1]) > 1e-3, 'the logit says something');
   const sum = wasm.top.reduce((sum, { probability }) => sum + probability, 0);
-  assert.ok(wasm.top.length === 2 && Math.abs(sum - 1) < 1e-6 && wasm.top.every(({ probability }) => probability < 0.9999));
+  assert.ok(
+    wasm.top.length === 2 && Math.abs(sum - 1) < 1e-6 && wasm.top.every(({ probability }) => probability < 0.9999),
+  );
   const named = await engines({ backend: 'wasm', labels: ['no', 'yes'] });
   assert.deepEqual(named.labels, ['no', 'yes']);
-  assert.deepEqual(named.top.map(({ probability }) => probability), wasm.top.map(({ probability }) => probability));
+  assert.deepEqual(
+    named.top.map(({ probability }) => probability),
+    wasm.top.map(({ probability }) => probability),
+  );
   await withWebgpu(async () => {
     const webgpu = await engines({ backend: 'webgpu', worker: false });
     assert.equal(webgpu.logits[0], 0);
@@ -94,14 +104,18 @@ test('one logit is two answers by the sigmoid, on both engines, with labels of t
 test('of several weights those are read that are asked for', async () => {
   const both = [...tiny(3, 'model.'), ...tiny(3, 'model_ema.module.')];
   const files = [base64(checkpoint(both))];
-  const read = async (weights) => (await inPage(answersOf, { files, options: { backend: 'wasm', worker: false, weights } }))[0];
+  const read = async (weights) =>
+    (await inPage(answersOf, { files, options: { backend: 'wasm', worker: false, weights } }))[0];
   const [plain, ema, named] = [await read(undefined), await read('ema'), await read('model')];
   assert.deepEqual([plain.weights, ema.weights, named.weights], ['model', 'model_ema', 'model']);
   assert.notDeepEqual(plain.logits, ema.logits);
   assert.deepEqual(plain.logits, named.logits);
   const codes = await inPage(async ({ load }, codeOf, [text]) => {
     const model = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-    return [await codeOf(load({ model, weights: 'nobody', backend: 'wasm' })), await codeOf(load({ model, weights: 7 }))];
+    return [
+      await codeOf(load({ model, weights: 'nobody', backend: 'wasm' })),
+      await codeOf(load({ model, weights: 7 })),
+    ];
   }, files);
   assert.deepEqual(codes, ['bad-model', 'bad-option']);
 });
@@ -109,7 +123,14 @@ test('of several weights those are read that are asked for', async () => {
 test('the page tells a model from a picture by its first bytes, whatever it is called', async () => {
   await page.goto(server.url);
   await page.waitForSelector('.top li');
-  for (const name of ['model_best.pth.tar', 'last.ckpt', 'pytorch_model.bin', 'net.pyth', 'weights.pkl', 'no-extension']) {
+  for (const name of [
+    'model_best.pth.tar',
+    'last.ckpt',
+    'pytorch_model.bin',
+    'net.pyth',
+    'weights.pkl',
+    'no-extension',
+  ]) {
     const classes = name.length % 2 ? 3 : 4;
     const buffer = checkpoint(tiny(classes, 'model.'));
     await page.setInputFiles('#file', { name, mimeType: 'application/octet-stream', buffer });
@@ -121,7 +142,11 @@ test('the page tells a model from a picture by its first bytes, whatever it is c
   }
   // And what has a model's name and is none is said for what it is.
   const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'4d'.repeat(32)}\nsize 46827520\n`;
-  await page.setInputFiles('#file', { name: 'm.safetensors', mimeType: 'application/octet-stream', buffer: Buffer.from(pointer) });
+  await page.setInputFiles('#file', {
+    name: 'm.safetensors',
+    mimeType: 'application/octet-stream',
+    buffer: Buffer.from(pointer),
+  });
   await page.waitForSelector('#error:not([hidden])');
   assert.match(await page.textContent('#error'), /^m\.safetensors: .*Git LFS.*git lfs pull/s);
 });
@@ -132,7 +157,14 @@ test('the command takes the weights that it is told', async () => {
     const file = path.join(folder, 'model_best.pth.tar');
     await writeFile(file, checkpoint([...tiny(1, 'model.'), ...tiny(1, 'ema.')]));
     const classify = async (...options) => {
-      const command = [path.join(repository, 'dist/site/lib/cli.js'), 'classify', '--json', '--model', file, ...options];
+      const command = [
+        path.join(repository, 'dist/site/lib/cli.js'),
+        'classify',
+        '--json',
+        '--model',
+        file,
+        ...options,
+      ];
       const { stdout } = await run(process.execPath, [...command, path.join(repository, 'www/samples/cat.jpg')]);
       return JSON.parse(stdout)[0].top;
     };

@@ -22,8 +22,11 @@ after(() => rm(folder, { recursive: true, force: true }));
 /** @returns {Promise<{ code: number, out: string, err: string }>} */
 const classify = (...options) =>
   new Promise((resolve) => {
-    execFile(process.execPath, [path.join(repository, 'tools/classify.mjs'), ...options], { cwd: repository }, (error, out, err) =>
-      resolve({ code: error?.code ?? 0, out, err }),
+    execFile(
+      process.execPath,
+      [path.join(repository, 'tools/classify.mjs'), ...options],
+      { cwd: repository },
+      (error, out, err) => resolve({ code: error?.code ?? 0, out, err }),
     );
   });
 
@@ -37,20 +40,36 @@ test('every kind of picture gets the probabilities of PyTorch and Pillow', async
     assert.deepEqual(Object.keys(top[0]), ['label', 'index', 'probability']);
     top.forEach(({ probability, index }, place) => {
       const expected = golden.files[i].top[place];
-      assert.ok(Math.abs(probability - expected.probability) <= 1e-3, `${file}, place ${place + 1}: ${probability}, PyTorch has ${expected.probability}`);
-      const swapped = golden.files[i].top.some((other) => other.index === index && Math.abs(other.probability - probability) <= 1e-3);
-      assert.ok(index === expected.index || swapped, `${file}, place ${place + 1}: class ${index}, in PyTorch ${expected.index}`);
+      assert.ok(
+        Math.abs(probability - expected.probability) <= 1e-3,
+        `${file}, place ${place + 1}: ${probability}, PyTorch has ${expected.probability}`,
+      );
+      const swapped = golden.files[i].top.some(
+        (other) => other.index === index && Math.abs(other.probability - probability) <= 1e-3,
+      );
+      assert.ok(
+        index === expected.index || swapped,
+        `${file}, place ${place + 1}: class ${index}, in PyTorch ${expected.index}`,
+      );
     });
   });
 });
 
 test('what cannot be read is said for each file, and the others are classified', async () => {
-  const { code, out, err } = await classify('--top', '2', path.join(folder, 'note.jpg'), cat, path.join(folder, 'missing.jpg'));
+  const { code, out, err } = await classify(
+    '--top',
+    '2',
+    path.join(folder, 'note.jpg'),
+    cat,
+    path.join(folder, 'missing.jpg'),
+  );
   assert.equal(code, 1);
   assert.match(err, /note\.jpg: This is a text file, not a picture\./);
   assert.match(err, /missing\.jpg: There is no such file or folder\./);
   assert.match(err, /2 of 3 could not be read\.\n$/);
-  const lines = answers.slice(0, 2).map(({ label, probability }) => `  ${label} +${Math.floor(100 * probability)}\\.\\d %  █+\\n`);
+  const lines = answers
+    .slice(0, 2)
+    .map(({ label, probability }) => `  ${label} +${Math.floor(100 * probability)}\\.\\d %  █+\\n`);
   assert.match(out, new RegExp(`cat\\.jpg\\n${lines.join('')}\\n$`));
 });
 
@@ -78,7 +97,10 @@ test('accuracy counts pictures in folders named by labels or by classes.tsv', as
   const { pictures, top1, top5 } = JSON.parse(out);
   assert.deepEqual([pictures, top1.rate, top5.rate], [2, 0.5, 1]);
   // Wilson's interval of 1 in 2, by hand: (0.5 + z²/4 ± z sqrt(1/8 + z²/16)) / (1 + z²/2) with z = 1.959964
-  assert.ok(Math.abs(top1.interval[0] - 0.094529) < 1e-5 && Math.abs(top1.interval[1] - 0.905471) < 1e-5, String(top1.interval));
+  assert.ok(
+    Math.abs(top1.interval[0] - 0.094529) < 1e-5 && Math.abs(top1.interval[1] - 0.905471) < 1e-5,
+    String(top1.interval),
+  );
 });
 
 test('wrong options and files are explained', async () => {

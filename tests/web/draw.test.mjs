@@ -45,7 +45,11 @@ for (const worker of [true, false]) {
           counts.off += error > 0;
           counts.far += error > 1;
         });
-        pictures.push({ options, size: drawn.map(({ backend, width, height }) => [backend, width, height]), ...counts });
+        pictures.push({
+          options,
+          size: drawn.map(({ backend, width, height }) => [backend, width, height]),
+          ...counts,
+        });
       }
       nets.forEach((net) => net.dispose());
       return { pictures, read };
@@ -63,7 +67,10 @@ for (const worker of [true, false]) {
     // In a worker nothing is seen from here.
     if (!worker) {
       assert.ok(read.length >= 1, 'taps that were not there are computed');
-      assert.ok(read.every((bytes) => bytes <= 16 * 10), `only the ten logits are read back: ${read} bytes`);
+      assert.ok(
+        read.every((bytes) => bytes <= 16 * 10),
+        `only the ten logits are read back: ${read} bytes`,
+      );
     }
   });
 }
@@ -113,46 +120,55 @@ test('every drawing is whole from the first on, on any canvas', { timeout: 600e3
   assert.equal(code, 'unsupported');
 });
 
-test('what cannot be drawn is said alike by both engines, and lost devices are made anew', { timeout: 600e3 }, async () => {
-  const answers = await inPage(async ({ load }) => {
-    const devices = [];
-    const { requestDevice } = GPUAdapter.prototype;
-    GPUAdapter.prototype.requestDevice = async function (...given) {
-      devices.push(await requestDevice.apply(this, given));
-      return devices.at(-1);
-    };
-    const answers = [];
-    for (const backend of ['webgpu', 'wasm']) {
-      const net = await load({ backend, worker: false });
-      const canvas = document.createElement('canvas');
-      const codeOf = (options) => net.drawFeature(canvas, options).then(() => 'no error', (error) => error.code);
-      const codes = [await codeOf({ tap: 'layer1.0' })];
-      await net.classify(['/samples/cat.jpg', '/samples/cat.jpg']);
-      for (const options of [
-        { tap: 'layer9' },
-        {},
-        { tap: 'layer1.0', channels: [1e6] },
-        { tap: 'layer1.0', channels: [] },
-        { tap: 'layer1.0', colormap: 'mauve' },
-        { tap: 'layer1.0', scale: 'none' },
-        { tap: 'layer1.0', cell: 1.5 },
-      ]) codes.push(await codeOf(options));
-      devices.at(-1)?.destroy();
-      codes.push(await codeOf({ tap: 'layer1.0', colormap: 'grey' }));
-      const { width, height } = canvas;
-      const levels = new Set(canvas.getContext('2d').getImageData(0, 0, width, height).data).size;
-      answers.push({ codes, levels, backend: net.info.backend });
-      net.dispose();
+test(
+  'what cannot be drawn is said alike by both engines, and lost devices are made anew',
+  { timeout: 600e3 },
+  async () => {
+    const answers = await inPage(async ({ load }) => {
+      const devices = [];
+      const { requestDevice } = GPUAdapter.prototype;
+      GPUAdapter.prototype.requestDevice = async function (...given) {
+        devices.push(await requestDevice.apply(this, given));
+        return devices.at(-1);
+      };
+      const answers = [];
+      for (const backend of ['webgpu', 'wasm']) {
+        const net = await load({ backend, worker: false });
+        const canvas = document.createElement('canvas');
+        const codeOf = (options) =>
+          net.drawFeature(canvas, options).then(
+            () => 'no error',
+            (error) => error.code,
+          );
+        const codes = [await codeOf({ tap: 'layer1.0' })];
+        await net.classify(['/samples/cat.jpg', '/samples/cat.jpg']);
+        for (const options of [
+          { tap: 'layer9' },
+          {},
+          { tap: 'layer1.0', channels: [1e6] },
+          { tap: 'layer1.0', channels: [] },
+          { tap: 'layer1.0', colormap: 'mauve' },
+          { tap: 'layer1.0', scale: 'none' },
+          { tap: 'layer1.0', cell: 1.5 },
+        ])
+          codes.push(await codeOf(options));
+        devices.at(-1)?.destroy();
+        codes.push(await codeOf({ tap: 'layer1.0', colormap: 'grey' }));
+        const { width, height } = canvas;
+        const levels = new Set(canvas.getContext('2d').getImageData(0, 0, width, height).data).size;
+        answers.push({ codes, levels, backend: net.info.backend });
+        net.dispose();
+      }
+      return answers;
+    });
+    const expected = ['unsupported', 'unknown-tap', 'unknown-tap', ...Array(5).fill('bad-option'), 'no error'];
+    for (const [i, { codes, levels, backend }] of answers.entries()) {
+      assert.deepEqual(codes, expected, backend);
+      assert.equal(backend, ['webgpu', 'wasm'][i]);
+      assert.ok(levels > 100, `${backend}: ${levels} levels`);
     }
-    return answers;
-  });
-  const expected = ['unsupported', 'unknown-tap', 'unknown-tap', ...Array(5).fill('bad-option'), 'no error'];
-  for (const [i, { codes, levels, backend }] of answers.entries()) {
-    assert.deepEqual(codes, expected, backend);
-    assert.equal(backend, ['webgpu', 'wasm'][i]);
-    assert.ok(levels > 100, `${backend}: ${levels} levels`);
-  }
-});
+  },
+);
 
 test('a device of the caller’s: the same answer, and it is the caller’s still', { timeout: 600e3 }, async () => {
   const seen = await inPage(async ({ load }) => {
@@ -160,7 +176,10 @@ test('a device of the caller’s: the same answer, and it is the caller’s stil
     let lost = false;
     device.lost.then(() => (lost = true));
     // Two at once: neither may get the other's, or a device of its own.
-    const [given, own] = await Promise.all([load({ backend: 'webgpu', device }), load({ backend: 'webgpu', worker: false })]);
+    const [given, own] = await Promise.all([
+      load({ backend: 'webgpu', device }),
+      load({ backend: 'webgpu', worker: false }),
+    ]);
     const restored = !Object.hasOwn(navigator, 'gpu') && navigator.gpu instanceof GPU;
     const data = Float32Array.from({ length: 3 * 64 * 64 }, (_, i) => Math.sin(i));
     const logits = async (net) => Array.from((await net.forward({ data, dims: [1, 3, 64, 64] })).logits);
@@ -186,7 +205,8 @@ test('a device of the caller’s: the same answer, and it is the caller’s stil
     const afterwards = await again.forward({ data, dims: [1, 3, 64, 64] }).catch(({ code }) => code);
     again.dispose();
     const refused = [];
-    for (const options of [{ device: {} }, { device, worker: true }]) await load(options).catch(({ code }) => refused.push(code));
+    for (const options of [{ device: {} }, { device, worker: true }])
+      await load(options).catch(({ code }) => refused.push(code));
     return { restored, answers, submissions, backend, usable, afterwards, refused };
   });
   assert.equal(seen.backend, 'webgpu');

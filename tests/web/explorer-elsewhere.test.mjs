@@ -72,7 +72,9 @@ const oneMore = `
 test('a view is a row: its tab, its key, its element and what it asks follow', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'one-more-'));
   const site = inRepository('dist/site');
-  const mounts = Object.fromEntries(['lib', 'wasm', 'models', 'samples'].map((name) => [`/${name}/`, path.join(site, name)]));
+  const mounts = Object.fromEntries(
+    ['lib', 'wasm', 'models', 'samples'].map((name) => [`/${name}/`, path.join(site, name)]),
+  );
   let server;
   try {
     for (const name of ['index.html', 'style.css']) await cp(path.join(site, name), path.join(folder, name));
@@ -80,7 +82,13 @@ test('a view is a row: its tab, its key, its element and what it asks follow', a
     await bundle({ stdin, outdir: folder, entryNames: 'app', library: './lib/' });
     server = await serve(folder, { mounts });
     await open('', {}, { url: server.url });
-    assert.deepEqual(await page.find('[role="tab"]').allTextContents(), ['Twins1', 'Ghost path2', 'Similarity3', 'Numbers4', 'Mine5']);
+    assert.deepEqual(await page.find('[role="tab"]').allTextContents(), [
+      'Twins1',
+      'Ghost path2',
+      'Similarity3',
+      'Numbers4',
+      'Mine5',
+    ]);
     await page.press('5');
     await page.find('#tab-mine[aria-selected="true"]').waitFor();
     await page.find('gg-mine', { hasText: 'layer3.cheap' }).waitFor();
@@ -126,7 +134,13 @@ test('Firefox: the page answers on WebAssembly, compares, and lights twins', asy
     await say(['done', badge, headline, cell, navigator.userAgent].join('\\n'));`;
   const folder = await mkdtemp(path.join(tmpdir(), 'firefox-'));
   await mkdir(path.join(folder, 'profile'));
-  const types = { '.js': 'text/javascript', '.wasm': 'application/wasm', '.css': 'text/css', '.json': 'application/json', '.html': 'text/html' };
+  const types = {
+    '.js': 'text/javascript',
+    '.wasm': 'application/wasm',
+    '.css': 'text/css',
+    '.json': 'application/json',
+    '.html': 'text/html',
+  };
   let firefox;
   let site;
   try {
@@ -141,13 +155,27 @@ test('Firefox: the page answers on WebAssembly, compares, and lights twins', asy
           return;
         }
         const name = address === '/' ? '/index.html' : address;
-        let body = name === '/probe.js' ? probe : await readFile(inRepository(`dist/site${name}`)).catch(() => undefined);
-        if (name === '/index.html') body = body.toString().replace('</head>', '<script type="module" src="probe.js"></script></head>');
-        response.writeHead(body === undefined ? 404 : 200, { 'Content-Type': types[path.extname(name)] ?? 'application/octet-stream' });
+        let body =
+          name === '/probe.js' ? probe : await readFile(inRepository(`dist/site${name}`)).catch(() => undefined);
+        if (name === '/index.html')
+          body = body.toString().replace('</head>', '<script type="module" src="probe.js"></script></head>');
+        response.writeHead(body === undefined ? 404 : 200, {
+          'Content-Type': types[path.extname(name)] ?? 'application/octet-stream',
+        });
         response.end(body);
       });
       site.listen(0, '127.0.0.1', () => {
-        firefox = execFile(process.env.FIREFOX ?? 'firefox-esr', ['--headless', '--no-remote', '--profile', path.join(folder, 'profile'), `http://127.0.0.1:${site.address().port}/`], { env: { ...process.env, HOME: folder } });
+        firefox = execFile(
+          process.env.FIREFOX ?? 'firefox-esr',
+          [
+            '--headless',
+            '--no-remote',
+            '--profile',
+            path.join(folder, 'profile'),
+            `http://127.0.0.1:${site.address().port}/`,
+          ],
+          { env: { ...process.env, HOME: folder } },
+        );
         firefox.on('error', reject);
       });
     });

@@ -72,7 +72,10 @@ const pair = (picture, metric) => similarity(mapsOf(picture, [base]), mapsOf(pic
 test('the taps that are wanted of a picture are one run, and what is welcome goes along', async () => {
   const requests = { both: pair(cat), ghosts: mapsOf(cat, ['layer2.ghost']) };
   planner.want(requests, [mapsOf(cat, ['layer2.merge']), mapsOf({ input: 'dog' }, [base])]);
-  assert.deepEqual(net.runs.map(({ taps }) => taps), [[base, end, 'layer2.ghost', 'layer2.merge'].sort()]);
+  assert.deepEqual(
+    net.runs.map(({ taps }) => taps),
+    [[base, end, 'layer2.ghost', 'layer2.merge'].sort()],
+  );
   await answerAll(net);
   const { both, ghosts } = planner.want(requests);
   assert.deepEqual([Object.keys(both.maps[0]), Object.keys(ghosts)], [[base], ['layer2.ghost']]);
@@ -97,7 +100,13 @@ test('what nobody wants any more is called off; what somebody still wants is not
   planner.want({ one: pair(cat), other: mapsOf(dog, [base]) });
   planner.want({ other: mapsOf(dog, [base]) });
   await settled();
-  assert.deepEqual(net.runs.map(({ input, signal }) => [input, signal.aborted]), [['cat', true], ['dog', false]]);
+  assert.deepEqual(
+    net.runs.map(({ input, signal }) => [input, signal.aborted]),
+    [
+      ['cat', true],
+      ['dog', false],
+    ],
+  );
 });
 
 test('a sample is one picture however often it is chosen; a frame that is forgotten is gone', async () => {
@@ -191,7 +200,10 @@ test('a visit is two runs: the picture, with what every view may ask of it, and 
   await answerAll(net);
   session.update({ metric: 'cosine' });
   await answerAll(net);
-  assert.deepEqual(net.runs.map(({ input }) => input), ['one', 'two']);
+  assert.deepEqual(
+    net.runs.map(({ input }) => input),
+    ['one', 'two'],
+  );
   assert.equal(state.comparison.metric, 'cosine');
   // The same picture again, and the control as the picture: nothing that is not known.
   session.look({ sample: samples[0], url: 'again' });
@@ -220,7 +232,10 @@ test('of the camera only what is open is read, and its frames are not kept', asy
   session.answer(silent());
   session.look({ live: 'frame 1' });
   await answerAll(net);
-  assert.deepEqual(net.runs.map(({ taps }) => taps), [[base, end]]);
+  assert.deepEqual(
+    net.runs.map(({ taps }) => taps),
+    [[base, end]],
+  );
   session.look({ live: 'frame 2', unread: true });
   await answerAll(net);
   assert.deepEqual(net.runs.at(-1).taps, []);

@@ -5,7 +5,14 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
 import {
-  expectComplaints, explorerPages, inRepository, open, page, phone, until, withWebgpu,
+  expectComplaints,
+  explorerPages,
+  inRepository,
+  open,
+  page,
+  phone,
+  until,
+  withWebgpu,
 } from './support/explorer.mjs';
 import { checkpoint } from './support/pth.mjs';
 
@@ -40,8 +47,15 @@ test('maps move to the comparison, and none is sent twice', async () => {
   const calls = await page.calls();
   const compared = calls.filter(({ method }) => ['hold', 'correlate', 'control', 'shuffle', 'add'].includes(method));
   assert.ok(compared.length >= 5, 'maps were compared');
-  assert.deepEqual(compared.filter(({ copied }) => copied), []);
-  assert.equal(compared.filter(({ method }) => method === 'hold').length, 3, 'block 1, block n and block 1 of the control');
+  assert.deepEqual(
+    compared.filter(({ copied }) => copied),
+    [],
+  );
+  assert.equal(
+    compared.filter(({ method }) => method === 'hold').length,
+    3,
+    'block 1, block n and block 1 of the control',
+  );
 });
 
 test('the exported numbers are those of the library, with the control beside each', async () => {
@@ -91,7 +105,10 @@ test('a map under the pointer lights its twin; a click pins it, and the link bri
   await until(async () => (await page.cell('last').textContent()) !== unpointed, 'another map is lit');
   const said = await page.cell('last').textContent();
   const [, channel, twin, r] = said.match(/^Map (\d+), its twin is (\d+), r = (−?\d\.\d\d)$/) ?? assert.fail(said);
-  await page.cell('first').filter({ hasText: new RegExp(`^Map ${twin},`) }).waitFor({ state: 'attached' });
+  await page
+    .cell('first')
+    .filter({ hasText: new RegExp(`^Map ${twin},`) })
+    .waitFor({ state: 'attached' });
   assert.equal(await page.textOf('#pair-score'), `r = ${r}`);
   assert.equal(await page.find('.tag').textContent(), r);
   assert.ok(await page.find('svg path').last().getAttribute('d'), 'a thread is drawn');
@@ -121,8 +138,15 @@ test('everything that was chosen is in the link', async () => {
   await page.addressSays('theme', 'dark');
   await page.addressSays('sample', 'cat.jpg');
   assert.deepEqual(await page.address(), {
-    sample: 'cat.jpg', stage: 'layer2', threshold: '0.8', metric: 'cosine', sort: 'similarity', palette: 'cividis',
-    scale: 'stage', language: 'en', theme: 'dark',
+    sample: 'cat.jpg',
+    stage: 'layer2',
+    threshold: '0.8',
+    metric: 'cosine',
+    sort: 'similarity',
+    palette: 'cividis',
+    scale: 'stage',
+    language: 'en',
+    theme: 'dark',
   });
   await page.compared();
   const headline = await page.textOf('#headline');
@@ -140,11 +164,19 @@ test('grids go by arrow keys, Home and End, and Escape lets go of a pin', async 
   const columns = Number(await grid.getAttribute('aria-colcount'));
   await grid.focus();
   for (const [key, channel] of [
-    ['Control+Home', 0], ['ArrowDown', columns], ['End', 2 * columns - 1], ['ArrowLeft', 2 * columns - 2],
-    ['Home', columns], ['Control+End', 239], ['ArrowRight', 239],
+    ['Control+Home', 0],
+    ['ArrowDown', columns],
+    ['End', 2 * columns - 1],
+    ['ArrowLeft', 2 * columns - 2],
+    ['Home', columns],
+    ['Control+End', 239],
+    ['ArrowRight', 239],
   ]) {
     await page.press(key);
-    await page.cell('first').filter({ hasText: new RegExp(`^Map ${channel}[,. ]`) }).waitFor({ state: 'attached' });
+    await page
+      .cell('first')
+      .filter({ hasText: new RegExp(`^Map ${channel}[,. ]`) })
+      .waitFor({ state: 'attached' });
   }
   await page.press('Enter');
   await page.addressSays('pin', 'first.239');
@@ -154,7 +186,12 @@ test('grids go by arrow keys, Home and End, and Escape lets go of a pin', async 
 
 test('digits open the views', async () => {
   await open();
-  for (const [key, tab] of [['2', 'ghost'], ['3', 'similarity'], ['4', 'numbers'], ['1', 'twins']]) {
+  for (const [key, tab] of [
+    ['2', 'ghost'],
+    ['3', 'similarity'],
+    ['4', 'numbers'],
+    ['1', 'twins'],
+  ]) {
     await page.press(key);
     await page.find(`#tab-${tab}[aria-selected="true"]`).waitFor();
   }
@@ -191,7 +228,11 @@ test('on a phone a tap lights a map and pins nothing; a long press pins', async 
 /** The shown ghost path computed anew from its weights: the largest error, relative to the largest number. */
 const ghostPathError = () =>
   page.inView('gg-ghost-path', ({ path: { source, cheap, merge, ghost }, state }) => {
-    const { weight, bias, dims: [outputs, inputs] } = state.answers.weights;
+    const {
+      weight,
+      bias,
+      dims: [outputs, inputs],
+    } = state.answers.weights;
     const size = source.dims[1] * source.dims[2];
     let [worst, largest] = [0, 0];
     for (let o = 0; o < outputs; o++) {
@@ -225,8 +266,12 @@ test('the ghost path shows the weights of a PyTorch checkpoint too', async () =>
 /** The rows of the matrix's table as text. */
 async function matrixRows() {
   await page.find('gg-similarity tbody tr').first().waitFor();
-  return page.find('gg-similarity .table table').first().evaluate((table) =>
-    [...table.rows].map(({ cells }) => [...cells].map(({ textContent }) => textContent.replace('−', '-'))));
+  return page
+    .find('gg-similarity .table table')
+    .first()
+    .evaluate((table) =>
+      [...table.rows].map(({ cells }) => [...cells].map(({ textContent }) => textContent.replace('−', '-'))),
+    );
 }
 
 async function turnMatrix(which) {
@@ -244,9 +289,14 @@ async function checkMatrix(rowFrom, columnFrom) {
     width: comparison.dims[1],
   }));
   assert.deepEqual(columns.map(Number), first.slice(columnFrom, columnFrom + 8));
-  assert.deepEqual(rows.map(([map]) => Number(map)), last.slice(rowFrom, rowFrom + 20));
+  assert.deepEqual(
+    rows.map(([map]) => Number(map)),
+    last.slice(rowFrom, rowFrom + 20),
+  );
   for (const [map, ...scores] of rows) {
-    scores.forEach((score, i) => near(score, matrix[columns[i] * width + Number(map)], 0.00501, `${columns[i]}, ${map}`));
+    scores.forEach((score, i) =>
+      near(score, matrix[columns[i] * width + Number(map)], 0.00501, `${columns[i]}, ${map}`),
+    );
   }
 }
 
@@ -345,7 +395,10 @@ test('what if: the network runs again without its ghosts, as the library’s abl
   for (const [kind, { label, probability }] of Object.entries(expected)) {
     await page.click(`input[name="ablation"][value="${kind}"]`);
     const row = page.find('#outcome tr', { hasText: label });
-    await row.locator('td', { hasText: `${(100 * probability).toFixed(1)} %` }).first().waitFor();
+    await row
+      .locator('td', { hasText: `${(100 * probability).toFixed(1)} %` })
+      .first()
+      .waitFor();
   }
   await page.click('input[name="ablation"][value="fit"]');
   await page.untilView('gg-ghost-path', ({ state }) => state.answers.without?.after);
@@ -449,15 +502,23 @@ test('the status panel tells the engine and why, and another one can be chosen',
 });
 
 test('both languages have the same words with the same places', async () => {
-  const [en, zh] = await Promise.all(['en', 'zh'].map(async (name) => Object.assign({}, ...Object.values(await import(`../../www/language/${name}.js`)))));
+  const [en, zh] = await Promise.all(
+    ['en', 'zh'].map(async (name) =>
+      Object.assign({}, ...Object.values(await import(`../../www/language/${name}.js`))),
+    ),
+  );
   assert.deepEqual(Object.keys(zh).sort(), Object.keys(en).sort());
-  const places = (phrase) => [...new Set((typeof phrase === 'string' ? phrase : Object.values(phrase).join(' ')).match(/\{\w+\}/g) ?? [])].sort();
+  const places = (phrase) =>
+    [
+      ...new Set((typeof phrase === 'string' ? phrase : Object.values(phrase).join(' ')).match(/\{\w+\}/g) ?? []),
+    ].sort();
   for (const key of Object.keys(en)) assert.deepEqual(places(zh[key]), places(en[key]), key);
   const html = await readFile(inRepository('www/index.html'), 'utf8');
   const found = [...html.matchAll(/data-text="(\w+)">([^<]*)</g)];
   assert.ok(found.length > 8, 'there are words in the document');
   for (const [, key, words] of found) assert.equal(words, en[key], key);
-  for (const [, key, words] of html.matchAll(/data-label="(\w+)" aria-label="([^"]*)"/g)) assert.equal(words, en[key], key);
+  for (const [, key, words] of html.matchAll(/data-label="(\w+)" aria-label="([^"]*)"/g))
+    assert.equal(words, en[key], key);
 });
 
 test('the page speaks Chinese', async () => {
@@ -489,7 +550,10 @@ for (const [name, hash, options] of [
     });
     assert.ok(passes.length > 20, 'rules were applied');
     const said = ({ html, failureSummary }) => `${html.slice(0, 120)} ${failureSummary}`;
-    assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(said).join(' | ')}`), []);
+    assert.deepEqual(
+      violations.map(({ id, nodes }) => `${id}: ${nodes.map(said).join(' | ')}`),
+      [],
+    );
     await page.isWithinWidth();
   });
 }

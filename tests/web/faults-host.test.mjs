@@ -54,7 +54,10 @@ const ask = (options = {}) =>
 
 function assertCat({ label, probability, message }, what) {
   assert.equal(label, cat[0].label, `${what}: ${message}`);
-  assert.ok(Math.abs(probability - cat[0].probability) <= 1e-3, `${what}: ${probability}, PyTorch has ${cat[0].probability}`);
+  assert.ok(
+    Math.abs(probability - cat[0].probability) <= 1e-3,
+    `${what}: ${probability}, PyTorch has ${cat[0].probability}`,
+  );
 }
 
 test('a file that the server answers wrongly is named, and once it is there everything works', async () => {
@@ -63,9 +66,19 @@ test('a file that the server answers wrongly is named, and once it is there ever
     'no engine': ['**/*.wasm', { status: 404 }, 'network', /404/],
     'HTML for its script': ['**/wasm/**/*.js', html, 'network', /script/],
     'HTML for the model': ['**/*.safetensors', html, 'network', /model.*web page/s],
-    'a proxy’s error': ['**/*.safetensors', { status: 502, contentType: 'text/html', body: 'Bad gateway' }, 'network', /502/],
+    'a proxy’s error': [
+      '**/*.safetensors',
+      { status: 502, contentType: 'text/html', body: 'Bad gateway' },
+      'network',
+      /502/,
+    ],
     'another file': ['**/*.safetensors', { body: 'no model at all' }, 'bad-model', /not a model/i],
-    'half an engine': ['**/*.wasm', { body: (await readFile(path.join(repository, 'dist/site/wasm/fixed/g_ghostnet_bg.wasm'))).subarray(0, 50_000) }, 'unsupported', /could not be compiled.*damaged/s],
+    'half an engine': [
+      '**/*.wasm',
+      { body: (await readFile(path.join(repository, 'dist/site/wasm/fixed/g_ghostnet_bg.wasm'))).subarray(0, 50_000) },
+      'unsupported',
+      /could not be compiled.*damaged/s,
+    ],
   };
   for (const [index, [what, [where, answer, code, words]]] of Object.entries(wrong).entries()) {
     const worker = index % 2 === 0; // A script that could not be imported stays so for its realm: that of a worker ends.
@@ -89,7 +102,11 @@ test('a wrong content type of the engine or the model is no obstacle', async () 
 });
 
 test('without the script of the worker it runs in place, unless a worker was asked for', async () => {
-  for (const answer of [html, { contentType: 'text/javascript', body: 'this is no script' }, { contentType: 'text/javascript', body: 'throw new Error("a worker that fails")' }]) {
+  for (const answer of [
+    html,
+    { contentType: 'text/javascript', body: 'this is no script' },
+    { contentType: 'text/javascript', body: 'throw new Error("a worker that fails")' },
+  ]) {
     await page.route('**/lib/worker.js', (route) => route.fulfill(answer));
     const found = await ask();
     assertCat(found, JSON.stringify(answer));
@@ -116,7 +133,13 @@ test('a worker that dies fails the call that waits, and the next one has a fresh
     const { load } = await import('/lib/index.js');
     const net = await load({ backend: 'wasm', flavour: 'relaxed' });
     const dying = net.forward({ data: new Float32Array(3 * 32 * 33), dims: [1, 3, 32, 33] });
-    return [await dying.then(() => 'answered', ({ code }) => code), (await net.classify('/samples/cat.jpg')).top[0]];
+    return [
+      await dying.then(
+        () => 'answered',
+        ({ code }) => code,
+      ),
+      (await net.classify('/samples/cat.jpg')).top[0],
+    ];
   });
   assert.equal(code, 'crashed');
   assertCat(top, 'after the death');
@@ -135,8 +158,14 @@ test('a trap in the engine itself is a crash with a code, and the next call is r
       this.__wbg_ptr = 0xffff_fff0;
       return forward.apply(this, given);
     };
-    const { code, message } = await net.classify('/samples/cat.jpg').then(() => ({ code: 'no error' }), (error) => error);
-    const answers = await Promise.all([net.classify('/samples/cat.jpg'), neighbour.classify('/samples/cat.jpg').catch(() => neighbour.classify('/samples/cat.jpg'))]);
+    const { code, message } = await net.classify('/samples/cat.jpg').then(
+      () => ({ code: 'no error' }),
+      (error) => error,
+    );
+    const answers = await Promise.all([
+      net.classify('/samples/cat.jpg'),
+      neighbour.classify('/samples/cat.jpg').catch(() => neighbour.classify('/samples/cat.jpg')),
+    ]);
     return [code, message, ...answers.map(({ top }) => top[0])];
   });
   assert.equal(code, 'crashed', message);
@@ -151,7 +180,11 @@ test('neither shared memory, nor cross-origin isolation, nor a cache, nor storag
     for (const name of ['SharedArrayBuffer', 'caches', 'indexedDB', 'localStorage']) delete globalThis[name];
   });
   await page.goto(`${bare.url}blank/`);
-  const there = await page.evaluate(() => [crossOriginIsolated, 'SharedArrayBuffer' in globalThis, 'caches' in globalThis]);
+  const there = await page.evaluate(() => [
+    crossOriginIsolated,
+    'SharedArrayBuffer' in globalThis,
+    'caches' in globalThis,
+  ]);
   assert.deepEqual(there, [false, false, false]);
   for (const worker of [true, false]) assertCat(await ask({ worker }), worker ? 'in a worker' : 'in place');
 });
@@ -170,7 +203,11 @@ test('a download that breaks off is an error, whether its length was announced o
   await new Promise((resolve) => broken.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${broken.address().port}`;
   try {
-    for (const [mode, code] of [['announced', 'network'], ['cut', 'network'], ['silent', 'bad-model']]) {
+    for (const [mode, code] of [
+      ['announced', 'network'],
+      ['cut', 'network'],
+      ['silent', 'bad-model'],
+    ]) {
       for (const worker of [true, false]) {
         const found = await ask({ worker, model: `${url}/model.safetensors?mode=${mode}` });
         assert.deepEqual({ mode, code: found.code }, { mode, code }, found.message);
@@ -188,7 +225,10 @@ test('offline a net that is loaded goes on; what is not there is a network error
     const { load } = await import('/lib/index.js');
     globalThis.net = await load({ backend: 'wasm' });
     globalThis.picture = await (await fetch('/samples/cat.jpg')).blob();
-    return [{ labels: globalThis.net.info.labels.length, before: (await globalThis.net.classify(globalThis.picture)).top[0] }, globalThis.picture.size];
+    return [
+      { labels: globalThis.net.info.labels.length, before: (await globalThis.net.classify(globalThis.picture)).top[0] },
+      globalThis.picture.size,
+    ];
   });
   assert.ok(labels === 10 && picture > 1000);
   await page.context().setOffline(true);
@@ -196,7 +236,11 @@ test('offline a net that is loaded goes on; what is not there is a network error
   await page.route('**/*', (route) => route.abort('internetdisconnected'));
   const offline = await page.evaluate(async () => {
     const { load } = await import('/lib/index.js');
-    const codeOf = (promise) => promise.then(() => 'no error', ({ code }) => code);
+    const codeOf = (promise) =>
+      promise.then(
+        () => 'no error',
+        ({ code }) => code,
+      );
     return {
       top: (await globalThis.net.classify(globalThis.picture)).top[0],
       url: await codeOf(globalThis.net.classify('/samples/coffee.jpg?offline')),
@@ -207,7 +251,10 @@ test('offline a net that is loaded goes on; what is not there is a network error
   assert.deepEqual([offline.url, offline.load], ['network', 'network']);
   await page.context().setOffline(false);
   await page.unroute('**/*');
-  assertCat(await page.evaluate(async () => (await globalThis.net.classify('/samples/cat.jpg')).top[0]), 'online again');
+  assertCat(
+    await page.evaluate(async () => (await globalThis.net.classify('/samples/cat.jpg')).top[0]),
+    'online again',
+  );
   assert.equal(offline.top.probability, before.probability);
   assertCat(await ask(), 'a new net');
 });
@@ -221,7 +268,9 @@ test('a page that is frozen in the background answers when it is shown again', a
     globalThis.later = [];
     // From a timer, so that the calls are under way when the page freezes.
     setTimeout(() => {
-      globalThis.later = globalThis.nets.flatMap((net) => Array.from({ length: 4 }, () => net.classify('/samples/cat.jpg').finally(() => globalThis.answered++)));
+      globalThis.later = globalThis.nets.flatMap((net) =>
+        Array.from({ length: 4 }, () => net.classify('/samples/cat.jpg').finally(() => globalThis.answered++)),
+      );
     }, 0);
   });
   await page.waitForFunction(() => globalThis.later.length === 8);

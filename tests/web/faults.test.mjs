@@ -5,7 +5,6 @@ import { test } from 'node:test';
 import { blankPages, browser, page, server } from './support/blank.mjs';
 import { cat } from './support/golden.mjs';
 
-
 blankPages({ webgpu: true });
 
 const forEver = 1e9;
@@ -41,7 +40,11 @@ const load = (options) =>
     globalThis.net = await load({ worker: true, flavour: 'relaxed', ...options });
     return globalThis.net.info.backend;
   }, options);
-const codeOfLoad = (options) => load(options).then(() => 'no error', (error) => error.message);
+const codeOfLoad = (options) =>
+  load(options).then(
+    () => 'no error',
+    (error) => error.message,
+  );
 const answer = () => page.evaluate(() => globalThis.answer());
 const arm = (fault, times) => page.evaluate(([fault, times]) => globalThis.arm(fault, times), [fault, times]);
 
@@ -52,7 +55,10 @@ function assertAnswer({ top, backend, backendReason, info }, engine, reason, nam
   if (reason) assert.match(backendReason, reason, name);
   else assert.equal(backendReason, undefined, name);
   assert.equal(top[0].label, cat[0].label, name);
-  assert.ok(Math.abs(top[0].probability - cat[0].probability) <= 1e-3, `${name}: ${top[0].probability}, PyTorch has ${cat[0].probability}`);
+  assert.ok(
+    Math.abs(top[0].probability - cat[0].probability) <= 1e-3,
+    `${name}: ${top[0].probability}, PyTorch has ${cat[0].probability}`,
+  );
 }
 
 /** What a visitor reads, by what happens while the model is loaded. */
@@ -126,7 +132,12 @@ test('a crash of the browser’s GPU process is survived', { timeout }, async ()
   const crash = client.send('Browser.crashGpuProcess');
   const { top, backend, backendReason } = await answer();
   await crash;
-  assertAnswer({ top, backend, backendReason, info: backend }, backend, backend === 'wasm' ? /^WebGPU failed: / : undefined, 'during the crash');
+  assertAnswer(
+    { top, backend, backendReason, info: backend },
+    backend,
+    backend === 'wasm' ? /^WebGPU failed: / : undefined,
+    'during the crash',
+  );
   const later = await answer();
   assert.equal(later.top[0].label, cat[0].label);
 });
@@ -137,7 +148,13 @@ test('whoever insists on WebGPU is told what failed, and is answered once it wor
   await open(undefined, 0);
   assert.equal(await load({ backend: 'webgpu' }), 'webgpu');
   await arm('no memory', forEver);
-  assert.match(await answer().then(() => 'no error', (error) => error.message), /not enough memory/);
+  assert.match(
+    await answer().then(
+      () => 'no error',
+      (error) => error.message,
+    ),
+    /not enough memory/,
+  );
   await arm(undefined, 0);
   assertAnswer(await answer(), 'webgpu', undefined, 'works again');
 });
@@ -162,7 +179,10 @@ test('what is compiled is told in parts', { timeout }, async () => {
   });
   assert.deepEqual([...new Set(events.map(({ phase }) => phase))], ['download', 'compile', 'warm-up']);
   const parts = events.flatMap(({ phase, part }) => (phase === 'compile' && part !== undefined ? [part] : []));
-  assert.ok(parts.length > 5 && parts.every((part, i) => part > 0 && part <= 1 && (i === 0 || part >= parts[i - 1])), parts.join());
+  assert.ok(
+    parts.length > 5 && parts.every((part, i) => part > 0 && part <= 1 && (i === 0 || part >= parts[i - 1])),
+    parts.join(),
+  );
   assert.equal(parts.at(-1), 1);
   assert.equal(events.at(-1).loaded, events.at(-1).total);
   assert.ok(events.at(-1).total > 7.5e6, 'the module of the WebGPU engine counts too');

@@ -13,7 +13,10 @@ const HASH = '9d2cd094d6921453ff6ed6fda6c89cef9d3b5322c07925102a832f6d1256eb81';
 
 const dims = [1, 3, 192, 192];
 const input = () => Float32Array.from({ length: 3 * 192 * 192 }, (_, i) => ((i * 7919) % 1024) / 256 - 2);
-const hash = (logits) => createHash('sha256').update(new Uint8Array(Float32Array.from(logits).buffer)).digest('hex');
+const hash = (logits) =>
+  createHash('sha256')
+    .update(new Uint8Array(Float32Array.from(logits).buffer))
+    .digest('hex');
 
 test('the fixed flavour is reproducible to the bit, in Node and in Chromium', async () => {
   const net = await load({ flavour: 'fixed', backend: 'wasm' });

@@ -19,7 +19,10 @@ let browser;
 let page;
 
 before(async () => {
-  server = await serve(null, { mounts: { ...pageMounts, '/blank/': path.join(repository, 'tests/web/blank') }, coi: false });
+  server = await serve(null, {
+    mounts: { ...pageMounts, '/blank/': path.join(repository, 'tests/web/blank') },
+    coi: false,
+  });
   browser = await launch();
   page = await browser.newPage();
   await page.goto(`${server.url}blank/`);
@@ -45,7 +48,8 @@ async function ask(bytes) {
   const answers = await page.evaluate(async (text) => {
     const blob = new Blob([Uint8Array.from(atob(text), (character) => character.charCodeAt(0))]);
     const answers = [];
-    for (const net of globalThis.nets) answers.push(await globalThis.ask(net, blob), await globalThis.ask(net, '/samples/cat.jpg'));
+    for (const net of globalThis.nets)
+      answers.push(await globalThis.ask(net, blob), await globalThis.ask(net, '/samples/cat.jpg'));
     return answers;
   }, bytes.toString('base64'));
   for (const top of [answers[1], answers[3]]) {
@@ -58,7 +62,10 @@ async function ask(bytes) {
 
 /** What pixels get that were never in a file. */
 const askPixels = (data, width, height) =>
-  page.evaluate(([data, width, height]) => globalThis.ask(globalThis.nets[1], { data: Uint8Array.from(data), width, height }), [[...data], width, height]);
+  page.evaluate(
+    ([data, width, height]) => globalThis.ask(globalThis.nets[1], { data: Uint8Array.from(data), width, height }),
+    [[...data], width, height],
+  );
 
 function refused({ code, message }, words) {
   assert.equal(code, 'bad-image', message);
@@ -78,7 +85,12 @@ function png(width, height, raw, { bits = 8, kind = 2 } = {}) {
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
   header.set([bits, kind], 8);
-  return Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), chunk('IHDR', header), chunk('IDAT', deflateSync(raw)), chunk('IEND', Buffer.alloc(0))]);
+  return Buffer.concat([
+    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+    chunk('IHDR', header),
+    chunk('IDAT', deflateSync(raw)),
+    chunk('IEND', Buffer.alloc(0)),
+  ]);
 }
 
 test('files that are empty, cut off or no pictures get a sentence', async () => {
@@ -105,7 +117,11 @@ test('a picture that ends early is refused or shown as far as it goes, never ans
 });
 
 test('one pixel, one column and one row get the answer of their pixels', async () => {
-  for (const [width, height] of [[1, 1], [1, 30_000], [30_000, 1]]) {
+  for (const [width, height] of [
+    [1, 1],
+    [1, 30_000],
+    [30_000, 1],
+  ]) {
     const raw = Buffer.alloc(height * (1 + 3 * width));
     const rgba = Buffer.alloc(width * height * 4, 255);
     for (let y = 0; y < height; y++) {
@@ -131,15 +147,28 @@ test('a header that promises 30,000 x 30,000 pixels costs a sentence, not the pa
 });
 
 test('of an animation the first frame is classified', async () => {
-  const frame = (colour) => sharp({ create: { width: 32, height: 32, channels: 3, background: colour } }).png().toBuffer();
+  const frame = (colour) =>
+    sharp({ create: { width: 32, height: 32, channels: 3, background: colour } })
+      .png()
+      .toBuffer();
   const frames = await Promise.all([frame('#ff0000'), frame('#0000ff')]);
   const first = await askPixels(Buffer.alloc(32 * 32 * 4).fill(Buffer.from([255, 0, 0, 255])), 32, 32);
   const second = await askPixels(Buffer.alloc(32 * 32 * 4).fill(Buffer.from([0, 0, 255, 255])), 32, 32);
   assert.notDeepEqual(first, second);
   const animation = () => sharp(frames, { join: { animated: true } });
   for (const [kind, file] of [
-    ['GIF', await animation().gif({ delay: [20, 20] }).toBuffer()],
-    ['WebP', await animation().webp({ lossless: true, delay: [20, 20] }).toBuffer()],
+    [
+      'GIF',
+      await animation()
+        .gif({ delay: [20, 20] })
+        .toBuffer(),
+    ],
+    [
+      'WebP',
+      await animation()
+        .webp({ lossless: true, delay: [20, 20] })
+        .toBuffer(),
+    ],
   ]) {
     assert.equal((await sharp(file, { animated: true }).metadata()).pages, 2, kind);
     assert.deepEqual(await ask(file), first, kind);
@@ -148,7 +177,9 @@ test('of an animation the first frame is classified', async () => {
 
 test('a canvas with a picture of another site gets a sentence that says what to do', async () => {
   // Another site: neither CORS nor any other leave.
-  const other = http.createServer((_, response) => response.writeHead(200, { 'Content-Type': 'image/jpeg' }).end(catFile));
+  const other = http.createServer((_, response) =>
+    response.writeHead(200, { 'Content-Type': 'image/jpeg' }).end(catFile),
+  );
   await new Promise((resolve) => other.listen(0, '127.0.0.1', resolve));
   try {
     const answers = await page.evaluate(async (url) => {
@@ -167,7 +198,8 @@ test('a canvas with a picture of another site gets a sentence that says what to 
       return answers;
     }, `http://127.0.0.1:${other.address().port}/cat.jpg`);
     for (const name of ['canvas', 'image']) for (const answer of answers[name]) refused(answer, /another site.*CORS/);
-    for (const { code, message } of answers.url) assert.deepEqual([code, /CORS/.test(message)], ['network', true], message);
+    for (const { code, message } of answers.url)
+      assert.deepEqual([code, /CORS/.test(message)], ['network', true], message);
     for (const top of answers.cat) assert.equal(top[0].label, cat[0].label);
   } finally {
     other.closeAllConnections();

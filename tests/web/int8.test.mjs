@@ -20,7 +20,9 @@ let browser;
 let page;
 
 before(async () => {
-  server = await serve(null, { mounts: { ...pageMounts, '/blank/': path.join(repository, 'tests/web/blank'), '/int8/': folder } });
+  server = await serve(null, {
+    mounts: { ...pageMounts, '/blank/': path.join(repository, 'tests/web/blank'), '/int8/': folder },
+  });
   browser = await launch();
   page = await browser.newPage();
   await page.goto(`${server.url}blank/`);
@@ -51,14 +53,26 @@ const error = (found, expected) => Math.max(...found.map((value, i) => Math.abs(
 test('the integers are those of the native engine', async () => {
   const single = await ask({ flavour: 'fixed-int8' });
   assert.deepEqual(single, { logits: golden.int8, flavour: 'fixed-int8', precision: 'int8', threads: 1 });
-  assert.deepEqual(await ask({ flavour: 'fixed-int8-threads', threads: 2 }), { ...single, flavour: 'fixed-int8-threads', threads: 2 });
+  assert.deepEqual(await ask({ flavour: 'fixed-int8-threads', threads: 2 }), {
+    ...single,
+    flavour: 'fixed-int8-threads',
+    threads: 2,
+  });
 
   // Its floats between the integers are added up with one rounding for two.
   const relaxed = await ask({ flavour: 'relaxed-int8' });
   assert.ok(error(relaxed.logits, golden.int8) <= ONE_STEP, `off by ${error(relaxed.logits, golden.int8)}`);
-  assert.deepEqual(await ask({ flavour: 'relaxed-int8-threads', threads: 2 }), { ...relaxed, flavour: 'relaxed-int8-threads', threads: 2 });
+  assert.deepEqual(await ask({ flavour: 'relaxed-int8-threads', threads: 2 }), {
+    ...relaxed,
+    flavour: 'relaxed-int8-threads',
+    threads: 2,
+  });
 
-  const net = await load({ backend: 'wasm', flavour: 'fixed-int8', model: new Uint8Array(await readFile(path.join(folder, 'model.safetensors'))) });
+  const net = await load({
+    backend: 'wasm',
+    flavour: 'fixed-int8',
+    model: new Uint8Array(await readFile(path.join(folder, 'model.safetensors'))),
+  });
   const data = Float32Array.from({ length: 3 * 64 * 64 }, (_, i) => ((i * 7919) % 1024) / 256 - 2);
   assert.deepEqual([...(await net.forward({ data, dims: [1, 3, 64, 64] })).logits], golden.int8, 'in Node');
   assert.equal(net.info.precision, 'int8');
@@ -67,7 +81,10 @@ test('the integers are those of the native engine', async () => {
 
 test('such a model gets the engine with integers, and no other does', async () => {
   const fetched = [];
-  page.on('request', (request) => request.url().endsWith('.wasm') && fetched.push(new URL(request.url()).pathname.split('/').at(-2)));
+  page.on(
+    'request',
+    (request) => request.url().endsWith('.wasm') && fetched.push(new URL(request.url()).pathname.split('/').at(-2)),
+  );
   const flavours = async (options) => {
     fetched.length = 0;
     const { precision, flavour, code, message } = await ask({ threads: 1, worker: false, ...options });
@@ -76,8 +93,18 @@ test('such a model gets the engine with integers, and no other does', async () =
   const taken = { code: undefined, message: undefined, precision: 'int8', flavour: 'relaxed-int8' };
   assert.deepEqual(await flavours({ precision: 'int8' }), { ...taken, fetched: ['relaxed-int8'] });
   assert.deepEqual(await flavours({}), { ...taken, fetched: ['relaxed', 'relaxed-int8'] });
-  assert.deepEqual(await flavours({ precision: 'f32' }), { ...taken, precision: 'f32', flavour: 'relaxed', fetched: ['relaxed'] });
-  assert.deepEqual(await flavours({ model: undefined }), { ...taken, precision: 'f32', flavour: 'relaxed', fetched: ['relaxed'] });
+  assert.deepEqual(await flavours({ precision: 'f32' }), {
+    ...taken,
+    precision: 'f32',
+    flavour: 'relaxed',
+    fetched: ['relaxed'],
+  });
+  assert.deepEqual(await flavours({ model: undefined }), {
+    ...taken,
+    precision: 'f32',
+    flavour: 'relaxed',
+    fetched: ['relaxed'],
+  });
 
   const floats = await ask({ precision: 'f32' });
   assert.ok(error(floats.logits, golden.f32) <= 1e-4 * largest, `off by ${error(floats.logits, golden.f32)}`);

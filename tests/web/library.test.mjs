@@ -19,7 +19,10 @@ blankPages();
 
 function assertCat(top, tolerance, name) {
   assert.equal(top[0].label, cat[0].label, name);
-  assert.ok(Math.abs(top[0].probability - cat[0].probability) <= tolerance, `${name}: ${top[0].probability}, PyTorch has ${cat[0].probability}`);
+  assert.ok(
+    Math.abs(top[0].probability - cat[0].probability) <= tolerance,
+    `${name}: ${top[0].probability}, PyTorch has ${cat[0].probability}`,
+  );
 }
 
 test('every kind of input gets the same answer, in a worker and in place, alone and in a batch', async () => {
@@ -49,7 +52,14 @@ test('every kind of input gets the same answer, in a worker and in place, alone 
       document.body.append(svg);
       await new Promise((resolve) => (image.onload = resolve));
       const inputs = {
-        img, unattached, image, canvas, offscreen, pixels, url, blob,
+        img,
+        unattached,
+        image,
+        canvas,
+        offscreen,
+        pixels,
+        url,
+        blob,
         path: '/samples/cat.jpg',
         file: new File([blob], 'cat.png'),
         frame: new VideoFrame(canvas, { timestamp: 0 }),
@@ -67,7 +77,10 @@ test('every kind of input gets the same answer, in a worker and in place, alone 
     assert.equal(Object.keys(answers).length, 13);
     // A video frame may have passed through YUV.
     for (const [name, top] of Object.entries(answers)) assertCat(top, name === 'frame' ? 0.03 : 1e-3, name);
-    assert.deepEqual(batch.map((top) => top.length), [1, 1, 1]);
+    assert.deepEqual(
+      batch.map((top) => top.length),
+      [1, 1, 1],
+    );
     for (const top of batch) assertCat(top, 1e-3, 'batch');
   }
 });
@@ -97,12 +110,25 @@ test('feature maps and embeddings have the shapes that the info says', async () 
     const features = [];
     for (const { name } of net.info.stages) {
       const { maps, stage } = await net.features('/samples/cat.jpg', { stage: name });
-      features.push({ stage, dims: Object.fromEntries(Object.entries(maps).map(([tap, { dims, data }]) => [tap, [...dims, data.length]])) });
+      features.push({
+        stage,
+        dims: Object.fromEntries(Object.entries(maps).map(([tap, { dims, data }]) => [tap, [...dims, data.length]])),
+      });
     }
     const { maps, top } = await net.features('/samples/cat.jpg', { taps: ['logits'] });
     const { side } = net.info.input;
-    const { dims, taps } = await net.forward({ data: new Float32Array(2 * 3 * side * 64), dims: [2, 3, side, 64] }, { taps: ['conv1'] });
-    return { stages: net.info.stages, features, embedding: (await net.embed('/samples/cat.jpg')).length, logits: [...maps.logits.data], top, forward: [dims, taps.conv1.dims] };
+    const { dims, taps } = await net.forward(
+      { data: new Float32Array(2 * 3 * side * 64), dims: [2, 3, side, 64] },
+      { taps: ['conv1'] },
+    );
+    return {
+      stages: net.info.stages,
+      features,
+      embedding: (await net.embed('/samples/cat.jpg')).length,
+      logits: [...maps.logits.data],
+      top,
+      forward: [dims, taps.conv1.dims],
+    };
   });
   features.forEach(({ stage, dims }, i) => {
     const { width, cheap, size, blocks } = stages[i];
@@ -146,7 +172,11 @@ test('overlapping calls are answered in order; dispose rejects those that wait',
     await waiting[0];
     net.dispose();
     net.dispose();
-    return { order, codes: await Promise.all(waiting.map(codeOf)), after: [await codeOf(net.classify('/samples/cat.jpg')), await codeOf(net.selfTest())] };
+    return {
+      order,
+      codes: await Promise.all(waiting.map(codeOf)),
+      after: [await codeOf(net.classify('/samples/cat.jpg')), await codeOf(net.selfTest())],
+    };
   });
   assert.deepEqual(order, [0, 1, 2, 3, 4, 5, 6, 7]);
   assert.equal(codes[0], 'no error');
@@ -160,7 +190,9 @@ test('nets live side by side with other labels', async () => {
     const [one, two] = await Promise.all([load({ worker: false }), load({ worker: false, labels })]);
     const answers = await Promise.all([one.classify('/samples/cat.jpg'), two.classify('/samples/cat.jpg')]);
     one.dispose();
-    answers[0] = await two.classify('/samples/cat.jpg').then(({ top }) => ({ top: [{ ...answers[0].top[0], same: top[0].probability === answers[1].top[0].probability }] }));
+    answers[0] = await two.classify('/samples/cat.jpg').then(({ top }) => ({
+      top: [{ ...answers[0].top[0], same: top[0].probability === answers[1].top[0].probability }],
+    }));
     return answers.map(({ top }) => top[0]);
   });
   assert.equal(a.label, cat[0].label);
@@ -174,17 +206,33 @@ test('load can be aborted in every phase, in a worker and in place, and called a
       const codes = {};
       for (const phase of ['download', 'compile', 'warm-up']) {
         const controller = new AbortController();
-        codes[phase] = await codeOf(load({ worker, signal: controller.signal, onProgress: (event) => event.phase === phase && controller.abort() }));
+        codes[phase] = await codeOf(
+          load({
+            worker,
+            signal: controller.signal,
+            onProgress: (event) => event.phase === phase && controller.abort(),
+          }),
+        );
       }
       codes.before = await codeOf(load({ worker, signal: AbortSignal.abort() }));
       const net = await load({ worker });
       const controller = new AbortController();
-      const waiting = [net.classify('/samples/cat.jpg'), net.classify('/samples/cat.jpg', { signal: controller.signal }), net.classify('/samples/cat.jpg')];
+      const waiting = [
+        net.classify('/samples/cat.jpg'),
+        net.classify('/samples/cat.jpg', { signal: controller.signal }),
+        net.classify('/samples/cat.jpg'),
+      ];
       controller.abort();
       codes.calls = (await Promise.all(waiting.map(codeOf))).join();
       return codes;
     }, worker);
-    assert.deepEqual(codes, { download: 'aborted', compile: 'aborted', 'warm-up': 'aborted', before: 'aborted', calls: 'no error,aborted,no error' });
+    assert.deepEqual(codes, {
+      download: 'aborted',
+      compile: 'aborted',
+      'warm-up': 'aborted',
+      before: 'aborted',
+      calls: 'no error,aborted,no error',
+    });
   }
 });
 
@@ -233,16 +281,42 @@ test('failures have codes, and a load that failed can be called again', async ()
     return codes;
   });
   assert.deepEqual(codes, [
-    'network', 'no error', 'bad-model', 'network', 'bad-option', 'bad-option', 'unsupported', 'network',
-    'network', 'bad-image', 'bad-image', 'bad-image', 'bad-image', 'bad-image', 'bad-image',
-    'bad-option', 'unknown-tap', 'wrong-shape', 'wrong-shape', 'bad-option', cat[0].label,
+    'network',
+    'no error',
+    'bad-model',
+    'network',
+    'bad-option',
+    'bad-option',
+    'unsupported',
+    'network',
+    'network',
+    'bad-image',
+    'bad-image',
+    'bad-image',
+    'bad-image',
+    'bad-image',
+    'bad-image',
+    'bad-option',
+    'unknown-tap',
+    'wrong-shape',
+    'wrong-shape',
+    'bad-option',
+    cat[0].label,
   ]);
 });
 
 test('a model in parts is checked, cached by its hashes, and loads without a cache too', async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'shards-'));
   const model = path.join(repository, 'models', defaultModel);
-  await run(process.execPath, [path.join(repository, 'www/lib/cli.js'), 'shard', '--model', model, '--megabytes', '3', folder]);
+  await run(process.execPath, [
+    path.join(repository, 'www/lib/cli.js'),
+    'shard',
+    '--model',
+    model,
+    '--megabytes',
+    '3',
+    folder,
+  ]);
   const name = path.basename(defaultModel, '.safetensors');
   const asked = [];
   await page.route('**/parts/*', (route) => {
@@ -267,16 +341,24 @@ test('a model in parts is checked, cached by its hashes, and loads without a cac
       Cache.prototype.put = () => Promise.reject(new DOMException('full', 'QuotaExceededError'));
     });
     assertCat(await top(), 1e-3, 'no room');
-    await page.evaluate(() => (CacheStorage.prototype.open = () => Promise.reject(new DOMException('private', 'SecurityError'))));
+    await page.evaluate(
+      () => (CacheStorage.prototype.open = () => Promise.reject(new DOMException('private', 'SecurityError'))),
+    );
     assertCat(await top(), 1e-3, 'private');
     assert.equal(asked.splice(0).length, 8);
     const [part] = (await readdir(folder)).filter((file) => file.endsWith('.bin'));
     const bytes = await readFile(path.join(folder, part));
     bytes[bytes.length >> 1] ^= 1;
     await writeFile(path.join(folder, part), bytes);
-    assert.equal(await inPage(({ load }, codeOf, name) => codeOf(load({ model: `/parts/${name}.json` })), name), 'bad-model');
+    assert.equal(
+      await inPage(({ load }, codeOf, name) => codeOf(load({ model: `/parts/${name}.json` })), name),
+      'bad-model',
+    );
     await writeFile(path.join(folder, `${name}.json`), '{"files":[{"path":"x","bytes":1e12,"sha256":""}]}');
-    assert.equal(await inPage(({ load }, codeOf, name) => codeOf(load({ model: `/parts/${name}.json` })), name), 'bad-model');
+    assert.equal(
+      await inPage(({ load }, codeOf, name) => codeOf(load({ model: `/parts/${name}.json` })), name),
+      'bad-model',
+    );
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -297,7 +379,11 @@ test('PyTorch checkpoints are read by a part that is fetched for them', async ()
       net.dispose();
       return { variant, logits: Array.from(logits) };
     };
-    return [await answer(bytes[0].buffer), await answer(new Blob([bytes[1]])), await codeOf(load({ model: bytes[0].slice(0, 9000) }))];
+    return [
+      await answer(bytes[0].buffer),
+      await answer(new Blob([bytes[1]])),
+      await codeOf(load({ model: bytes[0].slice(0, 9000) })),
+    ];
   }, files);
   assert.match(zip.variant, /^resnet/);
   assert.ok(zip.logits.length > 1 && new Set(zip.logits).size === zip.logits.length, `${zip.logits}`);
@@ -376,8 +462,14 @@ test('without workers it runs in place; a strict policy and Trusted Types are no
   for (const [policy, title] of [
     [`${own}; worker-src 'self'`, `${cat[0].label}, worker`],
     [`${own}; worker-src 'none'`, `${cat[0].label}, in place`],
-    [`${own}; worker-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'`, `${cat[0].label}, in place`],
-    ["default-src 'none'; connect-src 'self'; script-src 'self'; worker-src 'none'", /^unsupported: The page’s content security policy forbids WebAssembly: add 'wasm-unsafe-eval'/],
+    [
+      `${own}; worker-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'`,
+      `${cat[0].label}, in place`,
+    ],
+    [
+      "default-src 'none'; connect-src 'self'; script-src 'self'; worker-src 'none'",
+      /^unsupported: The page’s content security policy forbids WebAssembly: add 'wasm-unsafe-eval'/,
+    ],
   ]) {
     await page.route('**/blank/?run', async (route) => {
       const response = await route.fetch();
@@ -416,7 +508,8 @@ test('memory stays flat over calls and over nets', async () => {
     };
     await globalThis.cycle(3);
   });
-  const wasm = () => page.evaluate(async () => (await (await import('/wasm/relaxed/g_ghostnet.js')).default()).memory.buffer.byteLength);
+  const wasm = () =>
+    page.evaluate(async () => (await (await import('/wasm/relaxed/g_ghostnet.js')).default()).memory.buffer.byteLength);
   const start = [await heap(), await wasm()];
   await page.evaluate(() => globalThis.classify(100));
   const calls = [await heap(), await wasm()];
@@ -459,7 +552,11 @@ test('WebGPU: right, with a self-test; lost devices are made anew, then WASM tak
       const { forward } = GpuNet.prototype;
       GpuNet.prototype.forward = () => {
         GpuNet.prototype.forward = forward;
-        return new Promise(() => queueMicrotask(() => { throw new WebAssembly.RuntimeError('unreachable'); }));
+        return new Promise(() =>
+          queueMicrotask(() => {
+            throw new WebAssembly.RuntimeError('unreachable');
+          }),
+        );
       };
       insisted.trapped = await codeOf(net.classify(picture));
       insisted.fourth = answer(await net.classify(picture));
@@ -473,7 +570,10 @@ test('WebGPU: right, with a self-test; lost devices are made anew, then WASM tak
       performance.now = () => now() + passed;
       let slowOne;
       const { Net } = await import(`/wasm/${flavour}/g_ghostnet.js`);
-      for (const [backend, { prototype }] of [['wasm', Net], ['webgpu', GpuNet]]) {
+      for (const [backend, { prototype }] of [
+        ['wasm', Net],
+        ['webgpu', GpuNet],
+      ]) {
         const { forward } = prototype;
         prototype.forward = function (...given) {
           if (backend === slowOne) passed += 60e3;
@@ -495,7 +595,13 @@ test('WebGPU: right, with a self-test; lost devices are made anew, then WASM tak
       auto.adapter = fast.info.adapter;
       return { insisted, auto, slow, unhandled };
     });
-    for (const { top, backend, backendReason } of [insisted.first, insisted.second, insisted.third, insisted.fourth, auto.first]) {
+    for (const { top, backend, backendReason } of [
+      insisted.first,
+      insisted.second,
+      insisted.third,
+      insisted.fourth,
+      auto.first,
+    ]) {
       assert.equal(backend, 'webgpu', backendReason);
       assertCat(top, 1e-3, 'WebGPU');
     }

@@ -22,7 +22,7 @@ let browser;
 let folder;
 let page;
 /** Everything that the page complained about; each test expects nothing. */
-let complaints = [];
+const complaints = [];
 
 before(async () => {
   server = await servePage();
@@ -30,7 +30,10 @@ before(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'page-'));
   await writeFile(path.join(folder, 'note.jpg'), 'A text file, renamed.\n');
   await writeFile(path.join(folder, 'empty.png'), '');
-  await writeFile(path.join(folder, 'half.jpg'), (await readFile(inRepository('www/samples/coffee.jpg'))).subarray(0, 700));
+  await writeFile(
+    path.join(folder, 'half.jpg'),
+    (await readFile(inRepository('www/samples/coffee.jpg'))).subarray(0, 700),
+  );
 });
 
 after(async () => {
@@ -59,7 +62,10 @@ const ready = () => page.waitForSelector('.top li');
 const settled = () => page.waitForFunction(() => !document.querySelector('.photo').classList.contains('busy'));
 const shownTop = () =>
   page.$$eval('.top li', (rows) =>
-    rows.map((row) => ({ label: row.querySelector('.label').textContent, probability: Number(row.querySelector('.percent').value) })),
+    rows.map((row) => ({
+      label: row.querySelector('.label').textContent,
+      probability: Number(row.querySelector('.percent').value),
+    })),
   );
 
 function assertTop(shown, expected, name) {
@@ -68,15 +74,21 @@ function assertTop(shown, expected, name) {
     const difference = Math.abs(probability - expected[i].probability);
     assert.ok(difference <= 1e-3, `${name}: place ${i + 1} has ${probability}, PyTorch has ${expected[i].probability}`);
     // Neighbours closer than the tolerance may swap places.
-    const swapped = expected.some((other) => other.label === label && Math.abs(other.probability - probability) <= 1e-3);
-    assert.ok(label === expected[i].label || swapped, `${name}: place ${i + 1} is ${label}, in PyTorch ${expected[i].label}`);
+    const swapped = expected.some(
+      (other) => other.label === label && Math.abs(other.probability - probability) <= 1e-3,
+    );
+    assert.ok(
+      label === expected[i].label || swapped,
+      `${name}: place ${i + 1} is ${label}, in PyTorch ${expected[i].label}`,
+    );
   });
 }
 
 async function choose(file) {
   await page.setInputFiles('#file', file);
   await page.waitForFunction(
-    (name) => document.querySelector('#photo-caption').textContent.startsWith(name) || !document.querySelector('#error').hidden,
+    (name) =>
+      document.querySelector('#photo-caption').textContent.startsWith(name) || !document.querySelector('#error').hidden,
     path.basename(file),
   );
   await settled();
@@ -126,7 +138,10 @@ async function hand(kind, file) {
   await page.evaluate(
     ([kind, bytes, name]) => {
       const transfer = new DataTransfer();
-      if (bytes) transfer.items.add(new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], name, { type: 'image/jpeg' }));
+      if (bytes)
+        transfer.items.add(
+          new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], name, { type: 'image/jpeg' }),
+        );
       const event =
         kind === 'paste'
           ? new ClipboardEvent('paste', { clipboardData: transfer, bubbles: true, cancelable: true })
@@ -177,7 +192,8 @@ test('samples work by pointer and by keyboard, and say that the model cannot kno
 test('of several pictures in quick succession the last one stays', async () => {
   await open();
   await ready();
-  for (const name of ['cat.jpg', 'coffee.jpg', 'bricks.jpg', 'astronaut.jpg']) await page.click(`.samples button[data-file="${name}"]`);
+  for (const name of ['cat.jpg', 'coffee.jpg', 'bricks.jpg', 'astronaut.jpg'])
+    await page.click(`.samples button[data-file="${name}"]`);
   await page.waitForFunction(() => document.querySelector('#photo-caption').textContent.includes('astronaut'));
   await settled();
   await untilIdle(page); // what was called off earlier has ended too
@@ -193,7 +209,9 @@ test('stages open by pointer and arrow keys, and their twins are the most correl
   await page.keyboard.press('ArrowLeft');
   await opened(2);
   await settled();
-  await page.locator('#stage-note', { hasText: /^By chance, against block 1 of another picture: \d+ of 96\./ }).waitFor();
+  await page
+    .locator('#stage-note', { hasText: /^By chance, against block 1 of another picture: \d+ of 96\./ })
+    .waitFor();
   await page.locator('#last [role="grid"]').focus();
   await page.keyboard.press('Control+Home');
   await page.keyboard.press('ArrowRight');
@@ -216,7 +234,10 @@ test('stages open by pointer and arrow keys, and their twins are the most correl
       return dot(u, v) / Math.sqrt(dot(u, u) * dot(v, v));
     };
     const mine = map(maps[stage.last], 1);
-    return Array.from({ length: maps[stage.first].dims[0] }, (_, c) => [c, correlation(map(maps[stage.first], c), mine)]).reduce((a, b) => (Math.abs(b[1]) > Math.abs(a[1]) ? b : a));
+    return Array.from({ length: maps[stage.first].dims[0] }, (_, c) => [
+      c,
+      correlation(map(maps[stage.first], c), mine),
+    ]).reduce((a, b) => (Math.abs(b[1]) > Math.abs(a[1]) ? b : a));
   });
   assert.equal(Number(twin), best[0]);
   assert.ok(Math.abs(Number(r.replace('−', '-')) - best[1]) <= 0.0051, `${r} against ${best[1]}`);
@@ -247,7 +268,11 @@ test('a model file takes the bundled one’s place; one that is no model does no
   await page.setInputFiles('#file', path.join(folder, 'mine.safetensors'));
   await page.waitForFunction(() => document.querySelector('.top .label').textContent.startsWith('my '));
   await settled();
-  assertTop(await shownTop(), goldenOf('pavilion.jpg').top.map((row) => ({ ...row, label: `my ${row.label}` })), 'pavilion.jpg');
+  assertTop(
+    await shownTop(),
+    goldenOf('pavilion.jpg').top.map((row) => ({ ...row, label: `my ${row.label}` })),
+    'pavilion.jpg',
+  );
   assert.equal(await page.locator('#error').isHidden(), true);
 });
 
@@ -260,10 +285,16 @@ test('a model in several files is chosen with its index and the labels beside it
   const files = { 'config.json': Buffer.from(JSON.stringify(config)), ...shardsOf(model, 2) };
   const missing = 'model-00002-of-00002.safetensors';
   const chosen = Object.entries(files).map(([name, buffer]) => ({ name, mimeType: '', buffer }));
-  await page.setInputFiles('#file', chosen.filter(({ name }) => name !== missing));
+  await page.setInputFiles(
+    '#file',
+    chosen.filter(({ name }) => name !== missing),
+  );
   await page.waitForSelector('#error:not([hidden])');
   assert.match(await page.textContent('#error'), new RegExp(`${missing} is missing`));
-  assert.deepEqual((await shownTop()).map(({ label }) => label), labels);
+  assert.deepEqual(
+    (await shownTop()).map(({ label }) => label),
+    labels,
+  );
   await page.setInputFiles('#file', chosen);
   await page.waitForFunction(() => document.querySelector('.top .label').textContent.endsWith('of mine'));
   await settled();
@@ -279,12 +310,14 @@ test('a PyTorch checkpoint of 1,000 classes takes the bundled one’s place, and
   await writeFile(file, checkpoint(keys));
   await page.setInputFiles('#file', file);
   await page.waitForFunction(
-    () => document.querySelector('#strip').textContent.includes('1000 classes') || !document.querySelector('#error').hidden,
+    () =>
+      document.querySelector('#strip').textContent.includes('1000 classes') || !document.querySelector('#error').hidden,
   );
   await settled();
   assert.equal(await page.locator('#error').isHidden(), true, await page.textContent('#error'));
   const strip = await page.textContent('#strip');
-  for (const words of ['192 maps', '120 ghosts', '432 maps', '216 ghosts', '1008 maps']) assert.ok(strip.includes(words), strip);
+  for (const words of ['192 maps', '120 ghosts', '432 maps', '216 ghosts', '1008 maps'])
+    assert.ok(strip.includes(words), strip);
   const top = await shownTop();
   assert.equal(top.length, 5);
   for (const { label } of top) assert.ok(labels.includes(label), label);
@@ -298,10 +331,16 @@ test('a model is told from a picture by its first bytes, whatever its name is; t
   const safetensors = await readFile(inRepository(`models/${defaultModel}`));
   const jpeg = await readFile(inRepository('www/samples/cat.jpg'));
   const accepted = (await page.getAttribute('#file', 'accept')).split(',');
-  for (const name of ['.tar', '.ckpt', '.bin', '.pyth', '.pkl', '.pth', '.pt', '.safetensors', 'image/*']) assert.ok(accepted.includes(name), name);
+  for (const name of ['.tar', '.ckpt', '.bin', '.pyth', '.pkl', '.pth', '.pt', '.safetensors', 'image/*'])
+    assert.ok(accepted.includes(name), name);
   const took = async (name, buffer, labels) => {
     await page.setInputFiles('#file', { name, mimeType: 'application/octet-stream', buffer });
-    await page.waitForFunction((labels) => document.querySelector('#strip').textContent.includes(`${labels} classes`) || !document.querySelector('#error').hidden, labels);
+    await page.waitForFunction(
+      (labels) =>
+        document.querySelector('#strip').textContent.includes(`${labels} classes`) ||
+        !document.querySelector('#error').hidden,
+      labels,
+    );
     await settled();
     assert.equal(await page.locator('#error').isHidden(), true, `${name}: ${await page.textContent('#error')}`);
   };
@@ -320,7 +359,11 @@ test('a model is told from a picture by its first bytes, whatever its name is; t
   await page.setInputFiles('#file', { name: 'holiday.bin', mimeType: 'application/octet-stream', buffer: jpeg });
   await settled();
   assertTop(await shownTop(), goldenOf('cat.jpg').top, 'holiday.bin');
-  await page.setInputFiles('#file', { name: 'pointer.safetensors', mimeType: 'application/octet-stream', buffer: Buffer.from('version https://git-lfs.github.com/spec/v1\n') });
+  await page.setInputFiles('#file', {
+    name: 'pointer.safetensors',
+    mimeType: 'application/octet-stream',
+    buffer: Buffer.from('version https://git-lfs.github.com/spec/v1\n'),
+  });
   await page.waitForSelector('#error:not([hidden])');
   assert.doesNotMatch(await page.textContent('#error'), /not a picture|Try a JPEG/);
 });
@@ -331,24 +374,32 @@ test('a first visit keeps to its budgets: bytes, requests, other hosts, layout s
     page = await context.newPage();
     await page.addInitScript(() => {
       globalThis.shift = 0;
-      new PerformanceObserver((list) => list.getEntries().forEach(({ value, hadRecentInput }) => (globalThis.shift += hadRecentInput ? 0 : value))).observe({ type: 'layout-shift', buffered: true });
+      new PerformanceObserver((list) =>
+        list.getEntries().forEach(({ value, hadRecentInput }) => (globalThis.shift += hadRecentInput ? 0 : value)),
+      ).observe({ type: 'layout-shift', buffered: true });
     });
     const responses = [];
     page.on('response', (response) => responses.push(response));
     await page.goto(server.url);
     await page.locator('#stage-note', { hasText: 'By chance' }).waitFor({ timeout: 60_000 });
-    const used = { requests: responses.length, strangers: responses.filter((response) => !response.url().startsWith(server.url)).length, shift: await page.evaluate(() => globalThis.shift) };
+    const used = {
+      requests: responses.length,
+      strangers: responses.filter((response) => !response.url().startsWith(server.url)).length,
+      shift: await page.evaluate(() => globalThis.shift),
+    };
     const sizes = await Promise.all(
       responses.map(async (response) => {
         const type = response.headers()['content-type'] ?? '';
         return { type, bytes: /^(text|image)/.test(type) ? await response.body() : Buffer.alloc(0) };
       }),
     );
-    const total = (pattern, size) => sizes.filter(({ type }) => pattern.test(type)).reduce((sum, { bytes }) => sum + size(bytes), 0);
+    const total = (pattern, size) =>
+      sizes.filter(({ type }) => pattern.test(type)).reduce((sum, { bytes }) => sum + size(bytes), 0);
     used.documents = total(/^text\/(html|css)/, (bytes) => gzipSync(bytes, { level: 9 }).length);
     used.pictures = total(/^image/, (bytes) => bytes.length);
     const budgets = { requests: 70, strangers: 0, shift: 0.05, documents: 6000, pictures: 900e3 };
-    for (const [name, budget] of Object.entries(budgets)) assert.ok(used[name] <= budget, `${name}: ${used[name]} of ${budget}`);
+    for (const [name, budget] of Object.entries(budgets))
+      assert.ok(used[name] <= budget, `${name}: ${used[name]} of ${budget}`);
     assert.ok(used.documents > 1000 && used.pictures > 100e3, JSON.stringify(used)); // they were counted
   } finally {
     await context.close();
@@ -364,7 +415,9 @@ test('a model that cannot be had is said in a sentence', async () => {
   assert.match(await page.textContent('#error'), /^The model could not be loaded\. The model was not found: http.*404/);
   await page.close();
   page = await browser.newPage();
-  await page.route('**/*.wasm', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><p>home page' }));
+  await page.route('**/*.wasm', (route) =>
+    route.fulfill({ contentType: 'text/html', body: '<!doctype html><p>home page' }),
+  );
   await page.goto(server.url);
   await page.waitForSelector('#error:not([hidden])');
   assert.match(await page.textContent('#error'), /web page \(HTML\) instead/);
@@ -375,7 +428,9 @@ const contrasts = () =>
   page.evaluate(() => {
     const parse = (colour) => colour.match(/[\d.]+/g).map(Number);
     const luminance = (rgb) => {
-      const [r, g, b] = rgb.slice(0, 3).map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+      const [r, g, b] = rgb
+        .slice(0, 3)
+        .map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
       return 0.2126 * r + 0.7152 * g + 0.0722 * b;
     };
     const ground = (element) => {
@@ -398,21 +453,31 @@ for (const [name, options] of [
   ['wide and light', {}],
   ['wide and dark', { colorScheme: 'dark' }],
   ['a phone', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }],
-  ['a phone in the dark', { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true, colorScheme: 'dark' }],
+  [
+    'a phone in the dark',
+    { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true, colorScheme: 'dark' },
+  ],
 ]) {
   test(`${name}: nothing is cut off sideways, and text has AA contrast`, async () => {
     await open({ reducedMotion: 'reduce', ...options });
     await ready();
-    const { scrolled, width } = await page.evaluate(() => ({ scrolled: document.documentElement.scrollWidth, width: innerWidth }));
+    const { scrolled, width } = await page.evaluate(() => ({
+      scrolled: document.documentElement.scrollWidth,
+      width: innerWidth,
+    }));
     assert.ok(scrolled <= width, `the page is ${scrolled} wide in a window of ${width}`);
     await choose(path.join(folder, 'note.jpg'));
     const found = await contrasts();
     assert.ok(found.length > 20, 'text was measured');
-    assert.deepEqual(found.filter(({ ratio }) => ratio < 4.5), []);
+    assert.deepEqual(
+      found.filter(({ ratio }) => ratio < 4.5),
+      [],
+    );
     assert.equal(await page.evaluate(() => getComputedStyle(document.querySelector('.fill')).transitionDuration), '0s');
     for (const control of await page.locator('label.button, .samples button').all()) {
       const box = await control.boundingBox();
-      if (options.isMobile) assert.ok(box.height >= 43 && box.width >= 43, `${box.width} x ${box.height} is too small to touch`);
+      if (options.isMobile)
+        assert.ok(box.height >= 43 && box.width >= 43, `${box.width} x ${box.height} is too small to touch`);
     }
   });
 }

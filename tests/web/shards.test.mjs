@@ -49,7 +49,13 @@ test('labels come from config.json, where it names the classes', async () => {
   const labelsWith = async (config) =>
     (await modelOfFiles(files({ 'model.safetensors': model, 'config.json': config }))).labels;
   assert.deepEqual(await labelsWith('{"id2label":{"1":"dog","0":"cat"}}'), ['cat', 'dog']);
-  for (const config of ['{"id2label":{"0":"LABEL_0"}}', '{"id2label":{"0":"cat","2":"dog"}}', '{}', 'null', 'no JSON']) {
+  for (const config of [
+    '{"id2label":{"0":"LABEL_0"}}',
+    '{"id2label":{"0":"cat","2":"dog"}}',
+    '{}',
+    'null',
+    'no JSON',
+  ]) {
     assert.equal(await labelsWith(config), undefined, config);
   }
 });
@@ -68,7 +74,10 @@ test('what does not fit together is said with the file’s name', async () => {
     [{ ...shards, [first]: header('{"a":1}') }, `${first} has a header that is not one of safetensors`],
     [{ ...shards, [first]: shards[second] }, 'another of the model’s files has'],
     [{ ...shards, [INDEX]: index({ 'layer9.weight': first }) }, `${first} has not all tensors`],
-    [{ ...shards, [INDEX]: index({ 'layer9.weight': '../secret.safetensors' }) }, 'index of the model’s files is not one'],
+    [
+      { ...shards, [INDEX]: index({ 'layer9.weight': '../secret.safetensors' }) },
+      'index of the model’s files is not one',
+    ],
     [{ ...shards, [INDEX]: index({ 'layer9.weight': 'https://example.com/x.safetensors' }) }, 'is not one'],
     [{ ...shards, [INDEX]: index({ 'layer9.weight': 'pytorch_model.bin' }) }, 'is not one'],
     [{ ...shards, [INDEX]: '{"weight_map":[]}' }, 'is not one'],

@@ -13,7 +13,9 @@ blankPages();
 
 const close = (found, expected, tolerance, name) => {
   assert.equal(found.length, expected.length, name);
-  found.forEach((value, i) => assert.ok(Math.abs(value - expected[i]) <= tolerance, `${name} ${i}: ${value}, expected ${expected[i]}`));
+  found.forEach((value, i) =>
+    assert.ok(Math.abs(value - expected[i]) <= tolerance, `${name} ${i}: ${value}, expected ${expected[i]}`),
+  );
 };
 
 /** `count` numbers in [-1, 1) from a name, as tests/reference/README.md says. */
@@ -36,9 +38,14 @@ function madePair(i) {
   const [mix, noise] = [unit('mix', 9 * 6), unit(`y${i}`, 9 * 35)];
   const y = noise.map((value, at) => {
     const [o, p] = [Math.floor(at / 35), at % 35];
-    return Array.from({ length: 6 }, (_, c) => mix[o * 6 + c] * x[c * 35 + p]).reduce((a, b) => a + b) + 0.5 * value - 2;
+    return (
+      Array.from({ length: 6 }, (_, c) => mix[o * 6 + c] * x[c * 35 + p]).reduce((a, b) => a + b) + 0.5 * value - 2
+    );
   });
-  return [{ data: x, dims: [6, 5, 7] }, { data: y, dims: [9, 5, 7] }];
+  return [
+    { data: x, dims: [6, 5, 7] },
+    { data: y, dims: [9, 5, 7] },
+  ];
 }
 
 /** Compares made numbers with whatever opened `similarity`; the same in a page and in Node. */
@@ -48,8 +55,25 @@ async function measureMade(similarity, { pairs, held, ridge }) {
   const sums = similarity.accumulate();
   for (const [i, [x, y]] of pairs.entries()) await sums.add(maps(x), maps(y), { heldOut: held.includes(i) });
   const { pearson, cosine, r2, cka, fit, images, positions } = await sums.result({ ridge });
-  const plain = (value) => (ArrayBuffer.isView(value) ? Array.from(value) : value && typeof value === 'object' && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).map(([key, part]) => [key, plain(part)])) : value);
-  return plain({ first: { pearson: (await similarity.correlate(a, b)).matrix, cosine: (await similarity.correlate(a, b, { metric: 'cosine' })).matrix }, pearson, cosine, r2, cka, fit, images, positions });
+  const plain = (value) =>
+    ArrayBuffer.isView(value)
+      ? Array.from(value)
+      : value && typeof value === 'object' && !Array.isArray(value)
+        ? Object.fromEntries(Object.entries(value).map(([key, part]) => [key, plain(part)]))
+        : value;
+  return plain({
+    first: {
+      pearson: (await similarity.correlate(a, b)).matrix,
+      cosine: (await similarity.correlate(a, b, { metric: 'cosine' })).matrix,
+    },
+    pearson,
+    cosine,
+    r2,
+    cka,
+    fit,
+    images,
+    positions,
+  });
 }
 
 test('made numbers agree with NumPy, in a worker, in place and in Node', async () => {
@@ -69,83 +93,125 @@ test('made numbers agree with NumPy, in a worker, in place and in Node', async (
     answers.push(await inPage(body, { worker, request }));
   }
   for (const { first, pearson, cosine, r2, cka, fit, images, positions } of answers) {
-    for (const metric of ['pearson', 'cosine']) close(first[metric].filter((_, i) => i % golden.step === 0), golden.first[metric], 1e-5, metric);
+    for (const metric of ['pearson', 'cosine'])
+      close(
+        first[metric].filter((_, i) => i % golden.step === 0),
+        golden.first[metric],
+        1e-5,
+        metric,
+      );
     for (const [name, found] of Object.entries({ pearson, cosine })) {
       close(found.best, golden[name].score, 1e-5, name);
       assert.deepEqual(found.match, golden[name].channel);
     }
     close([cka, r2.mean, r2.median], [golden.cka, golden.mean, golden.median], 1e-5, 'over all');
     close(r2.perChannel, golden.r2, 1e-5, 'R2');
-    close(fit.weight.filter((_, i) => i % golden.step === 0), golden.weight, 1e-5, 'weight');
+    close(
+      fit.weight.filter((_, i) => i % golden.step === 0),
+      golden.weight,
+      1e-5,
+      'weight',
+    );
     close(fit.bias, golden.bias, 1e-4, 'bias');
     assert.deepEqual([images, positions, r2.fittedPositions, r2.scoredPositions], [4, 140, 70, 70]);
   }
 });
 
 test('the matches of real maps are those of a plain loop; the order is one; what does not fit is refused', async () => {
-  const { worst, matched, orders, dead, control, codes, shuffled } = await inPage(async ({ load, openSimilarity }, codeOf) => {
-    const net = await load({ backend: 'wasm' });
-    const { maps, stage } = await net.features('/samples/cat.jpg', { stage: 3 });
-    const [a, b] = [maps[stage.first], maps[stage.last]];
-    const similarity = await openSimilarity();
-    const { matrix, dims, bestOfB, deadA, deadB } = await similarity.correlate(a, b);
-    const size = a.dims[1] * a.dims[2];
-    const row = ({ data }, c) => {
-      const values = Array.from(data.subarray(c * size, (c + 1) * size));
-      const mean = values.reduce((x, y) => x + y) / size;
-      const length = Math.hypot(...values.map((value) => value - mean));
-      return values.map((value) => (length > 1e-6 * Math.abs(mean) ? (value - mean) / length : 0));
-    };
-    const [rowsA, rowsB] = [a, b].map((maps) => Array.from({ length: maps.dims[0] }, (_, c) => row(maps, c)));
-    let worst = 0;
-    let matched = true;
-    rowsB.forEach((y, j) => {
-      let most = 0;
-      rowsA.forEach((x, i) => {
-        const r = x.reduce((sum, value, p) => sum + value * y[p], 0);
-        worst = Math.max(worst, Math.abs(r - matrix[i * dims[1] + j]));
-        most = Math.max(most, Math.abs(r));
+  const { worst, matched, orders, dead, control, codes, shuffled } = await inPage(
+    async ({ load, openSimilarity }, codeOf) => {
+      const net = await load({ backend: 'wasm' });
+      const { maps, stage } = await net.features('/samples/cat.jpg', { stage: 3 });
+      const [a, b] = [maps[stage.first], maps[stage.last]];
+      const similarity = await openSimilarity();
+      const { matrix, dims, bestOfB, deadA, deadB } = await similarity.correlate(a, b);
+      const size = a.dims[1] * a.dims[2];
+      const row = ({ data }, c) => {
+        const values = Array.from(data.subarray(c * size, (c + 1) * size));
+        const mean = values.reduce((x, y) => x + y) / size;
+        const length = Math.hypot(...values.map((value) => value - mean));
+        return values.map((value) => (length > 1e-6 * Math.abs(mean) ? (value - mean) / length : 0));
+      };
+      const [rowsA, rowsB] = [a, b].map((maps) => Array.from({ length: maps.dims[0] }, (_, c) => row(maps, c)));
+      let worst = 0;
+      let matched = true;
+      rowsB.forEach((y, j) => {
+        let most = 0;
+        rowsA.forEach((x, i) => {
+          const r = x.reduce((sum, value, p) => sum + value * y[p], 0);
+          worst = Math.max(worst, Math.abs(r - matrix[i * dims[1] + j]));
+          most = Math.max(most, Math.abs(r));
+        });
+        if (deadB.includes(j)) matched &&= bestOfB.match[j] === -1 && bestOfB.score[j] === 0;
+        else
+          matched &&=
+            Math.abs(Math.abs(bestOfB.score[j]) - most) < 1e-5 &&
+            matrix[bestOfB.match[j] * dims[1] + j] === bestOfB.score[j];
       });
-      if (deadB.includes(j)) matched &&= bestOfB.match[j] === -1 && bestOfB.score[j] === 0;
-      else matched &&= Math.abs(Math.abs(bestOfB.score[j]) - most) < 1e-5 && matrix[bestOfB.match[j] * dims[1] + j] === bestOfB.score[j];
-    });
-    const { rows, columns } = await similarity.order(matrix, dims);
-    const orders = [rows, columns].map((order) => Array.from(order).sort((a, b) => a - b).every((value, i) => value === i));
-    const chance = await similarity.control(a, b, { seed: 5 });
-    const again = await similarity.control(a, b, { seed: 5 });
-    const median = (values) => Array.from(values, Math.abs).sort((a, b) => a - b)[values.length >> 1];
-    const shuffled = await similarity.shuffle(b, { seed: 5 });
-    const sum = (values) => values.reduce((a, b) => a + b);
-    const waiting = similarity.correlate(a, b);
-    const aborted = new AbortController();
-    const abortedCall = similarity.correlate(a, b, { signal: aborted.signal });
-    aborted.abort();
-    const codes = [
-      await codeOf(abortedCall),
-      await codeOf(similarity.correlate(a, { data: b.data, dims: [b.dims[0], 1, 1] })),
-      await codeOf(similarity.correlate(a, maps[stage.ghost].data)),
-      await codeOf(similarity.correlate(a, (await net.features('/samples/cat.jpg', { stage: 2 })).maps['layer2.end'])),
-      await codeOf(similarity.correlate(a, b, { metric: 'charm' })),
-      await codeOf(similarity.accumulate().result()),
-    ];
-    await waiting;
-    const last = similarity.correlate(a, b);
-    similarity.close();
-    codes.push(await codeOf(last), await codeOf(similarity.correlate(a, b)));
-    net.dispose();
-    return {
-      worst, matched, orders, codes, dead: [deadA.length, deadB.length],
-      control: [median(bestOfB.score), median(chance.bestOfB.score), chance.matrix.every((value, i) => value === again.matrix[i])],
-      shuffled: [sum(b.data), sum(shuffled.data), shuffled.data.some((value, i) => value !== b.data[i])],
-    };
-  });
+      const { rows, columns } = await similarity.order(matrix, dims);
+      const orders = [rows, columns].map((order) =>
+        Array.from(order)
+          .sort((a, b) => a - b)
+          .every((value, i) => value === i),
+      );
+      const chance = await similarity.control(a, b, { seed: 5 });
+      const again = await similarity.control(a, b, { seed: 5 });
+      const median = (values) => Array.from(values, Math.abs).sort((a, b) => a - b)[values.length >> 1];
+      const shuffled = await similarity.shuffle(b, { seed: 5 });
+      const sum = (values) => values.reduce((a, b) => a + b);
+      const waiting = similarity.correlate(a, b);
+      const aborted = new AbortController();
+      const abortedCall = similarity.correlate(a, b, { signal: aborted.signal });
+      aborted.abort();
+      const codes = [
+        await codeOf(abortedCall),
+        await codeOf(similarity.correlate(a, { data: b.data, dims: [b.dims[0], 1, 1] })),
+        await codeOf(similarity.correlate(a, maps[stage.ghost].data)),
+        await codeOf(
+          similarity.correlate(a, (await net.features('/samples/cat.jpg', { stage: 2 })).maps['layer2.end']),
+        ),
+        await codeOf(similarity.correlate(a, b, { metric: 'charm' })),
+        await codeOf(similarity.accumulate().result()),
+      ];
+      await waiting;
+      const last = similarity.correlate(a, b);
+      similarity.close();
+      codes.push(await codeOf(last), await codeOf(similarity.correlate(a, b)));
+      net.dispose();
+      return {
+        worst,
+        matched,
+        orders,
+        codes,
+        dead: [deadA.length, deadB.length],
+        control: [
+          median(bestOfB.score),
+          median(chance.bestOfB.score),
+          chance.matrix.every((value, i) => value === again.matrix[i]),
+        ],
+        shuffled: [sum(b.data), sum(shuffled.data), shuffled.data.some((value, i) => value !== b.data[i])],
+      };
+    },
+  );
   assert.ok(worst <= 1e-5, `${worst}`);
   assert.ok(matched);
-  assert.ok(dead.every((count) => count < 240), `${dead}`);
+  assert.ok(
+    dead.every((count) => count < 240),
+    `${dead}`,
+  );
   assert.deepEqual(orders, [true, true]);
   assert.ok(control[0] > control[1] && control[2], `${control}`);
   assert.ok(Math.abs(shuffled[0] - shuffled[1]) < 1e-3 * Math.abs(shuffled[0]) && shuffled[2]);
-  assert.deepEqual(codes, ['aborted', 'wrong-shape', 'wrong-shape', 'wrong-shape', 'bad-option', 'wrong-shape', 'disposed', 'disposed']);
+  assert.deepEqual(codes, [
+    'aborted',
+    'wrong-shape',
+    'wrong-shape',
+    'wrong-shape',
+    'bad-option',
+    'wrong-shape',
+    'disposed',
+    'disposed',
+  ]);
 });
 
 /** In the page: a net, the samples, and what of a redundancy is compared here. */
@@ -208,7 +274,10 @@ test('over many pictures every measure is above its control, and every fourth pi
   }
   const { positions, fittedPositions, scoredPositions } = many.r2.samples;
   assert.deepEqual([positions, fittedPositions], [4 * scoredPositions, 3 * scoredPositions]);
-  assert.deepEqual(progress, Array.from({ length: 8 }, (_, i) => `${i + 1}/8`));
+  assert.deepEqual(
+    progress,
+    Array.from({ length: 8 }, (_, i) => `${i + 1}/8`),
+  );
 });
 
 test('of fewer than four pictures the lowest quarter is held out, and a picture stays one', async () => {
@@ -216,7 +285,13 @@ test('of fewer than four pictures the lowest quarter is held out, and a picture 
     const found = brief(await net.redundancy(pictures[0], { stage: 2, metric: 'r2' }));
     net.dispose();
     return found;`);
-  assert.deepEqual(samples, { images: 1, positions: 576, channels: [96, 96], fittedPositions: 432, scoredPositions: 144 });
+  assert.deepEqual(samples, {
+    images: 1,
+    positions: 576,
+    channels: [96, 96],
+    fittedPositions: 432,
+    scoredPositions: 144,
+  });
   assert.match(reason, /rests on 432 positions/);
 });
 
@@ -281,7 +356,10 @@ test('held maps can be used in every call until they are released', async () => 
   for (const worker of [true, false]) {
     const { same, codes, length } = await inPage(async ({ openSimilarity }, codeOf, worker) => {
       const [similarity, other] = [await openSimilarity({ worker }), await openSimilarity({ worker })];
-      const maps = (seed) => ({ data: Float32Array.from({ length: 60 }, (_, i) => Math.sin(seed * (i + 1))), dims: [3, 4, 5] });
+      const maps = (seed) => ({
+        data: Float32Array.from({ length: 60 }, (_, i) => Math.sin(seed * (i + 1))),
+        dims: [3, 4, 5],
+      });
       const [a, b] = [maps(1), maps(2)];
       const [heldA, heldB] = [similarity.hold(a), similarity.hold(maps(2), { transfer: true })];
       const plain = await similarity.correlate(a, b);
@@ -313,20 +391,23 @@ for (const [variant, stage, block, sum, added] of [
     const keys = JSON.parse(await readFile(path.join(repository, `tests/golden/keys/${variant}.json`), 'utf8'));
     const body = checkpoint(keys);
     await page.route('**/made.pth', (route) => route.fulfill({ body, contentType: 'application/octet-stream' }));
-    const { taps, known, worst, largest } = await inPage(async ({ load }, _, [stage, block, sum, added, relu]) => {
-      const net = await load({ model: '/blank/made.pth', backend: 'wasm' });
-      const { maps } = await net.features('/samples/cat.jpg', { taps: [block, added, sum] });
-      const { taps } = await net.redundancy('/samples/cat.jpg', { stage, added: true, control: false });
-      const known = net.info.stages[stage - 1].taps;
-      net.dispose();
-      let [worst, largest] = [0, 0];
-      maps[sum].data.forEach((value, i) => {
-        const expected = maps[block].data[i] + maps[added].data[i];
-        worst = Math.max(worst, Math.abs(value - (relu ? Math.max(0, expected) : expected)));
-        largest = Math.max(largest, Math.abs(value));
-      });
-      return { taps, known, worst, largest };
-    }, [stage, block, sum, added, variant.startsWith('resnet')]);
+    const { taps, known, worst, largest } = await inPage(
+      async ({ load }, _, [stage, block, sum, added, relu]) => {
+        const net = await load({ model: '/blank/made.pth', backend: 'wasm' });
+        const { maps } = await net.features('/samples/cat.jpg', { taps: [block, added, sum] });
+        const { taps } = await net.redundancy('/samples/cat.jpg', { stage, added: true, control: false });
+        const known = net.info.stages[stage - 1].taps;
+        net.dispose();
+        let [worst, largest] = [0, 0];
+        maps[sum].data.forEach((value, i) => {
+          const expected = maps[block].data[i] + maps[added].data[i];
+          worst = Math.max(worst, Math.abs(value - (relu ? Math.max(0, expected) : expected)));
+          largest = Math.max(largest, Math.abs(value));
+        });
+        return { taps, known, worst, largest };
+      },
+      [stage, block, sum, added, variant.startsWith('resnet')],
+    );
     assert.equal(taps[1], added);
     for (const tap of [block, sum, added]) assert.ok(known.includes(tap), tap);
     assert.ok(largest > 0 && worst <= 1e-6 * largest, `off by ${worst} of ${largest}`);
@@ -336,7 +417,14 @@ for (const [variant, stage, block, sum, added] of [
 test('weights are those that the network computes with; a name that no convolution has is refused', async () => {
   const { worst, dims, codes } = await inPage(async ({ load }, codeOf) => {
     const net = await load({ backend: 'wasm' });
-    const { blocks, ghostPath: { step, reads: [from], cheap } } = net.info.stages[2];
+    const {
+      blocks,
+      ghostPath: {
+        step,
+        reads: [from],
+        cheap,
+      },
+    } = net.info.stages[2];
     const { weight, bias, dims } = await net.weights(step);
     const { maps } = await net.features('/samples/cat.jpg', { taps: [blocks[0], cheap] });
     const [outputs, inputs] = dims;
@@ -350,7 +438,10 @@ test('weights are those that the network computes with; a name that no convoluti
         largest = Math.max(largest, Math.abs(sum));
       }
     }
-    const codes = [await codeOf(net.weights('layer3.wing')), await codeOf(net.weights(step, { signal: AbortSignal.abort() }))];
+    const codes = [
+      await codeOf(net.weights('layer3.wing')),
+      await codeOf(net.weights(step, { signal: AbortSignal.abort() })),
+    ];
     net.dispose();
     return { worst: worst / largest, dims, codes: [...codes, await codeOf(net.weights(step))] };
   });
@@ -365,15 +456,25 @@ test('networks without a part, and twins, run on both engines alike', async () =
       const picture = '/samples/cat.jpg';
       const taps = ['layer3.base', 'layer3.merge', 'layer3.ghost', 'layer3.end', 'layer4.end', 'logits'];
       const wasm = await load({ backend: 'wasm' });
-      const { fit, score } = await wasm.redundancy([picture, '/samples/coffee.jpg'], { taps: ['layer3.base', 'layer3.ghost'], metric: 'r2', control: false });
+      const { fit, score } = await wasm.redundancy([picture, '/samples/coffee.jpg'], {
+        taps: ['layer3.base', 'layer3.ghost'],
+        metric: 'r2',
+        control: false,
+      });
       const { width, cheap } = wasm.info.stages[2];
-      const part = { weight: new Float32Array(cheap * cheap).map((_, i) => (i % (cheap + 1) === 0 ? 0.5 : 0)), bias: new Float32Array(cheap).fill(-0.1) };
+      const part = {
+        weight: new Float32Array(cheap * cheap).map((_, i) => (i % (cheap + 1) === 0 ? 0.5 : 0)),
+        bias: new Float32Array(cheap).fill(-0.1),
+      };
       const edits = {
         ghostOff: { stage: 3, ghost: 'off' },
         mergeOff: { stage: 'layer3', merge: 'off' },
         fitWhole: { stage: 3, ghost: fit },
         fitPart: { stage: 3, ghost: part },
-        channelOff: [{ channels: [{ tap: 'layer3.base', channel: 1 }] }, { channels: [{ tap: 'layer4.end', channel: 7 }] }],
+        channelOff: [
+          { channels: [{ tap: 'layer3.base', channel: 1 }] },
+          { channels: [{ tap: 'layer4.end', channel: 7 }] },
+        ],
       };
       const results = { fit: [fit.weight.length === cheap * width, score] };
       const infos = [];
@@ -397,7 +498,10 @@ test('networks without a part, and twins, run on both engines alike', async () =
           }
           without.dispose();
         }
-        for (const [name, make] of [['plain', () => net.plainTwin()], ['random', () => net.randomTwin({ seed: 3 })]]) {
+        for (const [name, make] of [
+          ['plain', () => net.plainTwin()],
+          ['random', () => net.randomTwin({ seed: 3 })],
+        ]) {
           const twin = await make();
           const { edit, variant, params, macs, activations } = twin.info;
           infos.push({ edit, variant, params, macs, activations });
@@ -423,10 +527,16 @@ test('networks without a part, and twins, run on both engines alike', async () =
     const { wasm, webgpu, original } = results;
     const largest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     for (const name of ['asIs', 'ghostOff', 'mergeOff', 'fitWhole', 'fitPart', 'channelOff', 'plain', 'random']) {
-      for (const [tap, values] of Object.entries(wasm[name])) close(webgpu[name][tap], values, 2e-4 * largest(values), `${name} ${tap}`);
-      if (name !== 'asIs') assert.ok(largest(wasm[name].logits.map((value, i) => value - wasm.asIs.logits[i])) > 1e-3, `${name} changes the answer`);
+      for (const [tap, values] of Object.entries(wasm[name]))
+        close(webgpu[name][tap], values, 2e-4 * largest(values), `${name} ${tap}`);
+      if (name !== 'asIs')
+        assert.ok(
+          largest(wasm[name].logits.map((value, i) => value - wasm.asIs.logits[i])) > 1e-3,
+          `${name} changes the answer`,
+        );
     }
-    const maps = (values, channel, count) => values.slice((channel * values.length) / count, ((channel + 1) * values.length) / count);
+    const maps = (values, channel, count) =>
+      values.slice((channel * values.length) / count, ((channel + 1) * values.length) / count);
     for (const engine of [wasm, webgpu]) {
       assert.equal(largest(engine.ghostOff['layer3.ghost']), 0);
       assert.equal(largest(engine.mergeOff['layer3.merge']), 0);
@@ -438,19 +548,41 @@ test('networks without a part, and twins, run on both engines alike', async () =
       // ReLU(0.5 x - 0.1) of the part of block 1 that the cheap operation reads: its last maps.
       const base = engine.fitPart['layer3.base'];
       const ghost = engine.fitPart['layer3.ghost'];
-      close(ghost, base.slice(-ghost.length).map((value) => Math.max(0, 0.5 * value - 0.1)), 1e-5 * largest(base), 'the fit');
+      close(
+        ghost,
+        base.slice(-ghost.length).map((value) => Math.max(0, 0.5 * value - 0.1)),
+        1e-5 * largest(base),
+        'the fit',
+      );
     }
     assert.deepEqual(results.fit[0], true);
     assert.equal(again, 0);
     const ablated = infos.filter(Array.isArray);
-    assert.deepEqual(ablated.map(([edit, , labels]) => `${edit} ${labels}`), Array.from({ length: 10 }, () => 'ablated 10'));
-    assert.deepEqual(ablated.map(([, backend]) => backend), ['wasm', 'webgpu'].flatMap((backend) => Array.from({ length: 5 }, () => backend)));
+    assert.deepEqual(
+      ablated.map(([edit, , labels]) => `${edit} ${labels}`),
+      Array.from({ length: 10 }, () => 'ablated 10'),
+    );
+    assert.deepEqual(
+      ablated.map(([, backend]) => backend),
+      ['wasm', 'webgpu'].flatMap((backend) => Array.from({ length: 5 }, () => backend)),
+    );
     const twins = infos.filter((info) => !Array.isArray(info));
-    assert.deepEqual(twins.map(({ edit, variant }) => `${edit} ${variant}`), ['plain regnetx_006', 'random g_ghost_regnetx_006', 'plain regnetx_006', 'random g_ghost_regnetx_006']);
+    assert.deepEqual(
+      twins.map(({ edit, variant }) => `${edit} ${variant}`),
+      ['plain regnetx_006', 'random g_ghost_regnetx_006', 'plain regnetx_006', 'random g_ghost_regnetx_006'],
+    );
     for (const cost of ['params', 'macs', 'activations']) {
       assert.ok(twins[0][cost] > original[cost], cost);
       assert.equal(twins[1][cost], original[cost], cost);
     }
-    assert.deepEqual(codes, ['unsupported', 'bad-option', 'bad-option', 'wrong-shape', 'wrong-shape', 'unsupported', 'aborted']);
+    assert.deepEqual(codes, [
+      'unsupported',
+      'bad-option',
+      'bad-option',
+      'wrong-shape',
+      'wrong-shape',
+      'unsupported',
+      'aborted',
+    ]);
   });
 });

@@ -50,13 +50,21 @@ test('any number of threads gives the same bits, in logits and taps, at every si
       const taps = single.info.taps;
       for (const threads of [2, 3, 5]) {
         const net = await load({ flavour: `${flavour}-threads`, threads });
-        if (net.info.flavour !== `${flavour}-threads` || net.info.threads !== threads) throw new Error(JSON.stringify(net.info));
-        for (const [n, height, width] of [[1, 192, 192], [2, 101, 150], [1, 32, 224]]) {
+        if (net.info.flavour !== `${flavour}-threads` || net.info.threads !== threads)
+          throw new Error(JSON.stringify(net.info));
+        for (const [n, height, width] of [
+          [1, 192, 192],
+          [2, 101, 150],
+          [1, 32, 224],
+        ]) {
           const data = Float32Array.from({ length: 3 * n * height * width }, (_, i) => Math.sin(i * i));
-          const [one, many] = await Promise.all([single, net].map((net) => net.forward({ data, dims: [n, 3, height, width] }, { taps })));
+          const [one, many] = await Promise.all(
+            [single, net].map((net) => net.forward({ data, dims: [n, 3, height, width] }, { taps })),
+          );
           const same = (a, b) => a.length === b.length && a.every((value, i) => Object.is(value, b[i]));
           if (!same(one.logits, many.logits)) different.push(['logits', threads, height, width]);
-          for (const tap of taps) if (!same(one.taps[tap].data, many.taps[tap].data)) different.push([tap, threads, height, width]);
+          for (const tap of taps)
+            if (!same(one.taps[tap].data, many.taps[tap].data)) different.push([tap, threads, height, width]);
         }
         net.dispose();
       }
@@ -75,7 +83,9 @@ test('as many threads as processors, up to eight, unless told otherwise; they en
   assert.equal((await classify({ threads: 1 })).flavour, 'relaxed');
 
   await workersBecome(0, 'workers outlive their net');
-  const net = await page.evaluateHandle(async () => (await import('/lib/index.js')).load({ backend: 'wasm', threads: 4 }));
+  const net = await page.evaluateHandle(async () =>
+    (await import('/lib/index.js')).load({ backend: 'wasm', threads: 4 }),
+  );
   await workersBecome(4, 'the engine and three more');
   await net.evaluate((net) => net.dispose());
   await workersBecome(0, 'workers outlive their net');
@@ -106,7 +116,10 @@ test('workers that fail or are silent cost the threads, not the answer', async (
     ['a script that is silent', '', /did not answer within 5 s/],
     ['a module that cannot be had', 'postMessage({ error: "no module" });', /no module/],
   ]) {
-    const { label, threads, threadsReason } = await withThreadScript(() => script, () => classify({ threads: 3 }));
+    const { label, threads, threadsReason } = await withThreadScript(
+      () => script,
+      () => classify({ threads: 3 }),
+    );
     assert.equal(label, cat[0].label, name);
     assert.equal(threads, 1, name);
     assert.match(threadsReason, reason, name);
@@ -135,7 +148,10 @@ test('a thread that crashes is a crash of the call, and the next call runs on a 
       const answers = [(await net.classify('/samples/cat.jpg')).top[0].label];
       await (await caches.open('threads')).put('/fail', new Response());
       for (let tries = 0; tries < 400; tries++) {
-        const answer = await net.classify('/samples/cat.jpg').then(({ top }) => top[0].label, (error) => error.code);
+        const answer = await net.classify('/samples/cat.jpg').then(
+          ({ top }) => top[0].label,
+          (error) => error.code,
+        );
         if (answers.at(-1) !== answer) answers.push(answer);
         if (answers.includes('crashed') && answer !== 'crashed') break;
         await new Promise((resolve) => setTimeout(resolve, 20));
@@ -171,7 +187,14 @@ test('a strict content security policy is no obstacle', async () => {
 
 test('an impossible number of threads is a bad option', async () => {
   for (const threads of [0, -1, 1.5, '2', NaN]) {
-    const code = await page.evaluate(async (threads) => (await import('/lib/index.js')).load({ threads }).then(() => 'no error', (error) => error.code), threads);
+    const code = await page.evaluate(
+      async (threads) =>
+        (await import('/lib/index.js')).load({ threads }).then(
+          () => 'no error',
+          (error) => error.code,
+        ),
+      threads,
+    );
     assert.equal(code, 'bad-option', String(threads));
   }
 });

@@ -26,7 +26,8 @@ queue.writeBuffer = function writeBuffer(buffer, offset, data, from = 0, size = 
 export async function describe() {
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) throw new Error('Dawn found no adapter');
-  const { vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize, isFallbackAdapter } = adapter.info;
+  const { vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize, isFallbackAdapter } =
+    adapter.info;
   const { subgroupMatrixConfigs } = adapter.info;
   const info = { vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize, isFallbackAdapter };
   return { ...info, subgroupMatrixConfigs, features: [...adapter.features] };

@@ -74,7 +74,10 @@ export function openAnswerers(failed) {
     answerers,
     close() {
       changed.close();
-      opened.then(({ similarity }) => similarity.close(), () => {});
+      opened.then(
+        ({ similarity }) => similarity.close(),
+        () => {},
+      );
     },
   };
 }
@@ -111,10 +114,12 @@ async function study(similarity, { pictures, other, taps, random }, { net, signa
         return pair(maps, taps, owned);
       },
       seeOther: async (picture) => pair((await see(picture, [taps[0]])).maps, [taps[0], taps[0]]),
-      seeRandom: twin && (async (picture) => {
-        const { maps } = await twin.features(inputOf(picture), { taps: [...new Set(taps)], signal });
-        return pair(maps, taps, true);
-      }),
+      seeRandom:
+        twin &&
+        (async (picture) => {
+          const { maps } = await twin.features(inputOf(picture), { taps: [...new Set(taps)], signal });
+          return pair(maps, taps, true);
+        }),
       signal,
       onProgress: ({ done }) => !keep && tell({ running: true, done: Math.floor(done / counted), total }),
       onFailure: (picture) => failures.push(picture.name ?? String(pictures.indexOf(picture) + 1)),

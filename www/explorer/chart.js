@@ -86,7 +86,10 @@ class Histogram extends View {
       legend: { show: false },
       cursor: { show: false },
       scales: { x: { time: false, range: [0, 1] }, y: { range: (_, low, high) => [0, Math.max(0.1, high * 1.1)] } },
-      axes: [{ ...axis, space: 40 }, { ...axis, size: 46, values: percent }],
+      axes: [
+        { ...axis, space: 40 },
+        { ...axis, size: 46, values: percent },
+      ],
       series: [
         {},
         { stroke: colour('last'), fill, width: 1, paths: bars?.({ align: 1, size: [1, 100] }), points },

@@ -8,7 +8,17 @@ import { views } from './views.js';
 const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class {});
 
 const attributes = [
-  'stage', 'view', 'compare', 'metric', 'threshold', 'sort', 'palette', 'scale', 'pin', 'language', 'theme',
+  'stage',
+  'view',
+  'compare',
+  'metric',
+  'threshold',
+  'sort',
+  'palette',
+  'scale',
+  'pin',
+  'language',
+  'theme',
 ];
 /**
  * @typedef {import('./embed.js').Properties} Properties
@@ -29,7 +39,7 @@ export class GGhostNetView extends Base {
   /** @type {Promise<import('./embed.js').Embedding> | undefined} */
   #embedded;
   /** @type {Promise<void> | undefined} */
-  #told;
+  #told; // eslint-disable-line no-unused-private-class-members -- `??=` reads it
 
   get net() {
     return this.#values.net;
@@ -70,7 +80,10 @@ export class GGhostNetView extends Base {
   }
 
   disconnectedCallback() {
-    this.#embedded?.then((embedded) => embedded.close(), () => {});
+    this.#embedded?.then(
+      (embedded) => embedded.close(),
+      () => {},
+    );
     this.#embedded = undefined;
   }
 
@@ -98,9 +111,12 @@ export class GGhostNetView extends Base {
 function defineElement(name, view) {
   const tag = `g-ghostnet-${name}`;
   if (globalThis.customElements?.get(tag) !== undefined) return;
-  globalThis.customElements?.define(tag, class extends GGhostNetView {
-    static view = view;
-  });
+  globalThis.customElements?.define(
+    tag,
+    class extends GGhostNetView {
+      static view = view;
+    },
+  );
 }
 
 defineElement('explorer');

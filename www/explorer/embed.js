@@ -15,8 +15,7 @@ import { viewNamed, views } from './views.js';
  */
 
 /** The page's colours of one theme; scripts read them as they are written. @param {string} which */
-const coloursOf = (which) =>
-  (/\{([^]*)\}/.exec(colours)?.[1] ?? '').replaceAll(/light-dark\((.+?), (.+?)\)/g, which);
+const coloursOf = (which) => (/\{([^]*)\}/.exec(colours)?.[1] ?? '').replaceAll(/light-dark\((.+?), (.+?)\)/g, which);
 
 const style = `
   :host { display: block; }

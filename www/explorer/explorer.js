@@ -37,11 +37,7 @@ export function explore(session, page) {
   byId('tour').addEventListener('click', () => actions.tour(0));
   addEventListener('keydown', (event) => keys(event, session, tour));
 
-  const parts = [
-    stripView(actions.selectStage),
-    tools({ session, actions, panel }),
-    sources({ session, actions }),
-  ];
+  const parts = [stripView(actions.selectStage), tools({ session, actions, panel }), sources({ session, actions })];
   session.answer(openAnswerers(session.failed).answerers);
   let attached = false;
   return (now) => {

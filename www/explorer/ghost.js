@@ -106,7 +106,11 @@ class GhostPathView extends StageView {
   }
 
   willUpdate() {
-    const { answers: { path }, maps, stages } = this.state;
+    const {
+      answers: { path },
+      maps,
+      stages,
+    } = this.state;
     if (this.#made.answer === path) return;
     const stage = stageOf({ maps, stages });
     // The strongest ghost is the one to begin with.
@@ -167,7 +171,11 @@ class GhostPathView extends StageView {
     const arrow = (/** @type {string} */ sign, words = '') =>
       html`<p class="arrow"><b aria-hidden="true">${sign}</b>${words}</p>`;
     const merge = path.merge
-      ? this.#grid('merge', path.merge, parts('pathMerge'), ghostPath.merge, { lit, palette: 'diverging', common: true })
+      ? this.#grid('merge', path.merge, parts('pathMerge'), ghostPath.merge, {
+          lit,
+          palette: 'diverging',
+          common: true,
+        })
       : html`<h3>${text('pathNoMerge')}</h3>`;
     return html`<div class="flow">
       ${this.#grid('source', path.source, parts('pathSource', { n: source }), read, {
@@ -244,7 +252,10 @@ class GhostPathView extends StageView {
   #parts({ source }, ghost) {
     const { weights } = this.state.answers;
     if (!weights) return [];
-    const { weight, dims: [, inputs, kernel] } = weights;
+    const {
+      weight,
+      dims: [, inputs, kernel],
+    } = weights;
     const area = kernel * kernel;
     const found = Array.from({ length: inputs }, (_, channel) => {
       const at = (ghost * inputs + channel) * area;
@@ -261,7 +272,9 @@ class GhostPathView extends StageView {
   #table(path) {
     const { energy } = statistics(path.ghost);
     const made = (/** @type {number} */ ghost) =>
-      this.#parts(path, ghost).slice(0, 3).map(({ channel, weight }) => `${decimal(weight)} × ${path.from + channel}`);
+      this.#parts(path, ghost)
+        .slice(0, 3)
+        .map(({ channel, weight }) => `${decimal(weight)} × ${path.from + channel}`);
     const aggregated = (/** @type {number} */ channel) => (path.merge ? decimal(path.merge.data[channel]) : '–');
     const rows = Array.from(energy, (value, channel) => {
       return [channel, made(channel).join(', '), aggregated(channel), decimal(value, 3)];
@@ -291,7 +304,12 @@ class GhostPathView extends StageView {
 
   /** @param {StageInfo} stage */
   #whatIf(stage) {
-    const { ablation, pin, maps, answers: { without } } = this.state;
+    const {
+      ablation,
+      pin,
+      maps,
+      answers: { without },
+    } = this.state;
     const kind = ablation?.stage === stage.name ? ablation.kind : '';
     const pinned = readPin(pin);
     const map = pinned
@@ -305,7 +323,7 @@ class GhostPathView extends StageView {
       ${text(`whatIf_${one || 'nothing'}`, words)}
     </label>`;
     return html`<form class="what-if" @submit=${(/** @type {Event} */ event) => event.preventDefault()}>
-      <fieldset><legend>${text('whatIf')}</legend>${(/** @type {const} */ (['', ...ablations])).map(option)}</fieldset>
+      <fieldset><legend>${text('whatIf')}</legend>${/** @type {const} */ (['', ...ablations]).map(option)}</fieldset>
       <div class="outcome" role="status">
         ${kind ? outcome(without) : html`<p class="note">${text('whatIfNote')}</p>`}
       </div>
@@ -331,7 +349,13 @@ class GhostPathView extends StageView {
 /** @param {StageInfo} stage @param {Record<string, Maps>} maps @returns {Path | undefined} */
 function pathOf({ blocks, raw, ghostPath }, maps) {
   if (!ghostPath) return undefined;
-  const { reads: [from, count], cheap, ghost, merge, intrinsic } = ghostPath;
+  const {
+    reads: [from, count],
+    cheap,
+    ghost,
+    merge,
+    intrinsic,
+  } = ghostPath;
   const base = maps[blocks[0]];
   return {
     source: channelsOf(base, from, count),

@@ -64,19 +64,26 @@ class Numbers extends StageView {
 
   /** What the JSON export has of it. */
   exported() {
-    const { threshold, maps, answers: { alone } } = this.state;
+    const {
+      threshold,
+      maps,
+      answers: { alone },
+    } = this.state;
     const set = this.#set;
     const own = set?.own;
     return {
       ...(alone && { measures: numbersOf(alone, threshold) }),
-      ...(set && own && {
-        set: { name: set.name, pictures: own.images, taps: maps.taps, measures: numbersOf(set, threshold) },
-      }),
+      ...(set &&
+        own && {
+          set: { name: set.name, pictures: own.images, taps: maps.taps, measures: numbersOf(set, threshold) },
+        }),
     };
   }
 
   #measures() {
-    const { answers: { alone } } = this.state;
+    const {
+      answers: { alone },
+    } = this.state;
     const set = this.#set;
     const of = set ? text('setTitle', { name: set.name, n: set.own?.images ?? set.total }) : text('noSet');
     const head = (/** @type {readonly SetName[]} */ names) =>
@@ -95,7 +102,10 @@ class Numbers extends StageView {
           <tbody>${Object.keys(figures).map((key) => this.#row(key, alone, set))}</tbody>
         </table>
       </div>
-      ${this.#setBar(set)} ${caveatsOf([[text('thisPicture'), alone], [set?.name ?? '', set]])}
+      ${this.#setBar(set)} ${caveatsOf([
+        [text('thisPicture'), alone],
+        [set?.name ?? '', set],
+      ])}
       <p class="note">${text('randomNote')}</p>
     `;
   }
@@ -176,7 +186,10 @@ class Numbers extends StageView {
   }
 
   #cost() {
-    const { info, answers: { plain, times } } = this.state;
+    const {
+      info,
+      answers: { plain, times },
+    } = this.state;
     if (!info.stages.some(({ kind }) => kind === 'ghost')) {
       return html`<h3>${text('costTitle')}</h3><p class="note">${text('costPlain')}</p>`;
     }
@@ -193,11 +206,14 @@ class Numbers extends StageView {
       <div class="actions">
         <button type="button" class="button" id="time-both" ?disabled=${times?.running} @click=${this.actions.timeBoth}
         >${text('timeBoth')}</button>
-        ${times?.running
-          ? html`<span role="status">${text('timing', { engine: engineNames[times.running] })}</span>`
-          : nothing}
+        ${
+          times?.running
+            ? html`<span role="status">${text('timing', { engine: engineNames[times.running] })}</span>`
+            : nothing
+        }
         ${(times?.found ?? []).flatMap(({ backend, error }) =>
-          error ? html`<span class="note">${engineNames[backend]}: ${error}</span>` : [])}
+          error ? html`<span class="note">${engineNames[backend]}: ${error}</span>` : [],
+        )}
       </div>
     `;
   }

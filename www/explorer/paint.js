@@ -23,9 +23,10 @@ function channelsOf(colour) {
 const built = {};
 /** 256 colours, as the bytes r, g, b, 255 of a pixel each. @param {Palette} name */
 export function colours(name) {
-  return (built[name] ??= name === 'cividis' || name === 'diverging'
-    ? Uint32Array.from({ length: 256 }, (_, i) => pixelOf(channelsOf(interpolators[name](i / 255))))
-    : libraryPalette(name));
+  return (built[name] ??=
+    name === 'cividis' || name === 'diverging'
+      ? Uint32Array.from({ length: 256 }, (_, i) => pixelOf(channelsOf(interpolators[name](i / 255))))
+      : libraryPalette(name));
 }
 
 /**

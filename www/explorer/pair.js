@@ -134,7 +134,11 @@ class PairView extends View {
   updated() {
     const { pair, shown } = this;
     if (!pair || !shown) return;
-    const { maps, choices: { palette }, ranges } = shown;
+    const {
+      maps,
+      choices: { palette },
+      ranges,
+    } = shown;
     /** Sides are read before any canvas is changed: each change would have the page laid out anew. */
     const sides = new Map(this.findAll('canvas').map((canvas) => [canvas, pixelsOf(canvas)]));
     /** @param {HTMLCanvasElement} canvas @param {Side} side @param {number} channel */

@@ -3,7 +3,17 @@ import { css, html, nothing } from 'lit';
 import { decimal, parts, text } from '../view/language.js';
 import { choice, define, shared, View } from './base.js';
 import {
-  blankOf, colourRange, comparisonKey, comparisons, countAbove, isSingle, isWeak, orderOf, pairOf, join, stageNumber,
+  blankOf,
+  colourRange,
+  comparisonKey,
+  comparisons,
+  countAbove,
+  isSingle,
+  isWeak,
+  orderOf,
+  pairOf,
+  join,
+  stageNumber,
   stageOf,
 } from './stage.js';
 import { statistics } from './maps.js';
@@ -205,7 +215,10 @@ class Panel extends View {
 
   /** Whether the pair that is lit is the one that is pinned. */
   get #pinned() {
-    const { state: { pin, pointed }, pair } = this;
+    const {
+      state: { pin, pointed },
+      pair,
+    } = this;
     return Boolean(pin) && (!pointed || (pair !== undefined && writePin(pair.asked) === pin));
   }
 
@@ -372,7 +385,9 @@ const both = (make) => ({ first: make('first'), last: make('last') });
 /** @param {Opened} state */
 function namesOf(state) {
   const key = comparisonKey(state);
-  const { taps: [first, last] } = state.maps;
+  const {
+    taps: [first, last],
+  } = state.maps;
   if (key === 'taps') return { first, last };
   return { first: text('nameFirst'), last: text(`name_${key}`, { depth: stageOf(state).depth }) };
 }

@@ -296,7 +296,10 @@ export class Planner {
 
   /** @param {Entry} entry */
   async #answer(entry) {
-    const { request, call: { signal } } = entry;
+    const {
+      request,
+      call: { signal },
+    } = entry;
     const net = /** @type {import('./state.js').Net} */ (this.#net);
     /** @param {unknown} value */
     const tell = (value) => {

@@ -171,7 +171,11 @@ export class Session {
       if (maps) this.update(/** @type {Partial<S>} */ ({ set: { name, pictures, taps: maps.taps } }));
     },
     /** @param {string} name */
-    measureSamples: (name) => this.actions.measureSet(this.state.samples.map((sample) => ({ sample })), name),
+    measureSamples: (name) =>
+      this.actions.measureSet(
+        this.state.samples.map((sample) => ({ sample })),
+        name,
+      ),
     cancelSet: () => this.update(/** @type {Partial<S>} */ ({ set: undefined })),
     timeBoth: () => {
       const { picture, timed } = this.state;

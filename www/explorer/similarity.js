@@ -91,7 +91,11 @@ class SimilarityView extends StageView {
 
   /** @param {Side} side @param {Parameters<typeof choice>[1]} rows */
   #tapChoice(side, rows) {
-    const { maps: { taps: [first, last] } } = this.state;
+    const {
+      maps: {
+        taps: [first, last],
+      },
+    } = this.state;
     const choose = (/** @type {string} */ tap) => {
       this.actions.compare(side === 'first' ? [tap, last].join() : [first, tap].join());
     };
@@ -100,7 +104,11 @@ class SimilarityView extends StageView {
 
   /** @param {Comparison} comparison */
   #matrix({ dims }) {
-    const { shown: { names }, pair, state: { answers } } = this;
+    const {
+      shown: { names },
+      pair,
+      state: { answers },
+    } = this;
     const label = text('matrixLabel', { rows: dims[1], columns: dims[0], first: names.first, last: names.last });
     const lit = pair && pair.first >= 0 && pair.last >= 0 ? pair : undefined;
     const said = lit ? text('spokenPair', { first: lit.first, last: lit.last, r: decimal(lit.r) }) : '';
@@ -152,7 +160,11 @@ class SimilarityView extends StageView {
 
   /** A part of the matrix in its order: a whole one has up to millions of cells. */
   #pageOfMatrix() {
-    const { pair, shown: { names }, state: { comparison } } = this;
+    const {
+      pair,
+      shown: { names },
+      state: { comparison },
+    } = this;
     const orders = this.#orders;
     const lit = { rows: this.#place('rows', pair?.last), columns: this.#place('columns', pair?.first) };
     const from = (/** @type {Axis} */ axis) => lit[axis] - (lit[axis] % PAGE[axis]);
@@ -190,7 +202,10 @@ class SimilarityView extends StageView {
 
   /** The matrix has block 1 in rows, the picture in columns. @returns {Orders} */
   get #orders() {
-    const { comparison, answers: { order } } = this.state;
+    const {
+      comparison,
+      answers: { order },
+    } = this.state;
     const [columns, rows] = comparison?.dims ?? [0, 0];
     const count = (/** @type {number} */ n) => Array.from({ length: n }, (_, i) => i);
     return { rows: order?.columns ?? count(rows), columns: order?.rows ?? count(columns) };
@@ -267,13 +282,19 @@ class SimilarityView extends StageView {
   }
 
   willUpdate() {
-    const { comparison, answers: { order } } = this.state;
+    const {
+      comparison,
+      answers: { order },
+    } = this.state;
     const [matrix, sorted] = this.#painted;
     if (comparison?.matrix !== matrix || order !== sorted) [this.#places, this.corner] = [undefined, undefined];
   }
 
   updated() {
-    const { comparison, answers: { order } } = this.state;
+    const {
+      comparison,
+      answers: { order },
+    } = this.state;
     const canvas = this.find('.matrix canvas');
     if (!canvas || !comparison) return;
     const [matrix, sorted, on] = this.#painted;

@@ -61,7 +61,13 @@ export function comparisonKey(state) {
 }
 
 /** Fewer positions than this, or than maps to choose from, and one picture proves nothing. @param {Opened} state */
-export function isWeak({ maps: { first: { dims: [channels, height, width] } } }) {
+export function isWeak({
+  maps: {
+    first: {
+      dims: [channels, height, width],
+    },
+  },
+}) {
   return height * width < Math.max(64, channels / 4);
 }
 
@@ -92,8 +98,7 @@ export function orderOf(side, { maps, sort, comparison }) {
 }
 
 /** Blank maps of a side. @param {Side} side @param {Opened} state */
-export const blankOf = (side, { comparison }) =>
-  new Set(side === 'first' ? comparison?.deadA : comparison?.deadB);
+export const blankOf = (side, { comparison }) => new Set(side === 'first' ? comparison?.deadA : comparison?.deadB);
 
 /**
  * The range that a map is coloured by.
@@ -184,7 +189,9 @@ function ranked(at, count, except) {
  */
 export const drawnOnDevice = ({ picture, result, maps, palette, scale, sort }) =>
   Boolean(picture?.live && maps && result?.backend === 'webgpu') &&
-  scale === 'local' && sort === 'channel' && (palette === 'viridis' || palette === 'grey');
+  scale === 'local' &&
+  sort === 'channel' &&
+  (palette === 'viridis' || palette === 'grey');
 
 /** One row a map of the second side: what the tables show and the exports hold. @param {Opened} state */
 export function rowsOf({ maps, comparison }) {

@@ -74,7 +74,7 @@ export class Status extends View {
     return html`
       <fieldset>
         <legend>${text('engine')}</legend>
-        ${(/** @type {const} */ (['auto', 'webgpu', 'wasm'])).map(button)}
+        ${/** @type {const} */ (['auto', 'webgpu', 'wasm']).map(button)}
       </fieldset>
       <dl>${facts.map(([key, value]) => html`<dt>${text(key)}</dt><dd id="fact-${key}">${value}</dd>`)}</dl>
       <p class="actions">

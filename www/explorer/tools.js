@@ -96,7 +96,10 @@ function modelChoice({ session, actions }) {
   const model = byId('model', HTMLSelectElement);
   fetch('models/models.json')
     .then((response) => response.json())
-    .then((models) => actions.update({ models }), () => actions.update({ models: [] }));
+    .then(
+      (models) => actions.update({ models }),
+      () => actions.update({ models: [] }),
+    );
   const draw = (/** @type {PageState} */ { models, file, model: chosen }) => {
     if (!models) return;
     const option = (/** @type {string} */ value, /** @type {string} */ words, selected = false) =>

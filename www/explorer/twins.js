@@ -64,9 +64,11 @@ class Twins extends StageView {
       </div>
       <div class="grids ${single ? 'single' : ''}">
         ${sides.map((side) => html`<figure><h3>${shown.titles[side]}</h3>${this.#grid(side)}</figure>`)}
-        ${single
-          ? nothing
-          : html`<svg aria-hidden="true"><path /><path /></svg><span class="tag" aria-hidden="true" hidden></span>`}
+        ${
+          single
+            ? nothing
+            : html`<svg aria-hidden="true"><path /><path /></svg><span class="tag" aria-hidden="true" hidden></span>`
+        }
       </div>
       ${single ? nothing : asTable(this, () => this.#table())}
     `;
@@ -116,7 +118,10 @@ class Twins extends StageView {
 
   /** @param {'sort' | 'palette' | 'scale'} name */
   #choice(name) {
-    const { shown: { single, choices }, actions } = this;
+    const {
+      shown: { single, choices },
+      actions,
+    } = this;
     const offered = options[name].filter((value) => !(single && value === 'pair'));
     const rows = offered.map((value) => {
       return { value, words: text(`${name}_${value}`), selected: value === choices[name] };

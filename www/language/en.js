@@ -59,9 +59,11 @@ export const explorer = {
 
   // The sentence above the maps
   headline_outputs: 'In stage {number}, {count} maps of the last block have a near twin in block 1 ({slider}).',
-  headline_added: 'Of what the last block of stage {number} added, {count} maps have a near twin in block 1 ({slider}).',
+  headline_added:
+    'Of what the last block of stage {number} added, {count} maps have a near twin in block 1 ({slider}).',
   headline_ghosts: 'In stage {number}, {count} ghost maps have a near twin in block 1 ({slider}).',
-  headline_intrinsic: 'In stage {number}, {count} maps that passed the inner blocks have a near twin in block 1 ({slider}).',
+  headline_intrinsic:
+    'In stage {number}, {count} maps that passed the inner blocks have a near twin in block 1 ({slider}).',
   headline_taps: '{count} maps of {last} have a near twin in {first} ({slider}).',
   ofMany: '{count} of {width}',
   soCheap: 'So this network makes {cheap} of them cheaply.',
@@ -150,7 +152,8 @@ export const explorer = {
   negative: 'One is the negative of the other.',
 
   // Ghost path
-  pathLead: 'Block 1 makes all {width} maps. The first {raw} go through {inner}; from the others one cheap operation makes {cheap} ghost maps. Block n reads both together.',
+  pathLead:
+    'Block 1 makes all {width} maps. The first {raw} go through {inner}; from the others one cheap operation makes {cheap} ghost maps. Block n reads both together.',
   pathPlain: 'Stage {number} is plain: all {n} maps pass every block, and there are no ghosts.',
   pathSingle: 'Stage {number} is a single block: all {n} maps are computed in full, and there are no ghosts.',
   pathSource: '{n} maps of block 1',
@@ -165,7 +168,8 @@ export const explorer = {
   madeOf: 'Made of',
   aggregated: 'Aggregated',
   recipeMerge: '+ {value} aggregated',
-  noWeights: 'The weights of this model’s cheap operation cannot be shown: they are stored in a form that this page does not read.',
+  noWeights:
+    'The weights of this model’s cheap operation cannot be shown: they are stored in a form that this page does not read.',
   intrinsicTitle: 'The intrinsic half',
   intrinsicNote: 'The first {n} maps of block 1, before and after the {inner} that the ghosts are spared.',
   intrinsicFrom: '{n} maps of block 1',
@@ -197,7 +201,8 @@ export const explorer = {
   chanceOther: 'by chance: another picture',
   chanceShuffled: 'by chance: shuffled positions',
   medianBest: 'median best match',
-  matrixHow: 'Each number compares two maps over {positions} positions of this picture. A best match is the largest of its row, so even unrelated maps have one: that is what chance shows.',
+  matrixHow:
+    'Each number compares two maps over {positions} positions of this picture. A best match is the largest of its row, so even unrelated maps have one: that is what chance shows.',
 
   // Numbers
   numbersSingle: 'This stage has one block, so there is nothing to compare. Open another stage.',
@@ -216,11 +221,15 @@ export const explorer = {
   measure_r2: 'Explained by a 1 × 1 convolution, median held-out R²',
   measure_cka: 'Linear CKA, unbiased',
   how: 'How is this computed?',
-  how_pearson: 'r = Σ (x − x̄)(y − ȳ) / √(Σ (x − x̄)² · Σ (y − ȳ)²) over all positions ({size} a picture), for each of the {b} maps y of block n and each of the {a} maps x of block 1; of each y the largest |r|; of those the median. Blank maps are left out.',
-  how_cosine: 'Σ xy / √(Σ x² · Σ y²) over all positions ({size} a picture), for {a} × {b} maps; maps after a ReLU are never negative, so that any two of them have a large cosine.',
+  how_pearson:
+    'r = Σ (x − x̄)(y − ȳ) / √(Σ (x − x̄)² · Σ (y − ȳ)²) over all positions ({size} a picture), for each of the {b} maps y of block n and each of the {a} maps x of block 1; of each y the largest |r|; of those the median. Blank maps are left out.',
+  how_cosine:
+    'Σ xy / √(Σ x² · Σ y²) over all positions ({size} a picture), for {a} × {b} maps; maps after a ReLU are never negative, so that any two of them have a large cosine.',
   how_above: 'The share of the {b} maps whose best |r| is above the threshold in the sentence above.',
-  how_r2: 'Y = W X + b with W [{b}, {a}], a ridge regression, which is what a cheap 1 × 1 convolution can do. Fitted on three of four pictures (of a single picture on its upper three quarters) and scored on the others: 1 − Σ (y − ŷ)² / Σ (y − ȳ)², of each map; then the median. Below 0 is worse than a constant.',
-  how_cka: 'HSIC(X, Y) / √(HSIC(X, X) · HSIC(Y, Y)) with linear kernels over all positions and the unbiased estimator, which is 0 on average for unrelated maps. X [positions, {a}], Y [positions, {b}].',
+  how_r2:
+    'Y = W X + b with W [{b}, {a}], a ridge regression, which is what a cheap 1 × 1 convolution can do. Fitted on three of four pictures (of a single picture on its upper three quarters) and scored on the others: 1 − Σ (y − ŷ)² / Σ (y − ȳ)², of each map; then the median. Below 0 is worse than a constant.',
+  how_cka:
+    'HSIC(X, Y) / √(HSIC(X, X) · HSIC(Y, Y)) with linear kernels over all positions and the unbiased estimator, which is 0 on average for unrelated maps. X [positions, {a}], Y [positions, {b}].',
   measureSamples: 'Measure the {n} samples',
   measureFolder: 'A folder of your own …',
   measureFiles: 'Pictures of your own …',
@@ -229,9 +238,11 @@ export const explorer = {
   measuredSoFar: '{done} of {n}',
   cancel: 'Cancel',
   unreadable: { one: 'One file was no picture: {names}', other: '{n} files were no pictures: {names}' },
-  randomNote: 'Random weights show what the network’s form alone makes alike: the sum around each block carries block 1’s maps along.',
+  randomNote:
+    'Random weights show what the network’s form alone makes alike: the sum around each block carries block 1’s maps along.',
   costTitle: 'What the ghosts save',
-  costNote: 'Against the plain RegNetX of the same size. On graphics cards the time goes by the activations, the numbers that convolutions write, more than by the multiplications.',
+  costNote:
+    'Against the plain RegNetX of the same size. On graphics cards the time goes by the activations, the numbers that convolutions write, more than by the multiplications.',
   costPlain: 'This network has no ghost stages: there is nothing to compare it with.',
   saved: '{share} % less',
   withGhosts: 'with ghosts',
@@ -250,7 +261,8 @@ export const explorer = {
   addressLabel: 'Address of a picture',
   fetch: 'Fetch',
   addressNote: 'The picture is fetched from that site straight to this device, and only when you press the button.',
-  noCors: '{host} could not be reached, or does not let other pages read its pictures (CORS). Save the picture, then drop it here.',
+  noCors:
+    '{host} could not be reached, or does not let other pages read its pictures (CORS). Save the picture, then drop it here.',
   fetchFailed: '{host} answered {status}. Check the address.',
 
   // Tour
@@ -259,14 +271,22 @@ export const explorer = {
   next: 'Next',
   finish: 'Finish',
   close: 'Close',
-  tour_1: 'Left, what the first block of stage {number} saw in your picture. Right, what the last block made, {later} later. Move over a map: its twin lights up.',
-  tour_2: 'Sorted by similarity, {n} of {width} maps have a near twin in block 1. The network keeps seeing the same thing, and a plain network pays for it in every block.',
-  tour_3: 'Is that chance? Every map has some best match, so look at the dashed line: block 1 of another picture gives {chance} near twins, shuffled positions {shuffled}.',
-  tour_4: 'Each block adds to what came before, which by itself makes maps alike. So compare with what the last block added alone: {n} of {width} are near twins.',
-  tour_5: 'G-GhostNet uses it: only {raw} maps pass the {inner}. The other {cheap}, the ghosts, come from block 1 by one cheap convolution, and a number a map from all blocks’ means.',
-  tour_6: 'Are ghosts of any use? Without those of this stage, “{before}” becomes “{after}” on this picture. Try the other questions too.',
-  tour_7: 'Against the plain network of the same size: {macs} % fewer multiplications and {activations} % fewer activations, which is what a graphics card’s time goes by. Every measure has its controls beside it.',
-  tour_8: 'And where it ends: with {positions} positions and {width} maps, chance alone finds twins in one picture. The page greys what proves nothing. Now drop a picture of your own.',
+  tour_1:
+    'Left, what the first block of stage {number} saw in your picture. Right, what the last block made, {later} later. Move over a map: its twin lights up.',
+  tour_2:
+    'Sorted by similarity, {n} of {width} maps have a near twin in block 1. The network keeps seeing the same thing, and a plain network pays for it in every block.',
+  tour_3:
+    'Is that chance? Every map has some best match, so look at the dashed line: block 1 of another picture gives {chance} near twins, shuffled positions {shuffled}.',
+  tour_4:
+    'Each block adds to what came before, which by itself makes maps alike. So compare with what the last block added alone: {n} of {width} are near twins.',
+  tour_5:
+    'G-GhostNet uses it: only {raw} maps pass the {inner}. The other {cheap}, the ghosts, come from block 1 by one cheap convolution, and a number a map from all blocks’ means.',
+  tour_6:
+    'Are ghosts of any use? Without those of this stage, “{before}” becomes “{after}” on this picture. Try the other questions too.',
+  tour_7:
+    'Against the plain network of the same size: {macs} % fewer multiplications and {activations} % fewer activations, which is what a graphics card’s time goes by. Every measure has its controls beside it.',
+  tour_8:
+    'And where it ends: with {positions} positions and {width} maps, chance alone finds twins in one picture. The page greys what proves nothing. Now drop a picture of your own.',
 
   // Top bar
   ownModel: 'Your own file …',

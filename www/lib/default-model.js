@@ -2,4 +2,5 @@
 export const defaultModel = 'g_ghost_regnetx_006-imagenette.safetensors';
 
 /** The name once more: bundlers take along only the files whose address is written out in this form. */
-export const defaultModelUrl = () => new URL('../models/g_ghost_regnetx_006-imagenette.safetensors', import.meta.url).href;
+export const defaultModelUrl = () =>
+  new URL('../models/g_ghost_regnetx_006-imagenette.safetensors', import.meta.url).href;

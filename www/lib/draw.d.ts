@@ -21,7 +21,11 @@ export interface DrawOptions {
  * drawMaps(canvas, maps[stage.first], { cell: 20, columns: 20 });
  * // canvas.width: 400
  */
-export function drawMaps(canvas: HTMLCanvasElement | OffscreenCanvas, maps: Pick<FeatureMaps, 'data' | 'dims'>, options?: DrawOptions): void;
+export function drawMaps(
+  canvas: HTMLCanvasElement | OffscreenCanvas,
+  maps: Pick<FeatureMaps, 'data' | 'dims'>,
+  options?: DrawOptions,
+): void;
 
 /**
  * The largest square cells, in steps of 4 pixels, with which all maps fit.

@@ -37,7 +37,10 @@ export class GGhostNetClassifier extends Base {
 
   disconnectedCallback() {
     this.#controller?.abort();
-    this.#net?.then((net) => net.dispose(), () => {});
+    this.#net?.then(
+      (net) => net.dispose(),
+      () => {},
+    );
     this.#net = undefined;
     URL.revokeObjectURL(this.#url);
   }
@@ -107,7 +110,14 @@ export class GGhostNetClassifier extends Base {
     this.#parts.error.hidden = true;
     this.#parts.list.replaceChildren(
       ...result.top.map(({ label, probability }) =>
-        make('li', 'row', {}, make('span', '', {}, label), make('span', '', {}, `${(100 * probability).toFixed(1)} %`), make('meter', 'bar', { value: probability })),
+        make(
+          'li',
+          'row',
+          {},
+          make('span', '', {}, label),
+          make('span', '', {}, `${(100 * probability).toFixed(1)} %`),
+          make('meter', 'bar', { value: probability }),
+        ),
       ),
     );
     this.dispatchEvent(new CustomEvent('result', { detail: result }));

@@ -121,10 +121,8 @@ export async function loadGlue(flavour, folder) {
     const advice = folder
       ? 'The option wasmUrl names its folder.'
       : 'Is it deployed beside the library’s other scripts?';
-    throw new GGhostError(
-      'network',
-      `The engine’s script could not be loaded (${caught(error).message}). ${advice}`,
-      { cause: error },
-    );
+    throw new GGhostError('network', `The engine’s script could not be loaded (${caught(error).message}). ${advice}`, {
+      cause: error,
+    });
   }
 }

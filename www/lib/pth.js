@@ -13,7 +13,9 @@ export async function safetensorsOf(file, PthReader, weights) {
   const reader = new PthReader(file.size, weights);
   try {
     for (let ranges = reader.wanted(); ranges.length > 0; ranges = reader.wanted()) {
-      const parts = await Promise.all(pairs(ranges).map(async ([begin, end]) => [begin, await bytesOf(file, begin, end)]));
+      const parts = await Promise.all(
+        pairs(ranges).map(async ([begin, end]) => [begin, await bytesOf(file, begin, end)]),
+      );
       for (const [begin, bytes] of parts) reader.add(begin, bytes);
     }
     const parts = [reader.header()];

@@ -19,6 +19,7 @@ export function serve(methods) {
 function buffersOf(value, found = new Set()) {
   if (ArrayBuffer.isView(value)) found.add(value.buffer);
   else if (typeof ImageBitmap === 'function' && value instanceof ImageBitmap) found.add(value);
-  else if (Object.getPrototypeOf(value ?? 0) === Object.prototype || Array.isArray(value)) for (const part of Object.values(value)) buffersOf(part, found);
+  else if (Object.getPrototypeOf(value ?? 0) === Object.prototype || Array.isArray(value))
+    for (const part of Object.values(value)) buffersOf(part, found);
   return found;
 }

@@ -116,14 +116,22 @@ export interface Similarity {
   /** Every map of a against every map of b; both have the same height and width. */
   correlate(a: Maps | HeldMaps, b: Maps | HeldMaps, options?: CorrelateOptions): Promise<Correlation>;
   /** The same with b's positions shuffled, all channels alike: what chance finds. */
-  control(a: Maps | HeldMaps, b: Maps | HeldMaps, options?: CorrelateOptions & { kind?: 'shuffled-positions'; seed?: number }): Promise<Correlation>;
+  control(
+    a: Maps | HeldMaps,
+    b: Maps | HeldMaps,
+    options?: CorrelateOptions & { kind?: 'shuffled-positions'; seed?: number },
+  ): Promise<Correlation>;
   /** The maps with their positions shuffled, all channels alike. */
   shuffle(a: Maps | HeldMaps, options?: CallOptions & { seed?: number }): Promise<Maps>;
   /**
    * An order in which a matrix shows its structure: rows are clustered by their magnitudes, and each column stands
    * beside the row that it is most like. The same matrix always gets the same order; empty rows and columns come last.
    */
-  order(matrix: Float32Array, dims: [rows: number, columns: number], options?: CallOptions): Promise<{ rows: Uint32Array; columns: Uint32Array }>;
+  order(
+    matrix: Float32Array,
+    dims: [rows: number, columns: number],
+    options?: CallOptions,
+  ): Promise<{ rows: Uint32Array; columns: Uint32Array }>;
   accumulate(): Accumulator;
   /** Stops the worker; what waits is rejected with the code `disposed`. */
   close(): void;

@@ -243,9 +243,11 @@ class Sums {
     this.#start ??= pair;
     this.#before = pair;
     if (!before) return [];
-    return [this.#add('other-image', x, before[1], i - 1).then(() => {
-      if (before !== this.#start) release(before);
-    })];
+    return [
+      this.#add('other-image', x, before[1], i - 1).then(() => {
+        if (before !== this.#start) release(before);
+      }),
+    ];
   }
 
   /** @param {HeldPair} pair */
@@ -308,7 +310,8 @@ function tapsOf(info, { stage, added = false, taps }) {
 /** @param {Info} info @param {number | string | undefined} stage */
 function stageOf({ stages }, stage) {
   const found = typeof stage === 'number' ? stages[stage - 1] : stages.find(({ name }) => name === stage);
-  if (!found) throw badOption('stage', stage, [...stages.map((_, i) => i + 1), ...stages.map(({ name }) => `"${name}"`)]);
+  if (!found)
+    throw badOption('stage', stage, [...stages.map((_, i) => i + 1), ...stages.map(({ name }) => `"${name}"`)]);
   return found;
 }
 

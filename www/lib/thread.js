@@ -10,7 +10,10 @@ addEventListener(
   async ({ data: { flavour, folder, module, memory } }) => {
     let glue;
     try {
-      glue = await loadGlue(flavours.find(({ name }) => name === flavour), folder);
+      glue = await loadGlue(
+        flavours.find(({ name }) => name === flavour),
+        folder,
+      );
       await glue.default({ module_or_path: module, memory });
     } catch (error) {
       postMessage({ error: error.message });

@@ -81,5 +81,4 @@ export function parts(key, values = {}) {
 export const text = (key, values) => parts(key, values).join('');
 
 /** A number with a minus sign instead of a hyphen. @param {number} value */
-export const decimal = (value, digits = 2) =>
-  Number.isFinite(value) ? value.toFixed(digits).replace('-', '−') : '–';
+export const decimal = (value, digits = 2) => (Number.isFinite(value) ? value.toFixed(digits).replace('-', '−') : '–');

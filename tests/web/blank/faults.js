@@ -45,7 +45,8 @@ wrap(GPUDevice.prototype, 'pushErrorScope', function (go, filter) {
 });
 wrap(GPUDevice.prototype, 'popErrorScope', function (go) {
   const filter = scopes.get(this).pop();
-  if (filter === 'out-of-memory' && strikes('no memory')) return go().then(() => new GPUOutOfMemoryError('by the test'));
+  if (filter === 'out-of-memory' && strikes('no memory'))
+    return go().then(() => new GPUOutOfMemoryError('by the test'));
   if (filter === 'validation' && strikes('bad command')) return go().then(() => new GPUValidationError('by the test'));
   return go();
 });

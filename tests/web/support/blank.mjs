@@ -54,8 +54,17 @@ export const inPage = (body, argument) =>
   page.evaluate(
     async ([body, argument]) => {
       const library = await import('/lib/index.js');
-      const codeOf = (promise) => Promise.resolve(promise).then(() => 'no error', (error) => error.code ?? String(error));
-      return new Function('library', 'codeOf', 'argument', `return (${body})(library, codeOf, argument)`)(library, codeOf, argument);
+      const codeOf = (promise) =>
+        Promise.resolve(promise).then(
+          () => 'no error',
+          (error) => error.code ?? String(error),
+        );
+      // eslint-disable-next-line no-new-func -- a test's own body, carried into the page
+      return new Function('library', 'codeOf', 'argument', `return (${body})(library, codeOf, argument)`)(
+        library,
+        codeOf,
+        argument,
+      );
     },
     [String(body), argument],
   );

@@ -66,7 +66,14 @@ export function noteCalls() {
       const { taps, source, tensor } = message.argument ?? {};
       const buffers = Object.values(message.argument ?? {}).flatMap((value) => [value?.buffer, value?.data?.buffer]);
       const copied = buffers.filter((buffer) => buffer instanceof ArrayBuffer && !transfer.includes(buffer));
-      const call = { id: message.id, worker: this, method: message.method, taps, run: message.method === 'run' && Boolean(source ?? tensor), copied: copied.length };
+      const call = {
+        id: message.id,
+        worker: this,
+        method: message.method,
+        taps,
+        run: message.method === 'run' && Boolean(source ?? tensor),
+        copied: copied.length,
+      };
       globalThis.workerCalls.push(call);
       if (!heard.has(this)) {
         heard.add(this);
@@ -97,7 +104,7 @@ export async function open(hash = '', options = {}, { from = browser, url = serv
 /** Polls until something is true of the page. */
 export async function until(ask, what) {
   const end = Date.now() + PATIENCE;
-  for (let last; ; ) {
+  for (let last; ;) {
     last = await ask();
     if (last) return last;
     if (Date.now() > end) throw new Error(`not within ${PATIENCE / 1000} s: ${what}`);
@@ -148,7 +155,8 @@ class ExplorerPage {
   /** Calls of a method of workers: what `noteCalls` noted. */
   calls = (method) =>
     this.evaluate(
-      (method) => globalThis.workerCalls.filter((call) => !method || call.method === method).map(({ worker, ...call }) => call),
+      (method) =>
+        globalThis.workerCalls.filter((call) => !method || call.method === method).map(({ worker, ...call }) => call),
       method,
     );
   /** Nothing that was asked is open. */
@@ -163,7 +171,10 @@ class ExplorerPage {
     });
 
   isWithinWidth = async () => {
-    const { scrolled, width } = await this.evaluate(() => ({ scrolled: document.documentElement.scrollWidth, width: innerWidth }));
+    const { scrolled, width } = await this.evaluate(() => ({
+      scrolled: document.documentElement.scrollWidth,
+      width: innerWidth,
+    }));
     assert.ok(scrolled <= width, `the page is ${scrolled} wide in a window of ${width}`);
   };
 

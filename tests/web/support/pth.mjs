@@ -23,7 +23,14 @@ function tensor(storage, type, shape) {
   const count = shape.reduce((a, b) => a * b, 1);
   const persistent = tuple(text('storage'), global('torch', type), text(String(storage)), text('cpu'), integer(count));
   const sizes = [tuple(...shape.map(integer)), tuple(...strides.map(integer))];
-  const argument = tuple(persistent, Buffer.from('Q'), integer(0), ...sizes, Buffer.from('\x89', 'latin1'), orderedDict);
+  const argument = tuple(
+    persistent,
+    Buffer.from('Q'),
+    integer(0),
+    ...sizes,
+    Buffer.from('\x89', 'latin1'),
+    orderedDict,
+  );
   return Buffer.concat([global('torch._utils', '_rebuild_tensor_v2'), argument, Buffer.from('R')]);
 }
 
@@ -78,7 +85,13 @@ export function checkpoint(keys) {
     storages.push(Buffer.from(values.buffer));
     return Buffer.concat([text(name), tensor(i, 'FloatStorage', shape)]);
   });
-  const pickle = Buffer.concat([Buffer.from('\x80\x02', 'latin1'), orderedDict, Buffer.from('('), ...items, Buffer.from('u.')]);
+  const pickle = Buffer.concat([
+    Buffer.from('\x80\x02', 'latin1'),
+    orderedDict,
+    Buffer.from('('),
+    ...items,
+    Buffer.from('u.'),
+  ]);
   return archive([
     ['archive/data.pkl', pickle],
     ['archive/byteorder', Buffer.from('little')],
