@@ -2,6 +2,7 @@
  * @file Nets on every core, for the command: threads of Node, each with a net of its own.
  */
 import { availableParallelism, cpus } from 'node:os';
+import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { GGhostError } from './errors.js';
 
@@ -20,6 +21,7 @@ export const threadsFor = (pictures, most = availableParallelism?.() ?? cpus().l
  *   `classify` may be called again before it has answered
  */
 export async function openPool(count, options) {
+  optimiseAtOnce();
   const threads = Array.from({ length: count }, () => openThread(options));
   const close = () => Promise.all(threads.map(({ worker }) => worker.terminate()));
   try {
@@ -69,4 +71,17 @@ function openThread(options) {
       worker.postMessage({ id: count, file });
     });
   return { worker, waiting, labels, classify };
+}
+
+/**
+ * V8 compiles WebAssembly twice, quickly and then well, function by function. What is called from code of the quick
+ * kind may take up to twice its time, by the place of its spilled vectors on the stack; good code at once takes half a
+ * second more.
+ */
+function optimiseAtOnce() {
+  try {
+    setFlagsFromString('--no-liftoff');
+  } catch {
+    // Not every runtime has it.
+  }
 }
