@@ -11,6 +11,8 @@ source tools/setup.sh
 flavours="relaxed fixed relaxed-threads fixed-threads"
 integer_flavours="relaxed-int8 fixed-int8 relaxed-int8-threads fixed-int8-threads"
 modules="$flavours $integer_flavours webgpu pth similarity edit"
+# What answers in a current browser, and compares the maps.
+first_modules="relaxed-threads similarity"
 # The Cargo feature that a module is built with.
 part_of() {
   case $1 in
@@ -161,24 +163,63 @@ build_tract() {
   "$wasm_bindgen/wasm-bindgen" target/tract/$target/release/tract_peer.wasm --target web --out-dir dist/tract
 }
 
-# Two runs at once would take each other's files away.
-build_wasm() {
+build_modules() {
   local module
+  for module in "$@"; do
+    step "WebAssembly, $module" build_module "$module"
+  done
+}
+
+# build_wasm [MODULE...]: these modules, or all. The last steps of a module's compilation use one core, so one with
+# threads is compiled beside one without: each kind has a folder of Cargo's. Two runs at once would take each other's
+# files away.
+build_wasm() {
+  local module threaded=() single=() beside
+  [ $# != 0 ] || set -- $modules
   need_packages
   need_wasm_bindgen
   mkdir -p target
   exec 9>target/wasm.lock
   ! have flock || flock 9
-  for module in $modules; do
-    step "WebAssembly, $module" build_module "$module"
+  for module in "$@"; do
+    case $module in *-threads) threaded+=("$module") ;; *) single+=("$module") ;; esac
   done
+  build_modules "${threaded[@]}" >target/threaded.log 2>&1 &
+  beside=$!
+  build_modules "${single[@]}"
+  step "WebAssembly, with threads" modules_beside $beside
   exec 9>&-
+}
+
+modules_beside() {
+  local status=0
+  wait "$1" || status=$?
+  cat target/threaded.log
+  return $status
 }
 
 build_page() {
   build_wasm
   step "The page as it is shipped" node tools/site.mjs
   step "The documents beside it" node tools/docs-site.mjs
+}
+
+# serve_site ARGUMENT...: builds what a visitor meets first, serves it, and builds the rest meanwhile; a module that is
+# asked for before it is there is waited for.
+serve_site() {
+  local server building=target/building
+  build_wasm $first_modules
+  step "The page until all is built" node tools/site.mjs --unfinished
+  : >$building
+  trap 'rm -f target/building; report_failure' EXIT
+  node tools/serve.mjs --building $building "$@" &
+  server=$!
+  sleep 1 # its address comes first
+  kill -0 $server 2>/dev/null || wait $server
+  build_site
+  rm -f $building
+  echo "All of the page is built."
+  wait $server
 }
 
 # What is deployed: the page, the documents, and the reference of the API, which takes the longest and no test needs.
@@ -243,9 +284,11 @@ test_all() {
       wasm)
         need_chromedriver
         need_wasm_bindgen
-        # On one thread; tests/web/threads.test.mjs holds more of them against these to the bit.
-        for flavour in $flavours; do
-          step "Tests in the browser, $flavour" wasm_tests "$flavour"
+        # On one thread; tests/web/threads.test.mjs holds more of them against these to the bit. The GPU engine is the
+        # same with each flavour of the other.
+        step "Tests in the browser, relaxed" wasm_tests relaxed
+        for flavour in relaxed-threads fixed-threads; do
+          step "Tests in the browser, $flavour" wasm_tests "$flavour" --no-default-features --features cpu,int8
         done
         step "Tests in Node, fixed" wasm_tests fixed --no-default-features --features cpu,int8
         ;;
@@ -265,10 +308,7 @@ test_all() {
 verb=${1-help}
 [ $# = 0 ] || shift
 case $verb in
-  demo)
-    build_site
-    exec node tools/serve.mjs "$@"
-    ;;
+  demo) serve_site "$@" ;;
   test) test_all "$@" ;;
   test-training)
     need_pytorch

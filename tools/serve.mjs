@@ -1,5 +1,6 @@
 // A static file server for this repository's page: loopback only, cross-origin isolated, correct MIME types.
-//   node tools/serve.mjs [--port N] [--no-coi]
+//   node tools/serve.mjs [--port N] [--no-coi] [--building FILE]
+// While FILE exists, modules are still being built: one that is asked for is waited for.
 import { createReadStream } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import http from 'node:http';
@@ -76,20 +77,40 @@ async function locate(mounts, pathname) {
   return { file, size: found.size };
 }
 
+const exists = (file) =>
+  stat(file).then(
+    () => true,
+    () => false,
+  );
+
+/** As `locate`; a module that is still being built is waited for. */
+async function locateBuilt(mounts, pathname, building) {
+  for (;;) {
+    const isLast = !building || !pathname.startsWith('/wasm/') || !(await exists(building));
+    try {
+      return await locate(mounts, pathname);
+    } catch (error) {
+      if (isLast || error.status !== 404) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+}
+
 /**
  * Serves `root` at `/` and each folder of `mounts` at its prefix (which ends with `/`).
  * `port` 0 takes a free one; `coi: false` leaves out the headers of cross-origin isolation;
- * `maxAge` lets the browser keep what it got for so many seconds.
+ * `maxAge` lets the browser keep what it got for so many seconds; while the file `building` exists, modules below
+ * `/wasm/` are waited for.
  * @returns {Promise<{ url: string, close: () => Promise<void> }>} `url` ends with `/`.
  */
-export async function serve(root, { port = 0, coi = true, maxAge = 0, mounts = {} } = {}) {
+export async function serve(root, { port = 0, coi = true, maxAge = 0, mounts = {}, building } = {}) {
   const folders = Object.entries({ ...mounts, ...(root && { '/': root }) });
   folders.sort(([a], [b]) => b.length - a.length);
 
   const server = http.createServer(async (request, response) => {
     try {
       if (request.method !== 'GET' && request.method !== 'HEAD') throw new Refusal(405, 'only GET and HEAD');
-      const { file, size } = await locate(folders, request.url.split(/[?#]/, 1)[0]);
+      const { file, size } = await locateBuilt(folders, request.url.split(/[?#]/, 1)[0], building);
       response.writeHead(200, {
         'Content-Type': types[path.extname(file).toLowerCase()] ?? 'application/octet-stream',
         'Content-Length': size,
@@ -129,13 +150,20 @@ export const servePage = (options = {}) => serve(null, { mounts: pageMounts, ...
 
 async function main() {
   const { values } = parseArgs({
-    options: { port: { type: 'string', default: '8080' }, 'no-coi': { type: 'boolean', default: false } },
+    options: {
+      port: { type: 'string', default: '8080' },
+      'no-coi': { type: 'boolean', default: false },
+      building: { type: 'string' },
+    },
   });
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
     throw new Error(`--port takes a number from 0 to 65535, not ${values.port}`);
   }
-  const { url } = await servePage({ port, coi: !values['no-coi'] });
+  const { building } = values;
+  // A module is there as soon as it is built, and in the page's own folder when all are.
+  const mounts = building ? { ...pageMounts, '/wasm/': path.join(repository, 'dist/wasm') } : pageMounts;
+  const { url } = await serve(null, { mounts, port, coi: !values['no-coi'], building });
   console.log(`g-ghostnet is at ${url}\nStop it with Ctrl+C.`);
 }
 

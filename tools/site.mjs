@@ -1,4 +1,6 @@
 // Assembles the page as a folder for any static host, from any path below it: dist/site/.
+//   node tools/site.mjs [--unfinished]
+// An unfinished page, whose modules are still being built, is not kept for visitors without a network.
 import { build } from 'esbuild';
 import { createHash } from 'node:crypto';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -83,5 +85,5 @@ await shipLibrary(path.join(repository, 'dist/wasm'), path.join(target, 'wasm'))
 await cp(path.join(repository, 'models'), path.join(target, 'models'), { recursive: true });
 await listModels();
 await writeThirdParty(target, bundled);
-await listForOffline();
+if (!process.argv.includes('--unfinished')) await listForOffline();
 console.log('dist/site/ is ready: any static host can serve it, from any path.');

@@ -99,3 +99,19 @@ test('isolation can be switched off', async () => {
   await response.text();
   await plain.close();
 });
+
+test('a module that is still being built is waited for, any other file is not', async () => {
+  const building = path.join(folder, 'building');
+  await writeFile(building, '');
+  const slow = await serve(null, { mounts: { '/wasm/': path.join(folder, 'wasm') }, building });
+  try {
+    const [later, never] = ['later', 'never'].map((name) => fetch(`${slow.url}wasm/${name}.wasm`));
+    assert.equal((await fetch(`${slow.url}never.js`)).status, 404);
+    await writeFile(path.join(folder, 'wasm/later.wasm'), 'built');
+    assert.equal(await (await later).text(), 'built');
+    await rm(building);
+    assert.equal((await never).status, 404);
+  } finally {
+    await slow.close();
+  }
+});
