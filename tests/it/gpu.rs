@@ -1,7 +1,7 @@
 //! The WebGPU engine on this machine's adapter, with the kernels for hardware and for software. Without an
 //! adapter these tests fail: passing would say nothing.
 
-use crate::network::{files, light_files};
+use crate::network::{files, light_files, small_files};
 use crate::support::case::{Add, Arithmetic, Case, hold_step};
 use crate::support::reference::{LIMIT, Outputs, Reference, recipe_checkpoint, unit};
 use g_ghostnet::Error;
@@ -17,7 +17,7 @@ use g_ghostnet::plan::Plan;
 use g_ghostnet::session::{CpuSession, GpuSession};
 use pollster::block_on;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const TARGETS: [Target; 2] = [Target::Software, Target::Hardware];
 
@@ -39,34 +39,47 @@ fn settings() -> Vec<Gpu> {
     settings
 }
 
+/// Every file once, with the kernels that this machine's adapter is fastest with.
 #[test]
 fn agrees_with_pytorch_tap_by_tap() {
-    let half = gpu(Target::Hardware).with_values(Float::F16).expect("Mesa's adapter has f16");
-    let winograd = gpu(Target::Hardware).with_winograd(Winograd::Always);
-    // All once, with the kernels that this machine's adapter is fastest with.
-    let all = (gpu(Target::Software), files());
-    let light = [gpu(Target::Hardware), winograd, half].into_iter().map(|gpu| (gpu, light_files()));
-    for (gpu, files) in std::iter::once(all).chain(light) {
-        for file in files {
-            let reference = Reference::from_file(&file).unwrap();
-            let model = reference.model().unwrap();
-            let mut session = block_on(GpuSession::new(&model, &gpu, |_| ())).unwrap();
-            let taps = reference.tap_names().unwrap();
-            let outputs = block_on(session.run(&reference.image(), reference.input, &taps)).unwrap();
-            let taps = outputs.taps.into_iter().map(|tap| tap.data).collect();
-            let worst = reference.compare(&Outputs { logits: outputs.logits, taps }).unwrap();
-            let limit = match gpu.values() {
-                Float::F32 => LIMIT,
-                // Weights and outputs of each step are off by half a unit in the last place, 2^-11, in either
-                // direction: they add up as a random walk does.
-                Float::F16 => {
-                    let steps = model.network(224, 224).unwrap().steps.len();
-                    (2.0 * steps as f64).sqrt() * f64::exp2(-11.0)
-                }
-            };
-            let setting = (gpu.target(), gpu.values());
-            assert!(worst.error <= limit, "{setting:?}, {}: {worst:?}", file.display());
-        }
+    hold_against_pytorch(&gpu(Target::Software), files());
+}
+
+#[test]
+fn agrees_with_pytorch_by_kernels_for_hardware() {
+    hold_against_pytorch(&gpu(Target::Hardware), light_files());
+}
+
+#[test]
+fn agrees_with_pytorch_by_winograd_for_hardware() {
+    hold_against_pytorch(&gpu(Target::Hardware).with_winograd(Winograd::Always), small_files());
+}
+
+#[test]
+fn agrees_with_pytorch_in_f16() {
+    let gpu = gpu(Target::Hardware).with_values(Float::F16).expect("Mesa's adapter has f16");
+    hold_against_pytorch(&gpu, small_files());
+}
+
+fn hold_against_pytorch(gpu: &Gpu, files: Vec<PathBuf>) {
+    for file in files {
+        let reference = Reference::from_file(&file).unwrap();
+        let model = reference.model().unwrap();
+        let mut session = block_on(GpuSession::new(&model, gpu, |_| ())).unwrap();
+        let taps = reference.tap_names().unwrap();
+        let outputs = block_on(session.run(&reference.image(), reference.input, &taps)).unwrap();
+        let taps = outputs.taps.into_iter().map(|tap| tap.data).collect();
+        let worst = reference.compare(&Outputs { logits: outputs.logits, taps }).unwrap();
+        let limit = match gpu.values() {
+            Float::F32 => LIMIT,
+            // Weights and outputs of each step are off by half a unit in the last place, 2^-11, in either
+            // direction: they add up as a random walk does.
+            Float::F16 => {
+                let steps = model.network(224, 224).unwrap().steps.len();
+                (2.0 * steps as f64).sqrt() * f64::exp2(-11.0)
+            }
+        };
+        assert!(worst.error <= limit, "{}: {worst:?}", file.display());
     }
 }
 

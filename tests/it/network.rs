@@ -18,12 +18,23 @@ pub fn files() -> Vec<std::path::PathBuf> {
     files
 }
 
-/// Those of networks of up to 30 million parameters: larger ones have no step that these do not have.
+/// Those of networks of up to 30 million parameters under the names of their own library. Larger ones have no step that
+/// these do not have, and names are the reader's and no engine's.
 pub fn light_files() -> Vec<std::path::PathBuf> {
     let light = |file: &std::path::PathBuf| {
-        Reference::from_file(file).unwrap().params.is_none_or(|params| params <= 30_000_000)
+        let reference = Reference::from_file(file).unwrap();
+        let renamed = reference.library.is_some() || !reference.body.is_empty();
+        !renamed && reference.params.is_none_or(|params| params <= 30_000_000)
     };
     files().into_iter().filter(light).collect()
+}
+
+/// Those of the light ones whose input is small: with these, the kernels that an adapter in software is slowest with
+/// take seconds.
+pub fn small_files() -> Vec<std::path::PathBuf> {
+    let pixels =
+        |file: &std::path::PathBuf| Reference::from_file(file).unwrap().input.iter().product::<usize>();
+    light_files().into_iter().filter(|file| pixels(file) <= 3 * 2 * 64 * 96).collect()
 }
 
 #[test]

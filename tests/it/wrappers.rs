@@ -454,39 +454,6 @@ fn what_changes_the_answer_is_refused_by_name() {
     refused(load(safetensors(&missing)), &["`layer1.0.conv1.weight`"]);
 }
 
-/// Each by one key that only it has, alone and behind a prefix; what is outside of the prefix is no matter.
-#[test]
-fn relatives_of_the_networks_are_called_by_their_names() {
-    let resnet = tensors(&tiny(), CLASSES);
-    let ghostnet = tensors(&architecture("ghostnet_050"), CLASSES);
-    let deep = renamed(&resnet, |name| {
-        name.replace("conv1.weight", "conv1.0.weight").replace(".conv1.0.", ".conv1.")
-    });
-    let relatives: [(Vec<Named>, &str); 5] = [
-        (deep, "ResNet-D"),
-        (with(&resnet, &[("layer2.0.se.fc1.weight", &[1, 1, 1, 1])]), "SE-ResNet"),
-        (with(&resnet, &[("layer2.0.conv1.weight_g", &[1])]), "parametrized"),
-        (with(&ghostnet, &[("blocks.2.0.ghost1.short_conv.0.weight", &[1, 1, 1, 1])]), "GhostNetV2"),
-        (
-            with(
-                &ghostnet,
-                &[
-                    ("blocks.2.0.ghost1.short_conv.0.weight", &[1, 1, 1, 1]),
-                    ("blocks.0.0.ghost1.cheap_rpr_conv.0.conv.weight", &[1, 1, 1, 1]),
-                ],
-            ),
-            "GhostNetV3",
-        ),
-    ];
-    for (tensors, name) in relatives {
-        refused(load(safetensors(&tensors)), &[name]);
-        refused(load(safetensors(&renamed(&tensors, |key| format!("net.{key}")))), &[name]);
-    }
-    let beside =
-        with(&renamed(&resnet, |name| format!("net.{name}")), &[("projector.last.weight_g", &[4, 1])]);
-    holds(&load(safetensors(&beside)).unwrap(), &resnet);
-}
-
 // --- Heads ---
 
 const HEADS: [&str; 12] = [
