@@ -436,7 +436,7 @@ test('a network of another family is compared by what its blocks add', async () 
   await page.find('#strip', { hasText: '512 maps' }).waitFor();
   await page.stage('layer2');
   await page.select('#compare', 'layer2.0,layer2.1.conv2');
-  await page.headline('Of what the last block of stage 2 added');
+  await page.headline('Of the maps that the last block of stage 2 added');
 });
 
 test('the tour moves the real controls by Space and arrow keys', async () => {
@@ -462,7 +462,7 @@ test('the camera is looked at live, with its rate, and can be paused', async () 
   await page.click('#camera');
   await page.find('#frame-rate', { hasText: /^\d+(\.\d)? pictures a second$/ }).waitFor();
   await page.click('#pause');
-  assert.equal(await page.textOf('#pause'), 'Go on');
+  assert.equal(await page.textOf('#pause'), 'Resume');
   await page.click('#camera');
   await page.caption('Pavilion');
   assert.equal(await page.find('video').count(), 0);

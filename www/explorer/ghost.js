@@ -42,8 +42,8 @@ const styles = css`
     minmax(0, 1.3fr); gap: 0 12px; align-items: start;
   }
   figure h3 {
-    display: flex; flex-direction: column; justify-content: end; min-height: 3.9em; line-height: 1.3; margin-
-    bottom: 8px; font-size: 13px;
+    display: flex; flex-direction: column; justify-content: end; min-height: 3.9em; line-height: 1.3;
+    margin-bottom: 8px; font-size: 13px;
   }
   .inner figure h3 { min-height: 2.6em; }
   figure h3 span { display: block; font-weight: 400; color: var(--muted); }

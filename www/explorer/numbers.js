@@ -35,8 +35,8 @@ const styles = css`
   ul.reasons { margin: 6px 0 0; }
   h3 { margin: 28px 0 10px; }
   .cost {
-    display: grid; grid-template-columns: auto minmax(0, 1fr) auto; gap: 4px 16px; align-items: center; max-
-    width: 760px; font-size: 13px;
+    display: grid; grid-template-columns: auto minmax(0, 1fr) auto; gap: 4px 16px; align-items: center;
+    max-width: 760px; font-size: 13px;
   }
   .cost b { grid-column: 1 / -1; margin-top: 10px; font-weight: 600; }
   .cost .track { height: 10px; background: var(--faint); border-radius: 2px; }

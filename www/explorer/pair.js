@@ -26,8 +26,8 @@ const styles = css`
   .line { display: flex; flex-wrap: wrap; gap: 0 10px; align-items: baseline; }
   .next { display: flex; gap: 10px; margin-top: 6px; }
   .next button {
-    padding: 0; border: 0; background: none; cursor: pointer; font-size: 13px; color: var(--muted); text-
-    align: center; min-width: 44px;
+    padding: 0; border: 0; background: none; cursor: pointer; font-size: 13px; color: var(--muted);
+    text-align: center; min-width: 44px;
   }
   .next canvas { width: 32px; height: 32px; margin: 0 auto 2px; }
   .next button:hover { color: var(--text); }
@@ -104,7 +104,7 @@ class PairView extends View {
   }
 
   /** @param {import('./stage.js').Pair} pair */
-  #score({ r, chance }) {
+  #score({ r, chance, opposite }) {
     const byChance = html`<span class="chance">${text('byChance', { r: decimal(chance ?? 0) })}</span>`;
     return html`
       <p class="line">
@@ -113,7 +113,7 @@ class PairView extends View {
         <button type="button" class="button" id="pin" aria-pressed=${String(this.pinned)}
           @click=${() => this.dispatchEvent(new Event('pin'))}>${text(this.pinned ? 'unpin' : 'pin')}</button>
       </p>
-      ${r < 0 ? html`<p class="note">${text('negative')}</p>` : nothing}
+      ${opposite ? html`<p class="note">${text('negative')}</p>` : nothing}
     `;
   }
 

@@ -299,7 +299,7 @@ function headline(state, shown, actions) {
   return html`
     <h2 id="headline" class=${isWeak(state) ? 'weak' : ''}>
       ${parts(`headline_${key}`, values)}
-      ${saved ? parts('soCheap', { cheap: html`<b class="ghost">${stage.cheap}</b>` }) : nothing}
+      ${saved ? parts('soCheap', { cheap: html`<b class="ghost">${stage.cheap}</b>`, width: stage.width }) : nothing}
     </h2>
     <p class="sub"><span id="stage-note">${notes(state).join(' ')}</span> ${comparison?.other ? explain : nothing}</p>
   `;

@@ -28,8 +28,8 @@ const styles = css`
     display: flex; flex-wrap: wrap; gap: 4px 16px; margin-bottom: 12px; align-items: center; min-height: 32px;
   }
   .frame {
-    display: grid; grid-template-columns: 20px minmax(0, 1fr); grid-template-rows: auto minmax(0, 1fr); max-
-    width: 560px;
+    display: grid; grid-template-columns: 20px minmax(0, 1fr); grid-template-rows: auto minmax(0, 1fr);
+    max-width: 560px;
   }
   .top { grid-column: 2; font-size: 13px; padding-bottom: 4px; }
   .side { writing-mode: vertical-rl; rotate: 180deg; font-size: 13px; justify-self: center; text-align: right; }

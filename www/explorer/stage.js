@@ -21,7 +21,8 @@ import { readPin } from './session.js';
  * @property {number} first
  * @property {number} last
  * @property {number} r
- * @property {number} [chance] |r| by chance
+ * @property {number} [chance] |r| by chance, of a best match: the best among the maps of another picture
+ * @property {boolean} [opposite] one map is nearly the negative of the other
  * @property {{ channel: number, r: number }[]} next the next best matches of the chosen map, on the other side
  * @property {Pointed} asked
  */
@@ -147,19 +148,22 @@ function closest({ bestOfB: { score, match } }) {
  * @param {Opened} state
  * @returns {Pair | undefined}
  */
-export function pairOf({ comparison, pointed, pin, maps }) {
+export function pairOf({ comparison, pointed, pin, maps, threshold }) {
   if (!comparison) return undefined;
   const asked = pointed ?? readPin(pin) ?? closest(comparison);
   if (!asked || asked.channel >= maps[asked.side].dims[0]) return undefined;
   const { side, channel } = asked;
   const count = maps[far(side)].dims[0];
   const wanted = asked.other ?? -1;
-  const other = wanted >= 0 && wanted < count ? wanted : bestOf(comparison, side).match[channel];
+  const best = bestOf(comparison, side).match[channel];
+  const other = wanted >= 0 && wanted < count ? wanted : best;
   const [first, last] = side === 'last' ? [other, channel] : [channel, other];
   const at = (/** @type {number} */ candidate) =>
     side === 'last' ? scoreOf(comparison, candidate, channel) : scoreOf(comparison, channel, candidate);
-  const chance = comparison.other && side === 'last' ? Math.abs(comparison.other.score[channel]) : undefined;
-  return { side, first, last, asked, r: other >= 0 ? at(other) : Number.NaN, chance, next: ranked(at, count, other) };
+  const isBest = side === 'last' && other === best;
+  const chance = comparison.other && isBest ? Math.abs(comparison.other.score[channel]) : undefined;
+  const r = other >= 0 ? at(other) : Number.NaN;
+  return { side, first, last, asked, r, chance, opposite: r < -threshold, next: ranked(at, count, other) };
 }
 
 /**

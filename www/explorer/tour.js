@@ -45,8 +45,8 @@ export function settingsOf(step, { stages }) {
 
 const styles = css`
   :host {
-    position: fixed; inset: auto 0 0 0; z-index: 10; background: var(--text); color: var(--surface); font-
-    variant-numeric: tabular-nums;
+    position: fixed; inset: auto 0 0 0; z-index: 10; background: var(--text); color: var(--surface);
+    font-variant-numeric: tabular-nums;
   }
   .strip {
     display: grid; grid-template-columns: auto minmax(0, 1fr) auto; gap: 24px; align-items: center; max-width:
