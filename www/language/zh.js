@@ -64,7 +64,7 @@ export const explorer = {
   headline_intrinsic: '阶段 {number} 经过中间各块的特征图中，{count} 张在第 1 块里有近似的孪生图（{slider}）。',
   headline_taps: '{last} 的特征图中，{count} 张在 {first} 里有近似的孪生图（{slider}）。',
   ofMany: '{width} 张中的 {count}',
-  soCheap: '因此网络用廉价方式生成其中的 {cheap} 张。',
+  soCheap: '按设计，{width} 张中有 {cheap} 张由廉价操作生成。',
   thresholdLabel: '孪生图要有多相似',
   chanceNote: '偶然情况下（与另一张图片的第 1 块相比）：{width} 张中有 {chance} 张。',
   plainNote: '阶段 {number} 是普通阶段：每张特征图都完整计算。',
