@@ -14,10 +14,8 @@ use std::collections::BTreeSet;
 const WRAPPERS: [&str; 4] = ["module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
 
 /// Of each naming the stem's key and how the keys of its first blocks begin: both behind the same prefix.
-const STEMS: [(&str, &str); 6] = [
+const STEMS: [(&str, &str); 5] = [
     ("conv1.weight", "layer1."),
-    // Of networks that are refused by name.
-    ("conv1.0.weight", "layer1."),
     ("conv_stem.weight", "blocks."),
     ("stem.0.weight", "trunk_output."),
     ("stem.conv.weight", "s1."),
@@ -48,11 +46,12 @@ const OF_TRAINING: [&str; 7] = ["criterion", "loss", "loss_fn", "losses", "metri
 /// Numbers that profilers and trainers keep among the weights.
 const COUNTERS: [&str; 6] = ["total_ops", "total_params", "n_averaged", "num_updates", "step", "epoch"];
 
-/// Buffers that change the input or the logits wherever they are; so do a mean and a deviation.
-const CHANGES: [&str; 2] = ["temperature", "logit_scale"];
-
-/// Parameters that weights of the same module are made of.
-const PARTS_OF_WEIGHTS: [&str; 10] = [
+/// Buffers and parameters that change the answer wherever they are.
+const CHANGES: [&str; 14] = [
+    "mean",
+    "std",
+    "temperature",
+    "logit_scale",
     "weight_mask",
     "weight_orig",
     "weight_u",
@@ -147,9 +146,7 @@ fn prefixes(checkpoint: &Checkpoint) -> BTreeSet<String> {
 /// [`Error::BadModel`]
 pub fn refuse_relatives(checkpoint: &Checkpoint) -> Result<()> {
     let tensors = checkpoint.tensors();
-    // What is outside of the network may be as it likes.
-    let inside = || tensors.keys().filter(|key| !key.starts_with(OUTSIDE));
-    let with_part = |part: &str| inside().find(|key| key.split('.').any(|one| one == part));
+    let with_part = |part: &str| tensors.keys().find(|key| key.split('.').any(|one| one == part));
     let has = |key: &str| tensors.contains_key(key);
     let blocks = tensors.keys().any(|key| key.starts_with("layer1."));
     let sentence = if let Some(key) = with_part("weight_mask") {
@@ -169,10 +166,13 @@ pub fn refuse_relatives(checkpoint: &Checkpoint) -> Result<()> {
             "the checkpoint has squeeze-and-excitation (`{key}`): it is of a RegNetY or an SE-ResNet, which are not \
              supported; RegNetX and ResNet are"
         )
-    } else if has("conv_stem.weight") && inside().any(|key| key.contains("_rpr_")) {
-        "the checkpoint is of a GhostNetV3, which is not supported: the first GhostNet is".into()
-    } else if has("conv_stem.weight") && with_part("short_conv").is_some() {
+    } else if has("conv_stem.weight") && (with_part("short_conv").is_some() || with_part("gate_fn").is_some())
+    {
         "the checkpoint is of a GhostNetV2, which is not supported: the first GhostNet is".into()
+    } else if has("conv_stem.weight")
+        && tensors.keys().any(|key| key.contains("_rpr_") || key.contains(".primary_skip"))
+    {
+        "the checkpoint is of a GhostNetV3, which is not supported: the first GhostNet is".into()
     } else if blocks && has("conv1.0.weight") {
         "the checkpoint is of a ResNet with a stem of several convolutions (`conv1.0.weight`: ResNet-D, -T or -S), \
          which is not supported: those with one convolution are"
@@ -318,7 +318,7 @@ fn leave_out(checkpoint: &mut Checkpoint, body: &BTreeSet<String>, key: &str, mo
         let integers = matches!(tensor.dtype, Dtype::I64 | Dtype::I8);
         let reason = if COUNTERS.contains(&last) && tensor.len() <= 1 {
             "a counter".into()
-        } else if changes_the_answer(last, name.starts_with(OUTSIDE)) {
+        } else if changes_the_answer(last) {
             continue;
         } else if integers {
             "integers that no layer reads".into()
@@ -349,11 +349,10 @@ fn leave_out(checkpoint: &mut Checkpoint, body: &BTreeSet<String>, key: &str, mo
     left_out
 }
 
-/// Whether a tensor whose name ends so changes the answer, in the network or outside of it.
-fn changes_the_answer(last: &str, outside: bool) -> bool {
-    let of_input =
-        !last.starts_with("running_") && last.split('_').any(|word| word == "mean" || word == "std");
-    of_input || CHANGES.contains(&last) || (!outside && PARTS_OF_WEIGHTS.contains(&last))
+/// Whether a tensor of a name changes the answer wherever it is.
+fn changes_the_answer(last: &str) -> bool {
+    CHANGES.contains(&last)
+        || (!last.starts_with("running_") && last.split('_').any(|word| word == "mean" || word == "std"))
 }
 
 /// A classifier of one logit `z` as one of two, `0` and `z`: their softmax is `1 - sigmoid(z)` and `sigmoid(z)`.
