@@ -85,6 +85,8 @@ fn run(arguments: &Arguments) -> Result<String, String> {
     let config = Config {
         classes: named.then(|| model.labels.clone()),
         input: Some(model.input),
+        temperature: model.checkpoint.config.temperature,
+        known: model.checkpoint.config.known,
         ..Config::of(&model.architecture)
     };
     let bytes = write_safetensors(tensors, &config);

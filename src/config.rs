@@ -5,6 +5,7 @@ use crate::arch::Architecture;
 use crate::arch::ghostnet::GhostNet;
 use crate::arch::regnet::{Form, Ghost, RegNet, VARIANTS};
 use crate::arch::resnet::{ResNet, SIZES, Stem};
+use crate::confidence::Known;
 use crate::error::{Error, Result, shortened};
 pub use crate::image::{Interpolation, Preprocess, Resize};
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,13 @@ pub struct Config {
     /// held against on the device where it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub golden: Option<Vec<f32>>,
+    /// What the logits are divided by before they become probabilities, fitted on held-back pictures; 1 where it is
+    /// left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// How to tell whether a picture shows one of the classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<Known>,
 }
 
 /// One ghost ratio for all stages or one for each.
@@ -70,8 +78,8 @@ impl Config {
     /// Parses the metadata's JSON.
     ///
     /// # Errors
-    /// [`Error::BadModel`] with the parser's words, or for a golden logit beyond 32 bits: as an infinity it could
-    /// neither be compared with nor be written again.
+    /// [`Error::BadModel`] with the parser's words; for a golden logit beyond 32 bits, which as an infinity could
+    /// neither be compared with nor be written again; or for a temperature or a rule of `known` that makes no sense.
     pub fn from_json(json: &str) -> Result<Config> {
         let invalid = |words: &str| {
             let words = shortened(words);
@@ -82,6 +90,14 @@ impl Config {
         let config: Config = serde_json::from_str(json).map_err(|error| invalid(&error.to_string()))?;
         if config.golden.iter().flatten().any(|logit| !logit.is_finite()) {
             return Err(invalid("a golden logit is beyond the numbers of 32 bits"));
+        }
+        if config.temperature.is_some_and(|temperature| !(1e-3..=1e3).contains(&temperature)) {
+            return Err(invalid("the temperature is no number from 0.001 to 1,000"));
+        }
+        if config.known.is_some_and(|known| !known.is_valid()) {
+            return Err(invalid(
+                "`known` needs a finite `location`, a positive `scale` and a `threshold` from 0 to 1",
+            ));
         }
         Ok(config)
     }

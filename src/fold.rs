@@ -223,8 +223,7 @@ impl Checkpoint {
         Ok(Some(Quantized { weight, scale, bias, step, zero }))
     }
 
-    /// Whether some of the network is computed in integers.
-    #[cfg(feature = "int8")]
+    /// Whether some of the network is computed in integers, by engines that can.
     #[must_use]
     pub fn has_integers(&self) -> bool {
         self.tensors()
@@ -232,9 +231,13 @@ impl Checkpoint {
             .any(|name| name.strip_suffix(".input").is_some_and(|key| self.is_quantized(key)))
     }
 
-    /// Forgets the inputs' ranges: weights of eight bits are computed with in floats.
-    #[cfg(feature = "int8")]
+    /// Forgets the inputs' ranges: weights of eight bits are computed with in floats. The golden logits of such a model
+    /// are those of the integers, so they are forgotten too.
     pub fn compute_in_floats(&mut self) {
+        if !self.has_integers() {
+            return;
+        }
+        self.config.golden = None;
         self.rename(&|name| (!name.ends_with(".input")).then(|| name.to_owned()));
     }
 

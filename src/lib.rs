@@ -4,6 +4,7 @@
 pub mod ablation;
 pub mod arch;
 pub mod checkpoint;
+pub mod confidence;
 pub mod config;
 #[cfg(feature = "cpu")]
 pub mod cpu;

@@ -2,6 +2,7 @@
 
 use crate::arch::{Architecture, Network};
 use crate::checkpoint::Checkpoint;
+use crate::confidence;
 use crate::config::{Config, Preprocess, usual_input};
 use crate::error::{Error, Result};
 use crate::recognise;
@@ -117,10 +118,37 @@ impl Model {
         Ok(Model { architecture, labels, input, checkpoint, left_out })
     }
 
-    /// The config of another network with this model's labels and pre-processing.
+    /// The config of another network with this model's labels, pre-processing and temperature; what it knows was not
+    /// asked of that one.
     #[cfg(feature = "edit")]
     pub(crate) fn config_for(&self, architecture: &Architecture) -> Config {
-        Config { classes: Some(self.labels.clone()), input: Some(self.input), ..Config::of(architecture) }
+        Config {
+            classes: Some(self.labels.clone()),
+            input: Some(self.input),
+            temperature: self.checkpoint.config.temperature,
+            ..Config::of(architecture)
+        }
+    }
+
+    /// What the logits are divided by before they become probabilities.
+    #[must_use]
+    pub fn temperature(&self) -> f64 {
+        self.checkpoint.config.temperature.unwrap_or(1.0)
+    }
+
+    /// Calibrated probabilities of one picture's logits.
+    #[must_use]
+    pub fn probabilities(&self, logits: &[f32]) -> Vec<f32> {
+        confidence::probabilities(logits, self.temperature())
+    }
+
+    /// How likely a picture with these logits shows one of the classes, 0 to 1, and whether that is too little to be
+    /// sure; `None` of a model that was not fitted to tell.
+    #[must_use]
+    pub fn known(&self, logits: &[f32]) -> Option<(f32, bool)> {
+        let rule = self.checkpoint.config.known?;
+        let known = rule.of(logits, self.temperature());
+        Some((known, f64::from(known) < rule.threshold))
     }
 
     /// The model without its weights.
@@ -139,13 +167,15 @@ impl Model {
     }
 }
 
-/// Probabilities from logits, `exp(x - max) / sum`.
+/// The input of the self-test, `[3, side, side]`: the same numbers in -2 to 2 everywhere.
 #[must_use]
-pub fn softmax(logits: &[f32]) -> Vec<f32> {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exponentials: Vec<f64> = logits.iter().map(|&logit| f64::from(logit - max).exp()).collect();
-    let sum: f64 = exponentials.iter().sum();
-    exponentials.iter().map(|&value| (value / sum) as f32).collect()
+pub fn self_test_input(side: usize) -> Vec<f32> {
+    let mut state = 1u32;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (f64::from(state) / f64::from(1 << 30) - 2.0) as f32
+    };
+    std::iter::repeat_with(next).take(3 * side * side).collect()
 }
 
 /// Indices of the `count` largest numbers, the largest first.

@@ -11,9 +11,9 @@ use crate::checkpoint::{Dtype, NewTensor, write_safetensors};
 use crate::config::Config;
 use crate::cpu::{Pool, Weights, Workspace};
 use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::model::{Model, Options, self_test_input};
 use crate::plan::Plan;
-use crate::session::check_input;
+use crate::session::{CpuSession, check_input};
 use std::collections::BTreeMap;
 
 /// Largest weight, and largest input that is never, or may be, negative.
@@ -78,7 +78,8 @@ impl<'a> Calibration<'a> {
         Ok(())
     }
 
-    /// The model in eight bits, as a safetensors file.
+    /// The model in eight bits, as a safetensors file, with the logits of the self-test's input as this engine's
+    /// integers give them.
     ///
     /// # Errors
     /// Those of [`crate::checkpoint::Checkpoint::read`].
@@ -88,12 +89,22 @@ impl<'a> Calibration<'a> {
             let Op::Conv(conv) = &step.op else { continue };
             self.store(step, conv, &mut tensors)?;
         }
+        let of_floats = &self.model.checkpoint.config;
         let config = Config {
-            classes: self.model.checkpoint.config.classes.clone(),
+            classes: of_floats.classes.clone(),
             input: Some(self.model.input),
+            temperature: of_floats.temperature,
+            known: of_floats.known,
             ..Config::of(&self.model.architecture)
         };
-        Ok(write_safetensors(tensors, &config))
+        let small = Model::from_bytes(write_safetensors(tensors.clone(), &config), &Options::default())?;
+        let side = small.input.side;
+        let outputs = CpuSession::new(&small, self.pool.threads())?.run::<&str>(
+            &self_test_input(side),
+            [1, 3, side, side],
+            &[],
+        )?;
+        Ok(write_safetensors(tensors, &Config { golden: Some(outputs.logits), ..config }))
     }
 
     fn store(&self, step: &Step, conv: &Conv, tensors: &mut Vec<NewTensor>) -> Result<()> {

@@ -13,7 +13,7 @@ import { repository, servePage } from './serve.mjs';
 const usage = `usage: ./build.sh classify [--model FILE] [--backend wasm|webgpu] [--top N] [--json] PHOTO|FOLDER...
        ./build.sh accuracy [--model FILE] [--backend wasm|webgpu] [--json] FOLDER
 
-classify prints the most probable classes of each picture; --json prints an array of { file, top: [{ label, index, probability }] }.
+classify prints the most probable classes of each picture; --json prints an array of { file, top: [{ label, index, probability }], known, unsure }.
 accuracy takes a folder with one folder of pictures for each class, named by its label
 (or by the columns "label" and "folder" of a file classes.tsv in it), and prints top-1 and top-5.`;
 
@@ -49,7 +49,7 @@ async function openWebgpu(model, topK) {
       );
       given.delete(name);
       if (answer.message) throw new Error(answer.message);
-      return answer.top;
+      return { top: answer.top, known: answer.known, unsure: answer.unsure };
     };
     return { labels, classify, close };
   } catch (error) {
@@ -108,7 +108,7 @@ async function measureAccuracy(classifier, folder, { json }) {
   if (truth.size === 0) throw new Error(`there are no pictures in the folders of ${folder}`);
 
   const counts = classifier.labels.map((label) => ({ label, pictures: 0, top1: 0, top5: 0 }));
-  const failed = await classifyAll(classifier, [...truth.keys()], (file, top) => {
+  const failed = await classifyAll(classifier, [...truth.keys()], (file, { top }) => {
     const index = truth.get(file);
     const rank = top.findIndex((entry) => entry.index === index);
     counts[index].pictures += 1;

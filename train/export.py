@@ -4,8 +4,7 @@ usage: export.py CHECKPOINT(.state|.pth|.safetensors)... OUT.safetensors --label
 
 Of several checkpoints, of which one was tuned from the other, it is the mean of their weights. Of a checkpoint that
 knows more classes than the labels' (the log beside it names them) it is that of the labels' classes alone.
-With a temperature the classifier is divided by it, so that the probabilities are calibrated without a word of it in
-the file: fit it on pictures that no figure is measured with.
+`known.py` then fits the temperature that probabilities are calibrated with and the rule of what is known.
 Tensors keep the order of the network's definition. num_batches_tracked is left out: inference has no use for it.
 """
 import argparse
@@ -71,7 +70,7 @@ def write_safetensors(path, state, config, dtype):
     Path(path).write_bytes(struct.pack("<Q", len(text)) + text + b"".join(parts))
 
 
-def export(checkpoints, out, variant, form, folders, labels, side, dtype="f16", temperature=1.0):
+def export(checkpoints, out, variant, form, folders, labels, side, dtype="f16"):
     net, states = build(variant, len(labels), **form), []
     for checkpoint in checkpoints:
         if not start_from(net, checkpoint, folders):
@@ -80,8 +79,6 @@ def export(checkpoints, out, variant, form, folders, labels, side, dtype="f16", 
         states.append(copy.deepcopy(net.state_dict()))
     net.load_state_dict({key: sum(state[key] for state in states) / len(states) for key in states[0]})
     state = {key: value for key, value in net.state_dict().items() if not key.endswith("num_batches_tracked")}
-    for key in ("fc.weight", "fc.bias"):
-        state[key].div_(temperature)  # the network's own tensors
     golden = golden_of(net, side, dtype)
     write_safetensors(out, state, config_of(variant, form, labels, side, golden), dtype)
 
@@ -92,13 +89,11 @@ def main():
     parser.add_argument("out", type=Path)
     parser.add_argument("--labels", type=Path, required=True, help="table of class folders and words")
     parser.add_argument("--side", type=int, default=192, help="the input side that the model file asks for")
-    parser.add_argument("--temperature", type=float, default=1.0, help="to divide the logits by")
     parser.add_argument("--dtype", choices=DTYPES, default="f16")
     add_form_arguments(parser)
     arguments = parser.parse_args()
     export(arguments.checkpoint, arguments.out, arguments.variant, form_of(arguments),
-           *columns_of(arguments.labels, "folder", "label"), arguments.side, arguments.dtype,
-           arguments.temperature)
+           *columns_of(arguments.labels, "folder", "label"), arguments.side, arguments.dtype)
     print(arguments.out, arguments.out.stat().st_size, "bytes")
 
 

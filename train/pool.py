@@ -71,6 +71,13 @@ TESTS = [
 ]
 
 
+# Scenes of Miniplaces of which no class of ImageNet is a name.
+SCENES = ("badlands", "ballroom", "bamboo_forest", "beauty_salon", "botanical_garden", "boxing_ring", "cemetery",
+          "classroom", "conference_room", "corridor", "desert/sand", "hospital_room", "iceberg",
+          "ice_skating_rink/outdoor", "locker_room", "martial_arts_gym", "rainforest", "skyscraper", "slum", "swamp",
+          "subway_station/platform")
+
+
 def git_directory(mirror, repository):
     path = Path(mirror) / repository / "repo"
     return path / ".git" if (path / ".git").exists() else path
@@ -289,7 +296,8 @@ def main_pack(arguments):
 
 
 def main_held(arguments):
-    """Targeted-Transfer squashed and as a centre crop, and a part of what Tiny-, mini-ImageNet and Imagenette hold back"""
+    """Targeted-Transfer squashed and as a centre crop, a picture of each of ImageNet's classes, a part of what Tiny-,
+    mini-ImageNet and Imagenette hold back; and of no class, so without a label, textures and scenes"""
     arguments.out.mkdir(parents=True, exist_ok=True)
     order = (LABELS / "imagenet-1k.txt").read_text(encoding="utf-8").split()
     chance = random.Random(2)
@@ -307,6 +315,7 @@ def main_held(arguments):
                     picture = picture.crop((width / 2 - half, height / 2 - half, width / 2 + half, height / 2 + half))
                 tiles.append(np.asarray(picture.resize((side, side), Image.BICUBIC)))
             sheets.append((sheet_of(np.stack(tiles), arguments.quality), side, [label for _, label in part]))
+        (arguments.out / name).parent.mkdir(exist_ok=True)
         write(arguments.out / f"{name}.pool", sheets, [1] * len(sheets), [1.0] * len(sheets))
         print(name, len(files), (arguments.out / f"{name}.pool").stat().st_size)
 
@@ -323,6 +332,20 @@ def main_held(arguments):
     rows = [line.split("\t") for line in blob(repository, f"{root}/val_annotations.txt")().decode().splitlines()]
     take("tiny", [(blob(repository, f"{root}/images/{name}"), order.index(number)) for name, number, *_ in rows], 64,
          arguments.most)
+    repository = "EliSchwartz+imagenet-sample-images"
+    take("others/samples", [(blob(repository, name), order.index(path[:9])) for path, name in listing(arguments.mirror, repository, r"^n\d{8}_")],
+         arguments.side)
+    repository = "pan8915+DeepTexture"
+    take("others/textures", [(blob(repository, name), -1) for _, name in listing(arguments.mirror, repository, "^images/")],
+         arguments.side, arguments.most)
+    repository = "CRLarry+Miniplaces"
+    scenes = {line.split()[0][3:]: line.split()[1]
+              for line in blob(repository, "HEAD:data/categories.txt")().decode().splitlines()}
+    kinds = dict(line.split() for line in blob(repository, "HEAD:data/val.txt")().decode().splitlines())
+    chosen = {path for path, kind in kinds.items() if kind in {scenes[scene] for scene in SCENES}}
+    files = listing(arguments.mirror, repository, r"^miniplaces-master/model/tensorflow/data/images/val/")
+    take("others/scenes", [(blob(repository, name), -1) for path, name in files if "/".join(path.split("/")[-2:]) in chosen],
+         128, arguments.most)
     for name, folder, side in (("mini", arguments.mini, 84), ("nette", arguments.nette, 160)):
         table = LABELS / f"{dict(mini='mini-imagenet', nette='imagenette')[name]}.tsv"
         head, *rows = (line.split("\t") for line in table.read_text(encoding="utf-8").splitlines())

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+import known
 import lite
 import numpy as np
 import openvino
@@ -419,18 +420,18 @@ class Export(unittest.TestCase):
             with self.assertRaisesRegex(SystemExit, "there are 2 labels, and .*both.pth knows 4 classes"):
                 export([both], out, "g_ghost_regnetx_002", FORMS[0], ["bee", "elk"], ["Bee", "Elk"], 64)
 
-    def test_some_of_imagenets_classes_and_a_temperature(self):
+    def test_some_of_imagenets_classes(self):
         with tempfile.TemporaryDirectory() as folder:
             start, out = Path(folder) / "all.pth", Path(folder) / "a.safetensors"
             net = build("g_ghost_regnetx_002", 1000).eval()
             torch.save(net.state_dict(), start)
             numbers = ["n01443537", "n02119789", "n13133613"]  # goldfish, kit fox, ear
-            export([start], out, "g_ghost_regnetx_002", FORMS[0], numbers, ["a", "b", "c"], 64, "f32", temperature=0.5)
+            export([start], out, "g_ghost_regnetx_002", FORMS[0], numbers, ["a", "b", "c"], 64, "f32")
             few, _ = model.load(out)
             few.eval()
             pixels = torch.randn(2, 3, 64, 64)
             with torch.no_grad():
-                torch.testing.assert_close(few(pixels), 2 * net(pixels)[:, [1, 278, 998]])
+                torch.testing.assert_close(few(pixels), net(pixels)[:, [1, 278, 998]])
 
     def test_a_form_of_its_own_is_named_in_the_config(self):
         config = config_of("g_ghost_regnetx_006", FORMS[4], ["a"], 64, [0.5])
@@ -443,6 +444,61 @@ class Export(unittest.TestCase):
             folders, labels = columns_of(HERE / f"labels/{name}.tsv", "folder", "label")
             self.assertEqual(folders, sorted(folders))
             self.assertEqual((len(labels), len(set(labels)), labels[-1]), (count, count, last))
+
+
+class Known(unittest.TestCase):
+    def test_the_area_under_the_curve_is_the_share_of_pairs(self):
+        chance = torch.Generator().manual_seed(3)
+        mine, others = torch.randn(40, generator=chance) + 1, torch.randn(70, generator=chance)
+        area, low, high = known.auroc(mine, others)
+        self.assertAlmostEqual(area, (mine[:, None] > others).double().mean().item(), 9)
+        self.assertTrue(low < area < high)
+        self.assertEqual(known.auroc(others + 99, others)[0], 1)
+
+    def test_the_temperature_is_that_of_which_the_labels_were_drawn(self):
+        chance = torch.Generator().manual_seed(4)
+        logits = torch.randn(20_000, 5, generator=chance) * 3
+        for temperature in (0.7, 2.0):
+            labels = torch.multinomial((logits / temperature).softmax(1), 1, generator=chance)[:, 0]
+            # The estimate of 20,000 draws is off by some hundredths at most.
+            self.assertAlmostEqual(known.fit_temperature([(logits, labels)]), temperature, delta=0.05)
+            probabilities = (logits / temperature).softmax(1)
+            # A bin's gap is a mean of its draws: at most 15 bins' worth of 0.4 / sqrt(n / 15).
+            self.assertLess(known.calibration_error(probabilities, labels), 0.015)
+            self.assertGreater(known.calibration_error((logits * 3).softmax(1), labels), 0.05)
+
+    def test_the_rule_keeps_what_it_says_and_is_the_odds(self):
+        chance = torch.Generator().manual_seed(5)
+        mine, others = torch.randn(4000, generator=chance) + 3, torch.randn(4000, generator=chance)
+        location, scale, threshold = known.fit_rule([mine[:1000], mine[1000:]], [others])
+        likely = ((mine - location) / scale).sigmoid()
+        kept = [(part >= threshold - 1e-4).double().mean().item() for part in (likely[:1000], likely[1000:])]
+        self.assertAlmostEqual(sum(kept) / 2, known.KEPT, delta=0.002)
+        # Two normal distributions of deviation 1 and means 3 and 0 have odds of exp(3 x - 4.5).
+        self.assertAlmostEqual(location, 1.5, delta=0.1)
+        self.assertAlmostEqual(scale, 1 / 3, delta=0.05)
+        with self.assertRaisesRegex(SystemExit, "strangers score as high"):
+            known.fit_rule([others], [mine])
+
+    def test_a_config_is_changed_and_the_weights_are_not(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path, out = Path(folder) / "a.pth", Path(folder) / "a.safetensors"
+            torch.save(build("g_ghost_regnetx_002", 3).state_dict(), path)
+            export([path], out, "g_ghost_regnetx_002", FORMS[0], ["a", "b", "c"], ["a", "b", "ç"], 64)
+            before, config = model.load(out)
+            known.write_config(out, dict(temperature=0.8))
+            after, changed = model.load(out)
+            self.assertEqual(changed, config | dict(temperature=0.8))
+            self.assertEqual(known.config_of_file(out), changed)
+            for key, value in before.state_dict().items():
+                self.assertTrue(torch.equal(after.state_dict()[key], value), key)
+
+    def test_noise_and_classes_by_number(self):
+        pixels = known.noise(12, 32, torch.Generator().manual_seed(0))
+        self.assertEqual((pixels.dtype, tuple(pixels.shape)), (torch.uint8, (12, 3, 32, 32)))
+        self.assertEqual(known.classes_of(HERE / "labels/imagenette.tsv")[217], 0)  # English springer
+        self.assertEqual(len(known.classes_of(HERE / "labels/mini-imagenet.tsv")), 100)
+        self.assertEqual(known.classes_of(HERE / "labels/everyday.tsv"), {})
 
 
 class Evaluate(unittest.TestCase):

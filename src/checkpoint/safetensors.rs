@@ -79,6 +79,7 @@ fn from_stored(found: safetensors::Dtype) -> Option<Dtype> {
 }
 
 /// A tensor that is to be written.
+#[derive(Clone)]
 pub struct NewTensor<'a> {
     /// Key.
     pub name: String,

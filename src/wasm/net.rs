@@ -6,6 +6,7 @@ use super::file::ModelBytes;
 use super::now;
 use super::output::Output;
 use crate::arch::{Network, Op, Stage};
+use crate::confidence::Known;
 #[cfg(feature = "profile")]
 use crate::cpu::multiply_add_chains;
 use crate::error::Error;
@@ -67,6 +68,9 @@ struct Info<'a> {
     weights: &'a str,
     left_out: &'a [LeftOut],
     golden: Option<&'a [f32]>,
+    temperature: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known: Option<Known>,
     input: Preprocess,
     stem: Stem,
     stages: &'a [Stage],
@@ -103,14 +107,11 @@ impl Net {
         let model_options =
             Options { variant: options.variant, labels: options.labels, weights: options.weights };
         let mut model = Model::from_bytes(model.0, &model_options)?;
-        #[cfg(feature = "int8")]
-        if options.precision == Some(Precision::F32) || options.backend == Backend::Webgpu {
+        let floats = options.precision == Some(Precision::F32) || options.backend == Backend::Webgpu;
+        if floats || cfg!(not(feature = "int8")) {
             model.checkpoint.compute_in_floats();
         }
-        #[cfg(feature = "int8")]
         let integers = model.checkpoint.has_integers();
-        #[cfg(not(feature = "int8"))]
-        let integers = false;
         if options.precision == Some(Precision::Int8) && !integers {
             #[cfg(not(feature = "int8"))]
             let text = "the engine that was asked for computes in floats: leave the option `flavour` out, and \
@@ -148,6 +149,8 @@ impl Net {
             weights: &self.model.checkpoint.origin.weights,
             left_out: &self.model.left_out,
             golden: self.model.checkpoint.config.golden.as_deref(),
+            temperature: self.model.temperature(),
+            known: self.model.checkpoint.config.known,
             input: self.model.input,
             stem: Stem { width: stem.channels, size: [stem.height, stem.width] },
             stages: &self.network.stages,

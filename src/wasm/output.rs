@@ -1,6 +1,5 @@
 //! What a run returns.
 
-use crate::model::softmax;
 use crate::session::Outputs;
 use js_sys::Float32Array;
 use wasm_bindgen::prelude::*;
@@ -20,11 +19,6 @@ impl Output {
     /// `[n, classes]`, row-major.
     pub fn logits(&self) -> Float32Array {
         self.outputs.logits.as_slice().into()
-    }
-
-    /// Soft-max of each image's logits, `[n, classes]`.
-    pub fn probabilities(&self) -> Vec<f32> {
-        self.outputs.logits.chunks_exact(self.dims[1]).flat_map(softmax).collect()
     }
 
     /// `[n, classes]`

@@ -4,6 +4,7 @@
 #[cfg(feature = "edit")]
 mod ablation;
 mod arch;
+mod confidence;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod hostile;

@@ -3,7 +3,7 @@
 use crate::support::reference::{LIMIT, Outputs, Reference};
 use g_ghostnet::arch::Op;
 use g_ghostnet::fold::Scaled;
-use g_ghostnet::model::{Model, Options, Outline};
+use g_ghostnet::model::{Model, Options, Outline, self_test_input};
 use g_ghostnet::session::CpuSession;
 
 /// Every reference file of the project.
@@ -66,13 +66,7 @@ fn bundled_models_agree_with_their_golden_logits() {
         let model = Model::from_bytes(std::fs::read(&path).unwrap(), &Options::default()).unwrap();
         let golden = model.checkpoint.config.golden.clone().expect("train/export.py writes golden logits");
         let side = model.input.side;
-        let mut state = 1u32;
-        let input: Vec<f32> = std::iter::repeat_with(|| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (f64::from(state) / f64::from(1 << 30) - 2.0) as f32
-        })
-        .take(3 * side * side)
-        .collect();
+        let input = self_test_input(side);
         let mut session = CpuSession::new(&model, 1).unwrap();
         let logits = session.run(&input, [1, 3, side, side], &[] as &[&str]).unwrap().logits;
         assert_eq!(logits.len(), golden.len(), "{}", path.display());

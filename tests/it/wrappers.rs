@@ -10,7 +10,7 @@ use g_ghostnet::arch::{Architecture, resnet::ResNet};
 use g_ghostnet::checkpoint::{Dtype, NewTensor, write_safetensors};
 use g_ghostnet::config::Config;
 use g_ghostnet::fold::expected_tensors;
-use g_ghostnet::model::{Model, Options, softmax};
+use g_ghostnet::model::{Model, Options};
 use g_ghostnet::session::CpuSession;
 
 const CLASSES: usize = 3;
@@ -565,7 +565,7 @@ fn one_logit_answers_by_the_sigmoid() {
         let (got, want) = (logits(&model), logits(&load(safetensors(&two)).unwrap()));
         assert_eq!(got, [0.0, want[1]]);
         let sigmoid = 1.0 / (1.0 + f64::from(-got[1]).exp());
-        let probabilities = softmax(&got);
+        let probabilities = model.probabilities(&got);
         assert!(
             (f64::from(probabilities[1]) - sigmoid).abs() < 1e-6
                 && (f64::from(probabilities[0]) + sigmoid - 1.0).abs() < 1e-6

@@ -25,7 +25,8 @@ def main():
     for file in files:
         picture = rgb_over_white(Image.open(file))
         with torch.no_grad():
-            probabilities = net(normalised(resized(picture, config["input"]), config["input"])).double().softmax(1)[0]
+            logits = net(normalised(resized(picture, config["input"]), config["input"])).double()
+            probabilities = (logits / config.get("temperature", 1)).softmax(1)[0]
         top = probabilities.topk(min(5, len(probabilities)))
         out.append(dict(file=str(file.relative_to(ROOT)), width=picture.width, height=picture.height,
                         top=[dict(label=config["classes"][i], index=i, probability=round(p, 6))

@@ -183,10 +183,13 @@ test('samples work by pointer and by keyboard, and say that the model cannot kno
   await page.keyboard.press('Enter');
   await page.waitForFunction(() => document.querySelector('#photo-caption').textContent.includes('coffee'));
   assertTop(await shownTop(), goldenOf('coffee.jpg').top, 'coffee.jpg');
-  assert.match(await page.textContent('#verdict'), /^(Unsure|Not sure)/);
+  assert.equal(await page.textContent('#verdict'), `“${goldenOf('coffee.jpg').top[0].label}”, and wrong`);
   assert.match(await page.textContent('#answer-note'), /10 things this model knows: .*golf ball/);
   assert.equal(await page.getAttribute('.samples button[data-file="coffee.jpg"]', 'aria-pressed'), 'true');
   assert.equal(await page.locator('.samples button[aria-pressed="true"]').count(), 1);
+  // Its score is that of a stranger.
+  await page.click('.samples button[data-file="bricks.jpg"]');
+  await page.locator('#verdict', { hasText: /^Not sure, as it should be$/ }).waitFor();
 });
 
 test('of several pictures in quick succession the last one stays', async () => {

@@ -36,6 +36,8 @@ export const page = {
   pasted: 'Pasted picture',
   credit: '{title}. Photo: {author}, {license}',
   known: 'The {n} things this model knows: {labels}.',
+  stranger: 'Not sure I know this',
+  nearest: 'It looks like nothing this model learned; “{label}” comes nearest. {known}',
   unsure: 'Unsure: perhaps “{label}”',
   unsureRightly: 'Not sure, as it should be',
   wrong: '“{label}”, and wrong',

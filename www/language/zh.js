@@ -36,6 +36,8 @@ export const page = {
   pasted: '粘贴的图片',
   credit: '{title}。摄影：{author}，{license}',
   known: '此模型认识 {n} 种事物：{labels}。',
+  stranger: '这个我可能不认识',
+  nearest: '它不太像此模型学过的任何事物，最接近的是“{label}”。{known}',
   unsure: '不确定：也许是“{label}”',
   unsureRightly: '不确定，这是对的',
   wrong: '“{label}”，但这是错的',

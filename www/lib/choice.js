@@ -20,7 +20,6 @@ import { lazy } from './lazy.js';
  *
  * @typedef {object} Output what a network answers; its memory is the module's until it is freed
  * @property {() => Float32Array} logits
- * @property {() => Float32Array} probabilities
  * @property {() => Uint32Array} dims of the logits
  * @property {() => number} tapCount
  * @property {(i: number) => string} tapName

@@ -1,6 +1,6 @@
 /**
  * @file A thread of the command: a net of its own. It tells its labels once, `{ labels }` or `{ error }`, and answers
- * `{ id, file }` with `{ id, top }` or `{ id, error }`.
+ * `{ id, file }` with `{ id, answer }` or `{ id, error }`.
  */
 import { pathToFileURL } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -17,8 +17,8 @@ const net = await load({ ...options, backend: 'wasm' }).catch((error) => {
 if (net) {
   parentPort.on('message', async ({ id, file }) => {
     try {
-      const { top } = await net.classify(pathToFileURL(file), { topK });
-      parentPort.postMessage({ id, top });
+      const { top, known, unsure } = await net.classify(pathToFileURL(file), { topK });
+      parentPort.postMessage({ id, answer: { top, known, unsure } });
     } catch (error) {
       parentPort.postMessage({ id, error: told(error) });
     }

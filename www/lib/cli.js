@@ -15,7 +15,8 @@ const usage = `usage: g-ghostnet classify [--model FILE [--weights NAME]] [--top
        g-ghostnet shard --model FILE [--megabytes N] FOLDER
 
 classify prints the most probable classes of each picture; --json prints an array of
-{ file, top: [{ label, index, probability }] }.
+{ file, top: [{ label, index, probability }], known, unsure }.
+It says "not sure" where a picture may well show none of the model's classes.
 --weights ema takes a moving average first.
 It uses every core, or as many as --jobs says. Of folders it takes what is named as a picture, and follows links.
 shard splits a model into parts (20 megabytes by default) and writes them and their manifest into a folder.`;
@@ -88,7 +89,7 @@ function leftOut(files) {
   return `${files.length} ${files.length === 1 ? 'file is' : 'files are'} left out: ${shown}${more}.`;
 }
 
-// --- Classifiers: { labels, ahead, classify(file) -> top, close() } ---
+// --- Classifiers: { labels, ahead, classify(file) -> { top, known, unsure }, close() } ---
 
 /**
  * The engine in threads of this process.
@@ -101,13 +102,14 @@ export const openWasm = (model, topK, { wasmUrl, weights, jobs = threadsFor(Infi
 
 const printable = (text) => text.replace(/[\x00-\x1f\x7f]/g, '?');
 
-function table(file, top) {
+function table(file, { top, unsure }) {
   const width = Math.max(...top.map(({ label }) => label.length));
   const lines = top.map(({ label, probability }) => {
     const bar = '█'.repeat(Math.round(probability * 30));
     return `  ${label.padEnd(width)}  ${(100 * probability).toFixed(1).padStart(5)} %  ${bar}`;
   });
-  return [printable(file), ...lines, ''].join('\n');
+  const doubt = unsure ? '  (not sure: it may be none of the classes)' : '';
+  return [printable(file) + doubt, ...lines, ''].join('\n');
 }
 
 /** A bar on a terminal's standard error; nothing elsewhere. */
@@ -130,10 +132,10 @@ function progressBar(total) {
 
 /**
  * Classifies files in order, as many beside each other as the classifier takes.
- * @param {(file: string, top: object[]) => void} onTop
+ * @param {(file: string, answer: import('./pool.js').Answer) => void} onAnswer
  * @returns {Promise<number>} how many could not be read; each was reported on standard error
  */
-export async function classifyAll(classifier, files, onTop) {
+export async function classifyAll(classifier, files, onAnswer) {
   const bar = progressBar(files.length);
   const { ahead = 4 } = classifier;
   const begun = [];
@@ -146,9 +148,9 @@ export async function classifyAll(classifier, files, onTop) {
       begun.push(answer);
     }
     try {
-      const top = await begun.shift();
+      const answer = await begun.shift();
       bar.clear();
-      onTop(file, top);
+      onAnswer(file, answer);
     } catch (error) {
       bar.clear();
       report(file, error.message);
@@ -181,8 +183,8 @@ export async function classifyPictures(open, names, { json }) {
   const array = jsonArray();
   let failed;
   try {
-    failed = await classifyAll(classifier, files, (file, top) =>
-      json ? array.add({ file, top }) : console.log(table(file, top)),
+    failed = await classifyAll(classifier, files, (file, answer) =>
+      json ? array.add({ file, ...answer }) : console.log(table(file, answer)),
     );
   } finally {
     await classifier.close();

@@ -3,7 +3,7 @@ import type { Classification, FeatureMaps, GGhostError, GGhostNet, ImageInput } 
 /**
  * `<g-ghostnet-classifier model="..." backend="wasm" top="3">`: a picture dropped on it, chosen or pasted is classified.
  * Fires `result` (`detail`: a Classification) and `failure` (`detail`: a GGhostError).
- * Parts to style: `zone`, `photo`, `hint`, `list`, `row`, `bar`, `error`.
+ * Parts to style: `zone`, `photo`, `hint`, `doubt`, `list`, `row`, `bar`, `error`.
  */
 export class GGhostNetClassifier extends HTMLElement {
   /** The net, loaded when the element is first connected. */

@@ -72,6 +72,7 @@ export class GGhostNetClassifier extends Base {
     const hint = make('span', 'hint', {}, document.createElement('slot'));
     hint.firstChild.append('Drop a picture here, paste one, or click to choose.');
     const zone = make('label', 'zone', {}, input, photo, hint);
+    const doubt = make('p', 'doubt', { hidden: true, textContent: 'Not sure: it may be none of the classes.' });
     const list = make('ol', 'list', { ariaLive: 'polite' });
     const error = make('p', 'error', { role: 'alert', hidden: true });
     shadowOf(
@@ -85,7 +86,7 @@ export class GGhostNetClassifier extends Base {
        ol { list-style: none; margin: 8px 0; padding: 0; }
        li { display: grid; grid-template-columns: 1fr auto; }
        meter { grid-column: 1 / -1; width: 100%; height: 8px; }`,
-      [zone, error, list],
+      [zone, error, doubt, list],
     );
     const take = (file) => {
       if (!file) return;
@@ -103,11 +104,12 @@ export class GGhostNetClassifier extends Base {
     zone.addEventListener('paste', (event) => take(event.clipboardData.files[0]));
     photo.addEventListener('load', () => ([photo.hidden, hint.hidden] = [false, true]));
     photo.addEventListener('error', () => ([photo.hidden, hint.hidden] = [true, false]));
-    return { list, error };
+    return { list, doubt, error };
   }
 
   #show(result) {
     this.#parts.error.hidden = true;
+    this.#parts.doubt.hidden = !result.unsure;
     this.#parts.list.replaceChildren(
       ...result.top.map(({ label, probability }) =>
         make(

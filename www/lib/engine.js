@@ -237,7 +237,7 @@ export class Engine {
     }
     const result = {
       logits,
-      probabilities: output.probabilities(),
+      ...confidenceOf(logits, output.dims()[1], net.info),
       dims: Array.from(output.dims()),
       taps: Array.from({ length: output.tapCount() }, (_, i) => ({
         name: output.tapName(i),
@@ -340,6 +340,32 @@ export class Engine {
     }
     return failure;
   }
+}
+
+/**
+ * From logits to what a caller may believe: calibrated probabilities, and whether a picture shows anything that the
+ * model knows. `src/confidence.rs` is the same in Rust.
+ * @param {Float32Array} logits `[n, classes]`
+ * @param {number} classes
+ * @param {Pick<import('./index.d.ts').Info, 'temperature' | 'known'>} info of the model
+ * @returns {{ probabilities: Float32Array, known?: Float32Array }} `[n, classes]`, and for each picture how likely it
+ *   shows one of the classes, where the model can tell
+ */
+export function confidenceOf(logits, classes, { temperature, known }) {
+  const probabilities = new Float32Array(logits.length);
+  const likely = known && new Float32Array(logits.length / classes);
+  for (let first = 0; first < logits.length; first += classes) {
+    const scaled = Array.from(logits.subarray(first, first + classes), (logit) => logit / temperature);
+    const largest = scaled.reduce((most, logit) => Math.max(most, logit));
+    const powers = scaled.map((logit) => Math.exp(logit - largest));
+    const sum = powers.reduce((all, power) => all + power, 0);
+    powers.forEach((power, i) => (probabilities[first + i] = power / sum));
+    if (!likely) continue;
+    const { score, location, scale } = known;
+    const value = { energy: largest + Math.log(sum), maxLogit: largest, maxProbability: 1 / sum }[score];
+    likely[first / classes] = 1 / (1 + Math.exp((location - value) / scale));
+  }
+  return { probabilities, known: likely };
 }
 
 /**

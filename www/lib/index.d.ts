@@ -146,6 +146,13 @@ export interface Provenance {
 export interface Classification extends Provenance {
   /** The most probable classes, most probable first. */
   top: Prediction[];
+  /**
+   * How likely the picture shows one of the classes at all, 0 to 1; absent of a model that was not fitted to tell. A
+   * stranger passes often: the model's card says how often.
+   */
+  known?: number;
+  /** Whether `known` is below the model's threshold, above which 95 % of held-back pictures of the classes are. */
+  unsure?: boolean;
 }
 
 /** Feature maps of one picture, row-major. */
@@ -237,6 +244,19 @@ export interface Info {
   weights: string;
   /** What the file has and the network does not read, each with the reason. */
   leftOut: { name: string; reason: string }[];
+  /** What logits are divided by before they become probabilities, so that these are calibrated. */
+  temperature: number;
+  /**
+   * How `known` is made of the logits over the temperature: 1 / (1 + exp((location - score) / scale)). The score is the
+   * logarithm of the sum of their exponentials, the largest of them, or the largest probability.
+   */
+  known?: {
+    score: 'energy' | 'maxLogit' | 'maxProbability';
+    location: number;
+    scale: number;
+    /** Below it a picture is `unsure`. */
+    threshold: number;
+  };
   input: {
     side: number;
     resize: 'squash' | 'crop';

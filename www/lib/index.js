@@ -180,10 +180,7 @@ class GGhostNet {
   async classify(input, options) {
     const { topK = 5, ...others } = optionsOf(options, names.classify, 'classify');
     checkTopK(topK);
-    return this.#see(input, [], others, (result) => ({
-      top: this.#top(result.probabilities, topK),
-      ...provenance(result),
-    }));
+    return this.#see(input, [], others, (result) => ({ ...this.#said(result, topK), ...provenance(result) }));
   }
 
   async embed(input, options) {
@@ -204,7 +201,7 @@ class GGhostNet {
         result.taps.map(({ name, data, dims }) => [name, { data, dims: dims.slice(1), layout: 'chw' }]),
       ),
       ...(roles && { stage: roles }),
-      top: this.#top(result.probabilities, topK),
+      ...this.#said(result, topK),
       ...provenance(result),
     }));
   }
@@ -469,10 +466,13 @@ class GGhostNet {
     this.#info = { ...info, worker, ...(edit && { edit }) };
   }
 
-  #top(probabilities, topK) {
-    return Array.from(probabilities, (probability, index) => ({ label: this.#info.labels[index], index, probability }))
+  /** What the net says of one picture: the likeliest classes, and whether it knows what it shows. */
+  #said({ probabilities, known }, topK) {
+    const { labels, known: rule } = this.#info;
+    const top = Array.from(probabilities, (probability, index) => ({ label: labels[index], index, probability }))
       .sort((a, b) => b.probability - a.probability || a.index - b.index)
       .slice(0, topK);
+    return { top, ...(rule && { known: known[0], unsure: !(known[0] >= rule.threshold) }) };
   }
 
   /** Names of feature maps, all of which there are. */
@@ -537,7 +537,7 @@ function joined(tensors) {
 }
 
 /** What was said of one of several pictures. */
-function oneOf({ probabilities, dims: [n, classes], taps, timings, ...result }, i, own) {
+function oneOf({ probabilities, known, dims: [n, classes], taps, timings, ...result }, i, own) {
   const part = ({ name, dims: [, ...dims], data }) => {
     const size = data.length / n;
     return { name, dims: [1, ...dims], data: data.slice(i * size, (i + 1) * size) };
@@ -545,6 +545,7 @@ function oneOf({ probabilities, dims: [n, classes], taps, timings, ...result }, 
   return {
     ...result,
     probabilities: probabilities.subarray(i * classes, (i + 1) * classes),
+    known: known?.subarray(i, i + 1),
     taps: taps.map(part),
     timings: { ...timings, ...own, forward: timings.forward / n },
   };

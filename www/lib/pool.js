@@ -14,9 +14,11 @@ export const threadsFor = (pictures, most = availableParallelism?.() ?? cpus().l
   Math.max(1, Math.min(most, Math.ceil(pictures / 8)));
 
 /**
+ * @typedef {Pick<import('./index.d.ts').Classification, 'top' | 'known' | 'unsure'>} Answer
+ *
  * @param {number} count of threads
  * @param {{ model?: string, wasmUrl?: string, topK: number }} options
- * @returns {Promise<{ labels: string[], ahead: number, classify: (file: string) => Promise<object[]>, close: () =>
+ * @returns {Promise<{ labels: string[], ahead: number, classify: (file: string) => Promise<Answer>, close: () =>
  *   Promise<void> }>}
  *   `classify` may be called again before it has answered
  */
@@ -52,7 +54,7 @@ function openThread(options) {
     };
     worker.on('error', fail);
     worker.on('exit', (code) => fail(new GGhostError('crashed', `A thread ended with the code ${code}.`)));
-    worker.on('message', ({ id, labels, top, error }) => {
+    worker.on('message', ({ id, labels, answer, error }) => {
       if (id === undefined) {
         if (error) reject(errorOf(error));
         else resolve(labels);
@@ -61,7 +63,7 @@ function openThread(options) {
       const call = waiting.get(id);
       waiting.delete(id);
       if (error) call.reject(errorOf(error));
-      else call.resolve(top);
+      else call.resolve(answer);
     });
   });
   labels.catch(() => {});

@@ -2,8 +2,8 @@
 import { byId, element, onChange } from './dom.js';
 import { text } from './language.js';
 
-/** Below this the page calls itself unsure: above it 97 of 100 validation pictures are right, below it 68. */
-const SURE = 0.75;
+/** Below this the page says "perhaps": probabilities are calibrated, so the answer is wrong every other time. */
+const SURE = 0.5;
 
 /**
  * @typedef {import('../explorer/explorer.js').PageState} PageState
@@ -28,7 +28,7 @@ export function answerView() {
         byId('verdict').textContent = text(info ? 'looking' : 'loadingModel');
         return;
       }
-      const { sure, verdict, note } = judge(result.top, picture, info.labels);
+      const { sure, verdict, note } = judge(result, picture, info.labels);
       byId('answer').classList.toggle('unsure', !sure);
       byId('verdict').textContent = verdict;
       byId('answer-note').textContent = note;
@@ -37,15 +37,20 @@ export function answerView() {
   );
 }
 
-/** @param {Prediction[]} top @param {import('../explorer/state.js').Picture} picture @param {string[]} labels */
-function judge([best], picture, labels) {
+/**
+ * @param {import('../lib/index.js').Classification} result
+ * @param {import('../explorer/state.js').Picture} picture
+ * @param {string[]} labels
+ */
+function judge({ top: [best], unsure }, picture, labels) {
   const some = labels.slice(0, 12).join(', ') + (labels.length > 12 ? ' …' : '');
   const known = text('known', { n: labels.length, labels: some });
   // The samples were chosen for models of few classes, which cannot know most of them.
   if (labels.length < 100 && picture.sample && !labels.includes(picture.sample.label ?? '')) {
-    const verdict = best.probability < SURE ? text('unsureRightly') : text('wrong', { label: best.label });
+    const verdict = (unsure ?? best.probability < SURE) ? text('unsureRightly') : text('wrong', { label: best.label });
     return { sure: false, verdict, note: text('sampleUnknown', { known }) };
   }
+  if (unsure) return { sure: false, verdict: text('stranger'), note: text('nearest', { label: best.label, known }) };
   if (best.probability < SURE) {
     return { sure: false, verdict: text('unsure', { label: best.label }), note: text('maybeNone', { known }) };
   }
