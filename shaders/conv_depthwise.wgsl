@@ -2,7 +2,7 @@
 //
 //   y[o, p] = activation(scale[o] * sum over taps t of w[o, t] * x[o / outputs of a group, p under t] + shift[o] + add[o, p])
 //
-// After step.wgsl, one weights_*, load_spatial and finish. CPU twin: src/cpu/conv.rs
+// After shapes.wgsl, one weights_*, load_spatial and finish. CPU twin: src/cpu/conv.rs
 
 override lanes = 64u;
 
@@ -12,18 +12,18 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let place = place_of(index_of(workgroup, workgroups), step.groups * step.y_channels, lanes, lane);
-  let group = place.channel / step.y_channels;
-  let channel = place.channel % step.y_channels;
+  let place = place_of(index_of(workgroup, workgroups), shapes.groups * shapes.y_channels, lanes, lane);
+  let group = place.channel / shapes.y_channels;
+  let channel = place.channel % shapes.y_channels;
   let quad = place.part;
   let window = window_of(group, quad);
   var sum = vec4(0.0);
-  let taps = step.kernel * step.kernel;
+  let taps = shapes.kernel * shapes.kernel;
   for (var tap = 0u; tap < taps; tap++) {
     let block = weight_block((group * blocks_out() + channel / 4u) * taps + tap);
     // Row 0 is the only input.
     let row = vec4(block[0].x, block[1].x, block[2].x, block[3].x);
-    sum += row[channel % 4u] * load(under(window, tap / step.kernel, tap % step.kernel), 0u);
+    sum += row[channel % 4u] * load(under(window, tap / shapes.kernel, tap % shapes.kernel), 0u);
   }
   store(end_of(group, quad), channel, sum);
 }

@@ -5,7 +5,7 @@
 // On a CPU a load costs an address, a bounds check and a gather for each lane, far more than a
 // multiplication; so each invocation takes 64 numbers to 128 of them: the sum grows by products of
 // 4 x 4 matrices, [pixel][input] x [input][output].
-// After step.wgsl, one weights_*, one load_* and one finish*. CPU twin: src/cpu/gemm.rs
+// After shapes.wgsl, one weights_*, one load_* and one finish*. CPU twin: src/cpu/gemm.rs
 
 override lanes = 4u;
 
@@ -22,11 +22,11 @@ fn main(
   let quad = index % pairs * 2u;
   let block = index / pairs % tiles * 2u;
   let group = index / pairs / tiles;
-  if group >= step.groups {
+  if group >= shapes.groups {
     return;
   }
-  let channels = step.x_channels;
-  let kernel = step.kernel;
+  let channels = shapes.x_channels;
+  let kernel = shapes.kernel;
   let next_output = kernel * kernel * blocks_in();
   var weight = (group * blocks_out() + block) * next_output;
   let first = window_of(group, quad);

@@ -5,7 +5,7 @@
 // Each invocation sums 8 outputs x 8 pixels as products of 4 x 4 matrices, [pixel][input] x [input][output].
 // The workgroup's tile is 8 * rows outputs x 512 / rows pixels, so that groups with few outputs waste none.
 // Shared memory: rows * depth * 128 + depth * 128 / rows * 64 bytes, at most 10 KiB.
-// After step.wgsl, one weights_*, one load_* and one finish*. CPU twin: src/cpu/gemm.rs
+// After shapes.wgsl, one weights_*, one load_* and one finish*. CPU twin: src/cpu/gemm.rs
 
 override rows = 8u; // 2, 4 or 8
 override depth = 4u; // blocks of 4 inputs loaded at a time
@@ -26,8 +26,8 @@ fn main(
   let tiles = (blocks_out() + tile_blocks - 1u) / tile_blocks;
   let index = index_of(workgroup, workgroups);
   let first_block = index % tiles * tile_blocks;
-  let group = index / tiles % step.groups;
-  let first_quad = index / tiles / step.groups * tile_quads;
+  let group = index / tiles % shapes.groups;
+  let first_quad = index / tiles / shapes.groups * tile_quads;
 
   // What this invocation loads: always the same quad, every few inputs.
   let own_quad = lane % tile_quads;
@@ -41,9 +41,9 @@ fn main(
   var near_1 = mat4x4<f32>();
   var far_0 = mat4x4<f32>();
   var far_1 = mat4x4<f32>();
-  let taps = step.kernel * step.kernel;
+  let taps = shapes.kernel * shapes.kernel;
   for (var tap = 0u; tap < taps; tap++) {
-    let window = under(own_window, tap / step.kernel, tap % step.kernel);
+    let window = under(own_window, tap / shapes.kernel, tap % shapes.kernel);
     for (var first = 0u; first < blocks_in(); first += depth) {
       for (var i = lane; i < tile_blocks * depth; i += invocations) {
         let output = first_block + i / depth;

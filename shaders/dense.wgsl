@@ -3,7 +3,7 @@
 //
 //   y[o, n] = activation(scale[o] * sum over i of w[o, i] * x[i, n] + shift[o] + add[o, n])
 //
-// After step.wgsl and one weights_*. CPU twin: src/cpu/gemm.rs
+// After shapes.wgsl and one weights_*. CPU twin: src/cpu/gemm.rs
 
 @group(0) @binding(1) var<storage, read> x: array<Value>;
 @group(0) @binding(3) var<storage, read> norm: array<vec2<f32>>;
@@ -22,15 +22,15 @@ fn main(
   let index = index_of(workgroup, workgroups);
   let block = index % blocks_out();
   let image = index / blocks_out();
-  let last = step.x_channels - 1u;
+  let last = shapes.x_channels - 1u;
   var sum = vec4(0.0);
   for (var i = lane; i < blocks_in(); i += lanes) {
-    let first = step.x_first + image;
+    let first = shapes.x_first + image;
     let input = Value4(
-      x[first + min(4u * i, last) * step.x_pitch],
-      x[first + min(4u * i + 1u, last) * step.x_pitch],
-      x[first + min(4u * i + 2u, last) * step.x_pitch],
-      x[first + min(4u * i + 3u, last) * step.x_pitch],
+      x[first + min(4u * i, last) * shapes.x_pitch],
+      x[first + min(4u * i + 1u, last) * shapes.x_pitch],
+      x[first + min(4u * i + 2u, last) * shapes.x_pitch],
+      x[first + min(4u * i + 3u, last) * shapes.x_pitch],
     );
     sum += vec4<f32>(input) * weight_block(block * blocks_in() + i);
   }
@@ -43,11 +43,11 @@ fn main(
   }
   workgroupBarrier();
   let channel = 4u * block + lane;
-  if lane < 4u && channel < step.y_channels && image < step.batch {
+  if lane < 4u && channel < shapes.y_channels && image < shapes.batch {
     var value = sums[0][lane] * norm[channel].x + norm[channel].y;
-    if step.add_kind != ADD_NONE {
-      value += f32(add[step.add_first + channel * step.add_pitch + image]);
+    if shapes.add_kind != ADD_NONE {
+      value += f32(add[shapes.add_first + channel * shapes.add_pitch + image]);
     }
-    y[step.y_first + channel * step.y_pitch + image] = Value(activate(vec4(value), step.activation).x);
+    y[shapes.y_first + channel * shapes.y_pitch + image] = Value(activate(vec4(value), shapes.activation).x);
   }
 }

@@ -2,7 +2,7 @@
 //
 //   y[c, p] = x[c, p],  x[c, p] + add[c, p]  or  x[c, p] * add[c, image of p], by the step's add_kind
 //
-// After step.wgsl. CPU twin: `for_each_pixel` in src/cpu/mod.rs
+// After shapes.wgsl. CPU twin: `for_each_pixel` in src/cpu/mod.rs
 
 @group(0) @binding(1) var<storage, read> x: array<Value4>;
 @group(0) @binding(4) var<storage, read> add: array<Value4>;
@@ -16,22 +16,22 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let place = place_of(index_of(workgroup, workgroups), step.x_channels, lanes, lane);
+  let place = place_of(index_of(workgroup, workgroups), shapes.x_channels, lanes, lane);
   let channel = place.channel;
   let quad = place.part;
   if quad >= quads() {
     return;
   }
-  var value = vec4<f32>(x[(step.x_first + channel * step.x_pitch) / 4u + quad]);
-  let first = step.add_first + channel * step.add_pitch;
-  if step.add_kind == ADD_VALUE {
+  var value = vec4<f32>(x[(shapes.x_first + channel * shapes.x_pitch) / 4u + quad]);
+  let first = shapes.add_first + channel * shapes.add_pitch;
+  if shapes.add_kind == ADD_VALUE {
     value += vec4<f32>(add[first / 4u + quad]);
   }
-  if step.add_kind == SCALE_CHANNEL {
-    let at = first + (4u * quad + vec4(0u, 1u, 2u, 3u)) / (step.y_height * step.y_width);
+  if shapes.add_kind == SCALE_CHANNEL {
+    let at = first + (4u * quad + vec4(0u, 1u, 2u, 3u)) / (shapes.y_height * shapes.y_width);
     value *= vec4<f32>(
       Value4(add[at.x / 4u][at.x % 4u], add[at.y / 4u][at.y % 4u], add[at.z / 4u][at.z % 4u], add[at.w / 4u][at.w % 4u]),
     );
   }
-  y[(step.y_first + channel * step.y_pitch) / 4u + quad] = Value4(value);
+  y[(shapes.y_first + channel * shapes.y_pitch) / 4u + quad] = Value4(value);
 }

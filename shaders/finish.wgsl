@@ -19,20 +19,20 @@ struct End {
 }
 
 fn end_of(group: u32, quad: u32) -> End {
-  let first_channel = group * step.y_channels;
+  let first_channel = group * shapes.y_channels;
   let pixel = 4u * quad + vec4(0u, 1u, 2u, 3u);
-  let image = pixel / (step.y_height * step.y_width);
-  let add_first = step.add_first + first_channel * step.add_pitch;
+  let image = pixel / (shapes.y_height * shapes.y_width);
+  let add_first = shapes.add_first + first_channel * shapes.add_pitch;
   return End(
     quad < quads(),
-    step.y_channels,
+    shapes.y_channels,
     first_channel,
-    (step.y_first + first_channel * step.y_pitch) / 4u + quad,
-    step.y_pitch / 4u,
-    add_first + select(image, pixel, step.add_kind == ADD_VALUE),
-    step.add_pitch,
-    step.add_kind != ADD_NONE,
-    step.activation,
+    (shapes.y_first + first_channel * shapes.y_pitch) / 4u + quad,
+    shapes.y_pitch / 4u,
+    add_first + select(image, pixel, shapes.add_kind == ADD_VALUE),
+    shapes.add_pitch,
+    shapes.add_kind != ADD_NONE,
+    shapes.activation,
   );
 }
 

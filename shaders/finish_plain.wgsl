@@ -10,8 +10,8 @@ struct End {
 }
 
 fn end_of(group: u32, quad: u32) -> End {
-  let first = (step.y_first + group * step.y_channels * step.y_pitch) / 4u + quad;
-  return End(quad < quads(), step.y_channels, first, step.y_pitch / 4u);
+  let first = (shapes.y_first + group * shapes.y_channels * shapes.y_pitch) / 4u + quad;
+  return End(quad < quads(), shapes.y_channels, first, shapes.y_pitch / 4u);
 }
 
 // Writes the quad of a channel of the group.

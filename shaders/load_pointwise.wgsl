@@ -10,8 +10,8 @@ struct Window {
 }
 
 fn window_of(group: u32, quad: u32) -> Window {
-  let first = (step.x_first + group * step.x_channels * step.x_pitch) / 4u + quad;
-  return Window(first, step.x_pitch / 4u, step.x_channels - 1u);
+  let first = (shapes.x_first + group * shapes.x_channels * shapes.x_pitch) / 4u + quad;
+  return Window(first, shapes.x_pitch / 4u, shapes.x_channels - 1u);
 }
 
 // The window under one tap of the filter.

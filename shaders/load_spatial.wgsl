@@ -18,21 +18,21 @@ struct Window {
 
 fn window_of(group: u32, quad: u32) -> Window {
   let pixel = 4u * quad + vec4(0u, 1u, 2u, 3u);
-  let plane = step.y_height * step.y_width;
+  let plane = shapes.y_height * shapes.y_width;
   let image = pixel / plane;
-  let row = (pixel - image * plane) / step.y_width;
-  let column = pixel - image * plane - row * step.y_width;
-  let first = step.x_first + group * step.x_channels * step.x_pitch;
+  let row = (pixel - image * plane) / shapes.y_width;
+  let column = pixel - image * plane - row * shapes.y_width;
+  let first = shapes.x_first + group * shapes.x_channels * shapes.x_pitch;
   return Window(
-    first + image * step.x_height * step.x_width,
-    row * step.stride - step.kernel / 2u,
-    column * step.stride - step.kernel / 2u,
+    first + image * shapes.x_height * shapes.x_width,
+    row * shapes.stride - shapes.kernel / 2u,
+    column * shapes.stride - shapes.kernel / 2u,
     vec4(first),
     vec4(false),
-    step.x_height,
-    step.x_width,
-    step.x_pitch,
-    step.x_channels - 1u,
+    shapes.x_height,
+    shapes.x_width,
+    shapes.x_pitch,
+    shapes.x_channels - 1u,
   );
 }
 

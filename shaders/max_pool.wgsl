@@ -2,7 +2,7 @@
 //
 //   y[c, p] = max over the pixels q of the window around p of x[c, q]
 //
-// After step.wgsl. CPU twin: `max_pool` in src/cpu/mod.rs
+// After shapes.wgsl. CPU twin: `max_pool` in src/cpu/mod.rs
 
 @group(0) @binding(1) var<storage, read> x: array<Value>;
 @group(0) @binding(5) var<storage, read_write> y: array<Value>;
@@ -15,24 +15,24 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let place = place_of(index_of(workgroup, workgroups), step.x_channels, lanes, lane);
+  let place = place_of(index_of(workgroup, workgroups), shapes.x_channels, lanes, lane);
   let channel = place.channel;
   let pixel = place.part;
-  let plane = step.y_height * step.y_width;
+  let plane = shapes.y_height * shapes.y_width;
   let image = pixel / plane;
-  if image >= step.batch {
+  if image >= shapes.batch {
     return;
   }
-  let row = (pixel - image * plane) / step.y_width * 2u;
-  let column = pixel % step.y_width * 2u;
-  let first = step.x_first + channel * step.x_pitch + image * step.x_height * step.x_width;
-  let bottom = min(row + 1u, step.x_height - 1u);
-  let right = min(column + 1u, step.x_width - 1u);
-  var largest = x[first + row * step.x_width + column];
+  let row = (pixel - image * plane) / shapes.y_width * 2u;
+  let column = pixel % shapes.y_width * 2u;
+  let first = shapes.x_first + channel * shapes.x_pitch + image * shapes.x_height * shapes.x_width;
+  let bottom = min(row + 1u, shapes.x_height - 1u);
+  let right = min(column + 1u, shapes.x_width - 1u);
+  var largest = x[first + row * shapes.x_width + column];
   for (var r = max(row, 1u) - 1u; r <= bottom; r++) {
     for (var c = max(column, 1u) - 1u; c <= right; c++) {
-      largest = max(largest, x[first + r * step.x_width + c]);
+      largest = max(largest, x[first + r * shapes.x_width + c]);
     }
   }
-  y[step.y_first + channel * step.y_pitch + pixel] = largest;
+  y[shapes.y_first + channel * shapes.y_pitch + pixel] = largest;
 }

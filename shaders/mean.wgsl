@@ -2,7 +2,7 @@
 //
 //   y[c, n] = sum over the pixels p of image n of x[c, p] / (height * width)
 //
-// After step.wgsl. CPU twin: `mean` in src/cpu/mod.rs
+// After shapes.wgsl. CPU twin: `mean` in src/cpu/mod.rs
 
 @group(0) @binding(1) var<storage, read> x: array<Value>;
 @group(0) @binding(5) var<storage, read_write> y: array<Value>;
@@ -17,10 +17,10 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let index = index_of(workgroup, workgroups);
-  let channel = index % step.x_channels;
-  let image = index / step.x_channels;
-  let plane = step.x_height * step.x_width;
-  let first = step.x_first + channel * step.x_pitch + image * plane;
+  let channel = index % shapes.x_channels;
+  let image = index / shapes.x_channels;
+  let plane = shapes.x_height * shapes.x_width;
+  let first = shapes.x_first + channel * shapes.x_pitch + image * plane;
   // Rows of lanes first, so that no sum gets long.
   var sum = 0.0;
   for (var row = 0u; row < plane; row += 16u * lanes) {
@@ -37,7 +37,7 @@ fn main(
       sums[lane] += sums[lane + half];
     }
   }
-  if lane == 0u && image < step.batch {
-    y[step.y_first + channel * step.y_pitch + image] = Value(sums[0] / f32(plane));
+  if lane == 0u && image < shapes.batch {
+    y[shapes.y_first + channel * shapes.y_pitch + image] = Value(sums[0] / f32(plane));
   }
 }

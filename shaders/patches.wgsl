@@ -3,7 +3,7 @@
 //   y[i * taps + t, p] = x[i, p under tap t], zero outside the image
 //
 // Worth it where many outputs read each patch: in software one gather for each costs more than this.
-// After step.wgsl and load_spatial. CPU twin: `run_patches` in src/cpu/conv.rs
+// After shapes.wgsl and load_spatial. CPU twin: `run_patches` in src/cpu/conv.rs
 
 @group(0) @binding(5) var<storage, read_write> y: array<Value4>;
 
@@ -18,12 +18,12 @@ fn main(
   let index = index_of(workgroup, workgroups) * lanes + lane;
   let quad = index % quads();
   let channel = index / quads();
-  if channel >= step.x_channels {
+  if channel >= shapes.x_channels {
     return;
   }
-  let kernel = step.kernel;
+  let kernel = shapes.kernel;
   let window = window_of(0u, quad);
-  let pitch = step.y_pitch / 4u;
+  let pitch = shapes.y_pitch / 4u;
   var to = channel * kernel * kernel * pitch + quad;
   for (var row = 0u; row < kernel; row++) {
     for (var column = 0u; column < kernel; column++) {

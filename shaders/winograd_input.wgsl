@@ -5,7 +5,7 @@
 // tile = (image * tiles_y + tile row) * tiles_x + tile column; d is the tile's patch of 6 x 6 inputs,
 // zero outside the image; V is f32. Then conv_registers or conv_shared multiplies 36 * groups times, and
 // winograd_output ends it.
-// After step.wgsl. CPU twin: src/cpu/winograd.rs
+// After shapes.wgsl. CPU twin: src/cpu/winograd.rs
 
 @group(0) @binding(1) var<storage, read> x: array<Value>;
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
@@ -28,8 +28,8 @@ fn transform(d: Half) -> Half {
 }
 
 fn load(channel_first: u32, row: u32, column: u32) -> f32 {
-  let inside = row < step.x_height && column < step.x_width;
-  return select(0.0, f32(x[channel_first + select(0u, row * step.x_width + column, inside)]), inside);
+  let inside = row < shapes.x_height && column < shapes.x_width;
+  return select(0.0, f32(x[channel_first + select(0u, row * shapes.x_width + column, inside)]), inside);
 }
 
 fn load_3(channel_first: u32, row: u32, column: u32) -> vec3<f32> {
@@ -42,18 +42,18 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let channels = step.groups * step.x_channels;
+  let channels = shapes.groups * shapes.x_channels;
   let place = place_of(index_of(workgroup, workgroups), channels, lanes, lane);
   let channel = place.channel;
   let tile = place.part;
-  let image = tile / (step.tiles_x * step.tiles_y);
-  if image >= step.batch {
+  let image = tile / (shapes.tiles_x * shapes.tiles_y);
+  if image >= shapes.batch {
     return;
   }
-  let first = step.x_first + channel * step.x_pitch + image * step.x_height * step.x_width;
+  let first = shapes.x_first + channel * shapes.x_pitch + image * shapes.x_height * shapes.x_width;
   // Minus one for the padding: huge where above or left of the image, so outside.
-  let r = tile / step.tiles_x % step.tiles_y * 4u - 1u;
-  let c = tile % step.tiles_x * 4u - 1u;
+  let r = tile / shapes.tiles_x % shapes.tiles_y * 4u - 1u;
+  let c = tile % shapes.tiles_x * 4u - 1u;
   let left = transform(Half(
     load_3(first, r, c), load_3(first, r + 1u, c), load_3(first, r + 2u, c),
     load_3(first, r + 3u, c), load_3(first, r + 4u, c), load_3(first, r + 5u, c),
@@ -63,8 +63,8 @@ fn main(
     load_3(first, r + 3u, c + 3u), load_3(first, r + 4u, c + 3u), load_3(first, r + 5u, c + 3u),
   ));
   // Rows become columns: three rows of the result at a time.
-  let plane = channels * step.y_pitch;
-  let to = step.y_first + channel * step.y_pitch + tile;
+  let plane = channels * shapes.y_pitch;
+  let to = shapes.y_first + channel * shapes.y_pitch + tile;
   store(to, plane, 0u, transform(transposed(left, right, 0)));
   store(to, plane, 3u, transform(transposed(left, right, 3)));
 }

@@ -17,8 +17,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The network's values, with those of the twins.
     pub values: Vec<Value>,
-    /// The slot of each value.
-    pub slot_of: Vec<SlotId>,
+    /// The slot of each value; `None` if no step writes it.
+    slot_of: Vec<Option<SlotId>>,
     /// Elements of each slot, for one image.
     pub slots: Vec<usize>,
     /// The input.
@@ -62,10 +62,15 @@ impl Plan {
         Ok(Plan { steps, values, slot_of, slots, image: network.image(), logits, taps: views })
     }
 
-    /// Slot of a view's value.
+    /// Slot of a view's value, which the input or a step writes.
     #[must_use]
     pub fn slot(&self, view: View) -> SlotId {
-        self.slot_of[view.value]
+        self.slot_of[view.value].expect("steps read what was written")
+    }
+
+    /// Values with the slots that they live in, in the order of [`Plan::values`].
+    pub fn placed(&self) -> impl Iterator<Item = (&Value, SlotId)> {
+        self.values.iter().zip(&self.slot_of).filter_map(|(value, &slot)| Some((value, slot?)))
     }
 
     /// Channels of the value a view is part of: the distance between its pixels in a layout with
@@ -94,45 +99,44 @@ fn without_add(step: &Step, y: View) -> Step {
 
 /// Linear scan over the steps: a value takes the free slot that fits it best, or the largest free
 /// one, grown, or a new one.
-fn assign_slots(values: &[Value], steps: &[Step], kept: &[ValueId]) -> (Vec<SlotId>, Vec<usize>) {
-    const NEVER: usize = usize::MAX;
-    let mut last_use = vec![0; values.len()];
+fn assign_slots(values: &[Value], steps: &[Step], kept: &[ValueId]) -> (Vec<Option<SlotId>>, Vec<usize>) {
+    // The step after which a value's slot is free again; none for what is kept.
+    let mut last_use = vec![Some(0); values.len()];
     for (index, step) in steps.iter().enumerate() {
         for view in step.reads().chain([step.y]) {
-            last_use[view.value] = index;
+            last_use[view.value] = Some(index);
         }
     }
     for &value in kept {
-        last_use[value] = NEVER;
+        last_use[value] = None;
     }
 
-    let mut slot_of = vec![NEVER; values.len()];
+    let mut slot_of: Vec<Option<SlotId>> = vec![None; values.len()];
     let mut slots: Vec<usize> = Vec::new();
     let mut free: Vec<SlotId> = Vec::new();
-    let mut take = |value: ValueId, slot_of: &mut Vec<SlotId>, free: &mut Vec<SlotId>| {
-        if slot_of[value] != NEVER {
-            return;
-        }
+    let mut take = |value: ValueId, free: &mut Vec<SlotId>| {
         let size = values[value].len();
         let slot = |i: &usize| slots[free[*i]];
         let fitting = (0..free.len()).filter(|i| slot(i) >= size).min_by_key(slot);
-        slot_of[value] = match fitting.or_else(|| (0..free.len()).max_by_key(slot)) {
+        let taken = match fitting.or_else(|| (0..free.len()).max_by_key(slot)) {
             Some(i) => free.swap_remove(i),
             None => {
                 slots.push(0);
                 slots.len() - 1
             }
         };
-        slots[slot_of[value]] = slots[slot_of[value]].max(size);
+        slots[taken] = slots[taken].max(size);
+        taken
     };
-    take(0, &mut slot_of, &mut free);
+    slot_of[0] = Some(take(0, &mut free));
     for (index, step) in steps.iter().enumerate() {
-        take(step.y.value, &mut slot_of, &mut free);
+        if slot_of[step.y.value].is_none() {
+            slot_of[step.y.value] = Some(take(step.y.value, &mut free));
+        }
         for value in step.reads().chain([step.y]).map(|view| view.value) {
+            let ended = slot_of[value].filter(|_| last_use[value] == Some(index));
             // A value that is read twice ends once.
-            if last_use[value] == index && !free.contains(&slot_of[value]) {
-                free.push(slot_of[value]);
-            }
+            free.extend(ended.filter(|slot| !free.contains(slot)));
         }
     }
     (slot_of, slots)

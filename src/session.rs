@@ -92,15 +92,30 @@ pub struct CpuSession {
     outline: Outline,
     weights: cpu::Weights,
     pool: Pool,
-    planned: Option<Planned>,
+    planned: Option<Planned<(Plan, cpu::Workspace)>>,
 }
 
-#[cfg(feature = "cpu")]
-struct Planned {
+/// What was planned last; another size, batch or list of taps is planned anew.
+struct Planned<T> {
     size: [usize; 2],
-    tap_names: Vec<String>,
-    plan: Plan,
-    workspace: cpu::Workspace,
+    batch: usize,
+    taps: Vec<String>,
+    made: T,
+}
+
+impl<T> Planned<T> {
+    fn new<S: AsRef<str>>(size: [usize; 2], batch: usize, taps: &[S], made: T) -> Planned<T> {
+        let taps = taps.iter().map(|tap| tap.as_ref().to_owned()).collect();
+        Planned { size, batch, taps, made }
+    }
+
+    fn fits<S: AsRef<str>>(&self, size: [usize; 2], batch: usize, taps: &[S]) -> bool {
+        let same = |(mine, other): (&String, &S)| mine == other.as_ref();
+        self.size == size
+            && self.batch == batch
+            && self.taps.len() == taps.len()
+            && self.taps.iter().zip(taps).all(same)
+    }
 }
 
 #[cfg(feature = "cpu")]
@@ -140,11 +155,10 @@ impl CpuSession {
     pub fn run<S: AsRef<str>>(&mut self, data: &[f32], dims: [usize; 4], taps: &[S]) -> Result<Outputs> {
         check_input(data, dims)?;
         let [n, _, height, width] = dims;
-        let planned = self.plan([height, width], taps)?;
-        let views: Vec<_> = planned.plan.taps.clone();
+        let views = self.plan([height, width], taps)?.taps.clone();
         let mut outputs = Outputs { logits: Vec::new(), taps: empty_taps(&views, n) };
         for image in data.chunks_exact(3 * height * width) {
-            let Planned { plan, workspace, .. } = self.planned.as_mut().expect("planned above");
+            let Planned { made: (plan, workspace), .. } = self.planned.as_mut().expect("planned above");
             workspace.set_image(plan, image);
             workspace.run(plan, &self.weights, &self.pool);
             workspace.read(plan, plan.logits, &mut outputs.logits);
@@ -155,17 +169,16 @@ impl CpuSession {
         Ok(outputs)
     }
 
-    fn plan<S: AsRef<str>>(&mut self, size: [usize; 2], taps: &[S]) -> Result<&Planned> {
-        let names = || taps.iter().map(|tap| tap.as_ref().to_owned());
-        let fits = |planned: &Planned| planned.size == size && names().eq(planned.tap_names.iter().cloned());
-        if !self.planned.as_ref().is_some_and(fits) {
+    fn plan<S: AsRef<str>>(&mut self, size: [usize; 2], taps: &[S]) -> Result<&Plan> {
+        // One image at a time is in memory, whatever the batch.
+        if !self.planned.as_ref().is_some_and(|planned| planned.fits(size, 1, taps)) {
             let plan = Plan::new(&self.outline.network(size[0], size[1])?, taps)?;
             // The old memory goes first, so that the peak is that of one plan.
             self.planned = None;
             let workspace = cpu::Workspace::new(&plan, &self.weights, self.pool.threads())?;
-            self.planned = Some(Planned { size, tap_names: names().collect(), plan, workspace });
+            self.planned = Some(Planned::new(size, 1, taps, (plan, workspace)));
         }
-        Ok(self.planned.as_ref().expect("planned above"))
+        Ok(&self.planned.as_ref().expect("planned above").made.0)
     }
 
     /// Times each step: the best of `runs` runs of one input, `[3, height, width]`, with a clock in
@@ -182,7 +195,7 @@ impl CpuSession {
     ) -> Result<Vec<StepProfile>> {
         check_input(image, [1, 3, height, width])?;
         self.plan::<String>([height, width], &[])?;
-        let Planned { plan, workspace, .. } = self.planned.as_mut().expect("planned above");
+        let Planned { made: (plan, workspace), .. } = self.planned.as_mut().expect("planned above");
         let mut times = vec![f64::INFINITY; plan.steps.len()];
         for _ in 0..runs.max(1) {
             workspace.set_image(plan, image);
@@ -205,7 +218,7 @@ impl CpuSession {
     /// Bytes of weights, slots and scratch memory.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        self.weights.size_bytes() + self.planned.as_ref().map_or(0, |planned| planned.workspace.size_bytes())
+        self.weights.size_bytes() + self.planned.as_ref().map_or(0, |planned| planned.made.1.size_bytes())
     }
 }
 
@@ -216,15 +229,7 @@ pub struct GpuSession {
     outline: Outline,
     gpu: Gpu,
     weights: gpu::weights::Weights,
-    planned: Option<GpuPlanned>,
-}
-
-#[cfg(feature = "gpu")]
-struct GpuPlanned {
-    size: [usize; 2],
-    batch: usize,
-    tap_names: Vec<String>,
-    program: gpu::Program,
+    planned: Option<Planned<gpu::Program>>,
 }
 
 #[cfg(feature = "gpu")]
@@ -331,20 +336,16 @@ impl GpuSession {
     }
 
     async fn plan<S: AsRef<str>>(&mut self, size: [usize; 2], n: usize, taps: &[S]) -> Result<&gpu::Program> {
-        let names = || taps.iter().map(|tap| tap.as_ref().to_owned());
-        let fits = |planned: &GpuPlanned| {
-            planned.size == size && planned.batch == n && names().eq(planned.tap_names.iter().cloned())
-        };
-        if !self.planned.as_ref().is_some_and(fits) {
+        if !self.planned.as_ref().is_some_and(|planned| planned.fits(size, n, taps)) {
             let plan = Plan::new(&self.outline.network(size[0], size[1])?, taps)?;
             // The old memory goes first, so that the peak is that of one plan.
             self.planned = None;
             let batch = gpu::batch_limit(&self.gpu, &plan, &self.weights, n);
             let program =
                 self.gpu.guarded(|| gpu::Program::new(&self.gpu, plan, &self.weights, batch)).await?;
-            self.planned = Some(GpuPlanned { size, batch: n, tap_names: names().collect(), program });
+            self.planned = Some(Planned::new(size, n, taps, program));
         }
-        Ok(&self.planned.as_ref().expect("planned above").program)
+        Ok(&self.planned.as_ref().expect("planned above").made)
     }
 
     /// The device.
@@ -356,12 +357,12 @@ impl GpuSession {
     /// The program of the last run.
     #[must_use]
     pub fn program(&self) -> Option<&gpu::Program> {
-        self.planned.as_ref().map(|planned| &planned.program)
+        self.planned.as_ref().map(|planned| &planned.made)
     }
 
     /// Bytes of the buffers on the device.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        self.weights.size_bytes() + self.planned.as_ref().map_or(0, |planned| planned.program.size_bytes())
+        self.weights.size_bytes() + self.planned.as_ref().map_or(0, |planned| planned.made.size_bytes())
     }
 }

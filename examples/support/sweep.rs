@@ -5,7 +5,7 @@ use crate::record::Records;
 use g_ghostnet::arch::{Network, Op};
 use g_ghostnet::gpu::Gpu;
 use g_ghostnet::gpu::kernels::{Float, Kernel, Target, shader};
-use g_ghostnet::gpu::step::{Step, pitch};
+use g_ghostnet::gpu::shapes::{Shapes, pitch};
 use g_ghostnet::{Error, Result};
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
@@ -58,7 +58,7 @@ impl Tile {
         self.rows * self.columns * self.slices
     }
 
-    fn workgroups(self, step: &Step) -> u64 {
+    fn workgroups(self, step: &Shapes) -> u64 {
         let pixels = u64::from(step.quads().div_ceil(self.quads * self.columns));
         pixels
             * u64::from(step.groups)
@@ -171,17 +171,17 @@ fn main(
   let tiles = (blocks_out() + TILE_BLOCKS - 1u) / TILE_BLOCKS;
   let index = index_of(workgroup, workgroups);
   let first_block = index % tiles * TILE_BLOCKS;
-  let group = index / tiles % step.groups;
-  let first_quad = index / tiles / step.groups * TILE_QUADS;
+  let group = index / tiles % shapes.groups;
+  let first_quad = index / tiles / shapes.groups * TILE_QUADS;
   let own_quad = lane % TILE_QUADS;
   let own_window = window_of(group, min(first_quad + own_quad, quads() - 1u));
   let slice = lane / LANES;
   let column = lane % LANES % COLUMNS;
   let row = lane % LANES / COLUMNS;
   {sums}
-  let taps = step.kernel * step.kernel;
+  let taps = shapes.kernel * shapes.kernel;
   for (var tap = 0u; tap < taps; tap++) {{
-    let window = under(own_window, tap / step.kernel, tap % step.kernel);
+    let window = under(own_window, tap / shapes.kernel, tap % shapes.kernel);
     for (var first = 0u; first < blocks_in(); first += DEPTH) {{
       for (var i = lane; i < 4u * TILE_BLOCKS * DEPTH; i += INVOCATIONS) {{
         let output = first_block + i / 4u / DEPTH;
@@ -297,7 +297,7 @@ impl Candidate {
         }
     }
 
-    fn workgroups(self, step: &Step) -> u64 {
+    fn workgroups(self, step: &Shapes) -> u64 {
         match self {
             Candidate::Engine(kernel) => kernel.workgroups(Target::Hardware, step),
             Candidate::Registers(lanes) => {
@@ -321,14 +321,14 @@ impl Candidate {
                     Float::F32 => "weights_f32",
                     Float::F16 => "weights_f16",
                 };
-                [begin, "step", weights, load, "finish", "conv_registers"].map(shader).join("\n")
+                [begin, "shapes", weights, load, "finish", "conv_registers"].map(shader).join("\n")
             }
             Candidate::Tile(tile) => {
                 let weights = match values {
                     Float::F32 => WEIGHTS_F32,
                     Float::F16 => WEIGHTS_F16,
                 };
-                let parts = [shader(begin), shader("step"), weights, shader(load), shader("finish")];
+                let parts = [shader(begin), shader("shapes"), weights, shader(load), shader("finish")];
                 format!("{}\n{}", parts.join("\n"), tile.source())
             }
         }
@@ -363,7 +363,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) n
 /// The convolutions of the networks, one shape once.
 struct Shape {
     variant: String,
-    step: Step,
+    step: Shapes,
     macs: u64,
 }
 
@@ -407,7 +407,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// Makes room for a step, filled with numbers.
-    fn make_room(&mut self, step: &Step) -> Result<()> {
+    fn make_room(&mut self, step: &Shapes) -> Result<()> {
         let bytes = self.values.bytes() as u64;
         let blocks = u64::from(step.groups * step.y_channels.div_ceil(4) * step.x_channels.div_ceil(4));
         let sizes = [
@@ -477,7 +477,7 @@ impl<'a> Sweep<'a> {
         encoder: &mut wgpu::CommandEncoder,
         bind_group: &wgpu::BindGroup,
         (candidate, pointwise): (Candidate, bool),
-        step: &Step,
+        step: &Shapes,
         times: u32,
         stamps: Option<wgpu::ComputePassTimestampWrites>,
     ) {
@@ -493,7 +493,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// What the candidate makes of a step.
-    fn outputs(&self, candidate: Candidate, step: &Step) -> Result<Vec<f32>> {
+    fn outputs(&self, candidate: Candidate, step: &Shapes) -> Result<Vec<f32>> {
         let mut encoder =
             self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.clear_buffer(&self.buffers[3], 0, None);
@@ -508,7 +508,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// Largest difference from the engine's kernel, relative to its largest value.
-    fn difference(&mut self, candidate: Candidate, step: &Step) -> Result<f64> {
+    fn difference(&mut self, candidate: Candidate, step: &Shapes) -> Result<f64> {
         let engine = Candidate::Engine(engine_kernel(step, self.values));
         self.compile(&[(engine, is_pointwise(step)), (candidate, is_pointwise(step))]);
         self.make_room(step)?;
@@ -522,7 +522,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// Milliseconds of each candidate, of one dispatch.
-    fn times(&self, candidates: &[Candidate], step: &Step, times: u32) -> Result<Vec<f64>> {
+    fn times(&self, candidates: &[Candidate], step: &Shapes, times: u32) -> Result<Vec<f64>> {
         let device = self.gpu.device();
         let count = 2 * candidates.len() as u32;
         let queries = device.create_query_set(&wgpu::QuerySetDescriptor {
@@ -655,12 +655,12 @@ fn read(gpu: &Gpu, mut encoder: wgpu::CommandEncoder, buffer: &wgpu::Buffer, byt
     Ok(view.to_vec())
 }
 
-fn is_pointwise(step: &Step) -> bool {
+fn is_pointwise(step: &Shapes) -> bool {
     step.kernel == 1 && step.stride == 1
 }
 
 /// The kernel that the engine takes for a convolution as it is written.
-fn engine_kernel(step: &Step, values: Float) -> Kernel {
+fn engine_kernel(step: &Shapes, values: Float) -> Kernel {
     let rows = match step.y_channels {
         0..=16 => 2,
         17..=32 => 4,
@@ -684,7 +684,7 @@ fn shapes(variant: &str, network: &Network, batch: usize) -> Vec<Shape> {
             continue;
         }
         let (x_pitch, y_pitch) = (pitch(batch, step.x.pixels()) as u32, pitch(batch, step.y.pixels()) as u32);
-        let shape = Step {
+        let shape = Shapes {
             x_pitch,
             x_channels: step.x.channels as u32 / groups,
             x_height: step.x.height as u32,
@@ -698,7 +698,7 @@ fn shapes(variant: &str, network: &Network, batch: usize) -> Vec<Shape> {
             groups,
             kernel: conv.kernel as u32,
             stride: conv.stride as u32,
-            ..Step::default()
+            ..Shapes::default()
         };
         if !shapes.iter().any(|other| other.step == shape) {
             shapes.push(Shape { variant: variant.into(), step: shape, macs: step.macs() * batch as u64 });
@@ -708,10 +708,10 @@ fn shapes(variant: &str, network: &Network, batch: usize) -> Vec<Shape> {
 }
 
 /// Shapes with an end in every direction, to hold candidates against the engine's kernel.
-fn checks() -> [Step; 4] {
+fn checks() -> [Shapes; 4] {
     let step = |groups, x_channels, y_channels, kernel, stride, side: u32| {
         let y_side = side.div_ceil(stride);
-        Step {
+        Shapes {
             x_pitch: pitch(2, (side * side) as usize) as u32,
             x_channels,
             x_height: side,
@@ -725,7 +725,7 @@ fn checks() -> [Step; 4] {
             groups,
             kernel,
             stride,
-            ..Step::default()
+            ..Shapes::default()
         }
     };
     [
@@ -794,7 +794,7 @@ pub fn sweep(
         start.elapsed().as_secs_f64()
     );
     records.add(&json!({"kind": "compiled", "values": word, "milliseconds": &sweep.compiled}));
-    let mut seen: Vec<Step> = Vec::new();
+    let mut seen: Vec<Shapes> = Vec::new();
     let mut measured = 0;
     'all: for (variant, network) in networks {
         for &batch in batches {
@@ -820,7 +820,7 @@ pub fn sweep(
     Ok(())
 }
 
-fn describe(step: &Step) -> String {
+fn describe(step: &Shapes) -> String {
     format!(
         "batch {} {}x{} stride {} groups {} {}->{} at {}",
         step.batch,

@@ -3,8 +3,8 @@
 //! Each number takes part in as many multiplications as the filter has taps and no more, so loads bound
 //! the speed: a line of taps is loaded once for a few neighbouring pixels, whose own numbers overlap.
 
-use super::conv::{Epilogue, Operand};
 use super::f32x4::F32x4;
+use super::operand::{Epilogue, Operand};
 
 /// Pixels that share a line of taps.
 const TILE: usize = 4;

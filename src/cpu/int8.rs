@@ -3,9 +3,9 @@
 //! `y = sum(w * (x / step + zero)) * step * scale + bias - zero * step * scale * sum(w)`; the last two
 //! terms are one number a column, made once.
 
-use super::conv::Epilogue;
 use super::f32x4::F32x4;
 use super::i32x4::{Element, Elements, GROUP, I32x4, LANES, quantize_one};
+use super::operand::Epilogue;
 use crate::fold::Quantized;
 
 /// Columns of a block: two vectors of sums.

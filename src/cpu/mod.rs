@@ -13,6 +13,7 @@ mod gemm;
 mod i32x4;
 #[cfg(feature = "int8")]
 mod int8;
+mod operand;
 mod pool;
 mod winograd;
 
@@ -20,9 +21,10 @@ use crate::arch::{Activation, Conv, Network, Op, Step, View};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
-use conv::{Epilogue, Operand, PackedConv};
+use conv::PackedConv;
 use f32x4::F32x4;
 use gemm::COLUMNS;
+use operand::{Epilogue, Operand};
 pub use pool::Pool;
 use pool::lock;
 #[cfg(all(target_arch = "wasm32", target_feature = "atomics"))]

@@ -1,13 +1,28 @@
 //! 3 x 3 convolutions of stride 1 by Winograd's minimal filtering (Lavin & Gray 2016):
 //! `Y = A^T [(G g G^T) . (B^T d B)] A` for tiles of 4 x 4 outputs, `.` being a sum over channels.
 //!
+//! ```text
+//! x  [height, width, channels_in]           of one group; `C` are its inputs, `K` its outputs
+//!    tiles of 6 x 6 pixels, 4 apart
+//!      | transform_input     B^T d B        36 frequencies for each tile and channel
+//! inputs   [36, tiles, C]
+//!      | product_of_block    for each frequency f:  outputs[f] = inputs[f] * filters[f]
+//!      |                     filters [36, C, K], from transform_filters: G g G^T, eight columns of K at a time
+//! outputs  [36, tiles, K]
+//!      | transform_output    A^T m A        4 x 4 outputs for each tile and channel, then bias, residual, ReLU
+//! y  [height, width, channels_out]
+//! ```
+//!
+//! `run` does this for as many rows of tiles, and for as many groups, as fit in the scratch memory; the channels of
+//! these groups lie beside each other in `inputs` and `outputs`.
+//!
 //! With channels innermost both transforms are sums of whole vectors, without a shuffle. F(4x4) needs
 //! a quarter of the multiplications of the direct form, which pays even where tiles of four do not
 //! divide the map (7 x 7: 64 outputs for 49); whole networks stay within 3e-6 of PyTorch.
 
-use super::conv::{Epilogue, Operand};
 use super::f32x4::F32x4;
 use super::gemm::{COLUMNS, Packed, Rows, product_of_block};
+use super::operand::{Epilogue, Operand};
 use crate::error::Result;
 use crate::fold::Folding;
 use crate::winograd::WINOGRAD_G;

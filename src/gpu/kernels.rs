@@ -1,6 +1,6 @@
 //! The kernels: which shader files make each, and how many workgroups a step needs.
 
-use super::step::Step;
+use super::shapes::Shapes;
 use half::f16;
 
 /// A shader file's name and text.
@@ -27,7 +27,7 @@ pub const SHADERS: &[(&str, &str)] = shaders![
     "patches",
     "picture",
     "range",
-    "step",
+    "shapes",
     "values_f16",
     "values_f32",
     "weights_f16",
@@ -229,7 +229,7 @@ impl Kernel {
             Kernel::ProductsRegisters | Kernel::ProductsShared(_) => Float::F32,
             _ => values,
         };
-        [values.values(), "step"].iter().chain(parts).copied().collect()
+        [values.values(), "shapes"].iter().chain(parts).copied().collect()
     }
 
     /// The kernel's module, for feature maps of such numbers.
@@ -263,11 +263,11 @@ impl Kernel {
 
     /// Workgroups that a step needs.
     #[must_use]
-    pub fn workgroups(self, target: Target, step: &Step) -> u64 {
+    pub fn workgroups(self, target: Target, shapes: &Shapes) -> u64 {
         let lanes = self.lanes(target);
-        let blocks_out = step.y_channels.div_ceil(4);
-        let (quads, groups) = (step.quads(), step.groups);
-        let tiles = step.batch * step.tiles_x * step.tiles_y;
+        let blocks_out = shapes.y_channels.div_ceil(4);
+        let (quads, groups) = (shapes.quads(), shapes.groups);
+        let tiles = shapes.batch * shapes.tiles_x * shapes.tiles_y;
         let parts = match self {
             Kernel::PointwiseRegisters(_) | Kernel::SpatialRegisters(_) | Kernel::ProductsRegisters => {
                 let tiles = u64::from(quads.div_ceil(2) * blocks_out.div_ceil(2)) * u64::from(groups);
@@ -278,16 +278,16 @@ impl Kernel {
             | Kernel::ProductsShared(rows) => {
                 [quads.div_ceil(2 * SHARED_INVOCATIONS / rows), groups, blocks_out.div_ceil(2 * rows)]
             }
-            Kernel::Depthwise(_) => [quads.div_ceil(lanes), groups, step.y_channels],
-            Kernel::Dense(_) => [step.batch, blocks_out, 1],
-            Kernel::WinogradInput => [tiles.div_ceil(lanes), groups, step.x_channels],
-            Kernel::WinogradOutput => [tiles.div_ceil(lanes), groups, step.y_channels],
+            Kernel::Depthwise(_) => [quads.div_ceil(lanes), groups, shapes.y_channels],
+            Kernel::Dense(_) => [shapes.batch, blocks_out, 1],
+            Kernel::WinogradInput => [tiles.div_ceil(lanes), groups, shapes.x_channels],
+            Kernel::WinogradOutput => [tiles.div_ceil(lanes), groups, shapes.y_channels],
             Kernel::Patches => {
-                return (u64::from(quads) * u64::from(step.x_channels)).div_ceil(u64::from(lanes));
+                return (u64::from(quads) * u64::from(shapes.x_channels)).div_ceil(u64::from(lanes));
             }
-            Kernel::Mean => [step.batch, step.x_channels, 1],
-            Kernel::MaxPool => [step.y_pitch.div_ceil(lanes), step.x_channels, 1],
-            Kernel::Elementwise => [quads.div_ceil(lanes), step.x_channels, 1],
+            Kernel::Mean => [shapes.batch, shapes.x_channels, 1],
+            Kernel::MaxPool => [shapes.y_pitch.div_ceil(lanes), shapes.x_channels, 1],
+            Kernel::Elementwise => [quads.div_ceil(lanes), shapes.x_channels, 1],
         };
         parts.map(u64::from).iter().product()
     }

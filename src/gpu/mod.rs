@@ -1,14 +1,14 @@
 //! The WebGPU engine: interprets a plan as compute shaders, one submission and one read-back a run.
 //!
 //! Values lie in slots, one buffer each, as `[channel][pixel]` with the pixels of a whole batch after
-//! each other (see `shaders/step.wgsl`). The kernels are chosen for the adapter's kind: those for
+//! each other (see `shaders/shapes.wgsl`). The kernels are chosen for the adapter's kind: those for
 //! hardware share tiles in workgroup memory, those for an emulating CPU keep larger ones in registers.
 //! It needs no optional feature and stays inside WebGPU's default limits; with `shader-f16` feature maps may lie in f16.
 
 pub mod draw;
 pub mod kernels;
 mod program;
-pub mod step;
+pub mod shapes;
 pub mod weights;
 
 use crate::error::{Error, Result};
@@ -115,7 +115,7 @@ impl Gpu {
             })
             .collect();
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some("step"),
+            label: Some("shapes"),
             entries: &entries,
         });
         Gpu {
@@ -316,7 +316,7 @@ impl Gpu {
             source: wgpu::ShaderSource::Wgsl(kernel.source(self.values).into()),
         });
         let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some("step"),
+            label: Some("shapes"),
             bind_group_layouts: &[Some(&self.layout)],
             immediate_size: 0,
         });

@@ -2,9 +2,9 @@
 
 use super::Gpu;
 use super::kernels::{Float, Kernel, Target};
-use super::step::{ADD_CHANNEL, SCALE_CHANNEL, Step, activation, pitch};
+use super::shapes::{ADD_CHANNEL, ADD_VALUE, SCALE_CHANNEL, Shapes, activation, pitch};
 use super::weights::{Packing, Weights};
-use crate::arch::{self, Op, View};
+use crate::arch::{Op, Step, View};
 use crate::error::{Error, Result};
 use crate::plan::Plan;
 use std::collections::BTreeSet;
@@ -37,19 +37,19 @@ pub enum Read {
 #[derive(Clone, Debug)]
 struct Dispatch {
     kernel: Kernel,
-    step: Step,
+    shapes: Shapes,
     x: Memory,
     add: Memory,
     y: Memory,
     /// Index in the plan's steps.
-    of: usize,
+    step_index: usize,
 }
 
 struct Recorded {
     kernel: Kernel,
     bind_group: wgpu::BindGroup,
     workgroups: [u32; 2],
-    of: usize,
+    step_index: usize,
 }
 
 /// A plan for a batch of one size on one device.
@@ -107,7 +107,7 @@ impl Program {
         let nothing = gpu.buffer("nothing", 64, Usage::STORAGE)?;
         let mut uniforms = vec![0; dispatches.len() * UNIFORM_STRIDE as usize];
         for (chunk, dispatch) in uniforms.chunks_exact_mut(UNIFORM_STRIDE as usize).zip(&dispatches) {
-            chunk[..size_of::<Step>()].copy_from_slice(bytemuck::bytes_of(&dispatch.step));
+            chunk[..size_of::<Shapes>()].copy_from_slice(bytemuck::bytes_of(&dispatch.shapes));
         }
         let uniforms = gpu.upload("steps", &uniforms, Usage::UNIFORM)?;
 
@@ -119,7 +119,7 @@ impl Program {
         let mut recorded = Vec::with_capacity(dispatches.len());
         for (index, dispatch) in dispatches.iter().enumerate() {
             gpu.compile(dispatch.kernel);
-            let conv = match &plan.steps[dispatch.of].op {
+            let conv = match &plan.steps[dispatch.step_index].op {
                 Op::Conv(conv) => Some(weights.of(conv)),
                 _ => None,
             };
@@ -135,7 +135,7 @@ impl Program {
                 resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                     buffer: &uniforms,
                     offset: index as u64 * UNIFORM_STRIDE,
-                    size: wgpu::BufferSize::new(size_of::<Step>() as u64),
+                    size: wgpu::BufferSize::new(size_of::<Shapes>() as u64),
                 }),
             };
             let storage = (1..).zip(buffers).map(|(binding, buffer)| wgpu::BindGroupEntry {
@@ -144,12 +144,17 @@ impl Program {
             });
             let entries: Vec<_> = std::iter::once(uniform).chain(storage).collect();
             let bind_group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-                label: Some(&plan.steps[dispatch.of].name),
+                label: Some(&plan.steps[dispatch.step_index].name),
                 layout: &gpu.layout,
                 entries: &entries,
             });
-            let workgroups = grid(dispatch.kernel.workgroups(gpu.target(), &dispatch.step));
-            recorded.push(Recorded { kernel: dispatch.kernel, bind_group, workgroups, of: dispatch.of });
+            let workgroups = grid(dispatch.kernel.workgroups(gpu.target(), &dispatch.shapes));
+            recorded.push(Recorded {
+                kernel: dispatch.kernel,
+                bind_group,
+                workgroups,
+                step_index: dispatch.step_index,
+            });
         }
         let outputs: usize = outputs(&plan).map(|view| view_elements(view, batch)).sum();
         let readback = gpu.buffer("outputs", (bytes * outputs) as u64, Usage::COPY_DST | Usage::MAP_READ)?;
@@ -284,13 +289,13 @@ impl Program {
         let mut entry_of = Vec::with_capacity(self.recorded.len());
         let mut before = None;
         for recorded in &self.recorded {
-            if before != Some(recorded.of) {
-                let step = &self.plan.steps[recorded.of];
+            if before != Some(recorded.step_index) {
+                let step = &self.plan.steps[recorded.step_index];
                 let macs = step.macs() * self.batch as u64;
                 let kernel = format!("{:?}", recorded.kernel);
                 profile.push(Profile { name: step.name.clone(), kernel, macs, milliseconds: 0.0 });
             }
-            before = Some(recorded.of);
+            before = Some(recorded.step_index);
             entry_of.push(profile.len() - 1);
         }
         for _ in 0..runs {
@@ -425,11 +430,8 @@ fn view_elements(view: View, batch: usize) -> usize {
 
 fn slot_elements(plan: &Plan, batch: usize) -> Vec<usize> {
     let mut elements = vec![0; plan.slots.len()];
-    for (value, &slot) in plan.values.iter().zip(&plan.slot_of) {
-        // A value that no step makes has no slot.
-        if let Some(largest) = elements.get_mut(slot) {
-            *largest = (*largest).max(value.channels * pitch(batch, value.height * value.width));
-        }
+    for (value, slot) in plan.placed() {
+        elements[slot] = elements[slot].max(value.channels * pitch(batch, value.height * value.width));
     }
     elements
 }
@@ -440,13 +442,13 @@ fn scratch_bytes(dispatches: &[Dispatch], index: usize, values: Float) -> usize 
         .iter()
         .filter(|dispatch| dispatch.y == Memory::Scratch(index))
         .map(|dispatch| {
-            let step = &dispatch.step;
+            let shapes = &dispatch.shapes;
             let (channels, float) = match dispatch.kernel {
-                Kernel::WinogradInput => (36 * step.groups * step.x_channels, Float::F32),
-                Kernel::Patches => (step.kernel * step.kernel * step.x_channels, values),
-                _ => (step.groups * step.y_channels, Float::F32),
+                Kernel::WinogradInput => (36 * shapes.groups * shapes.x_channels, Float::F32),
+                Kernel::Patches => (shapes.kernel * shapes.kernel * shapes.x_channels, values),
+                _ => (shapes.groups * shapes.y_channels, Float::F32),
             };
-            channels as usize * step.y_pitch as usize * float.bytes()
+            channels as usize * shapes.y_pitch as usize * float.bytes()
         })
         .max()
         .unwrap_or(0)
@@ -461,8 +463,8 @@ fn grid(workgroups: u64) -> [u32; 2] {
 /// The plan's steps as dispatches.
 fn lower(plan: &Plan, weights: &Weights, target: Target, batch: usize) -> Vec<Dispatch> {
     let mut dispatches = Vec::with_capacity(plan.steps.len() * 2);
-    for (of, step) in plan.steps.iter().enumerate() {
-        lower_step(plan, weights, target, batch, of, step, &mut dispatches);
+    for (step_index, step) in plan.steps.iter().enumerate() {
+        lower_step(plan, weights, target, batch, step_index, step, &mut dispatches);
     }
     dispatches
 }
@@ -472,36 +474,36 @@ fn lower_step(
     weights: &Weights,
     target: Target,
     batch: usize,
-    of: usize,
-    step: &arch::Step,
+    step_index: usize,
+    step: &Step,
     to: &mut Vec<Dispatch>,
 ) {
     let slot = |view: View| Memory::Slot(plan.slot(view));
-    let shapes = Step::new(step.x, step.y, batch);
+    let shapes = Shapes::new(step.x, step.y, batch);
     let (x, y) = (slot(step.x), slot(step.y));
     let simple = |kernel, add: Option<View>| Dispatch {
         kernel,
-        step: shapes.with_add(add, SCALE_CHANNEL),
+        shapes: shapes.with_add(add, SCALE_CHANNEL),
         x,
         add: add.map_or(Memory::Nothing, slot),
         y,
-        of,
+        step_index,
     };
     match &step.op {
         Op::Mean => to.push(simple(Kernel::Mean, None)),
         Op::MaxPool => to.push(simple(Kernel::MaxPool, None)),
         Op::Scale { by } => {
-            let step = Step { add_kind: SCALE_CHANNEL, ..shapes.with_add(Some(*by), SCALE_CHANNEL) };
-            to.push(Dispatch { step, ..simple(Kernel::Elementwise, Some(*by)) });
+            let shapes = Shapes { add_kind: SCALE_CHANNEL, ..shapes.with_add(Some(*by), SCALE_CHANNEL) };
+            to.push(Dispatch { shapes, ..simple(Kernel::Elementwise, Some(*by)) });
         }
         Op::Add { by } => {
-            let step = Step { add_kind: super::step::ADD_VALUE, ..shapes.with_add(Some(*by), ADD_CHANNEL) };
-            to.push(Dispatch { step, ..simple(Kernel::Elementwise, Some(*by)) });
+            let shapes = Shapes { add_kind: ADD_VALUE, ..shapes.with_add(Some(*by), ADD_CHANNEL) };
+            to.push(Dispatch { shapes, ..simple(Kernel::Elementwise, Some(*by)) });
         }
         Op::Copy => to.push(simple(Kernel::Elementwise, None)),
         Op::Conv(conv) => {
             let groups = conv.groups as u32;
-            let shapes = Step {
+            let shapes = Shapes {
                 x_channels: shapes.x_channels / groups,
                 y_channels: shapes.y_channels / groups,
                 activation: activation(conv.activation),
@@ -513,11 +515,11 @@ fn lower_step(
             .with_add(conv.add, ADD_CHANNEL);
             let add = conv.add.map_or(Memory::Nothing, slot);
             match weights.of(conv).packing {
-                Packing::Winograd => to.extend(winograd(target, shapes, x, add, y, of)),
+                Packing::Winograd => to.extend(winograd(target, shapes, x, add, y, step_index)),
                 Packing::Patches(float) => {
-                    let patches = Step { y_first: 0, ..shapes };
+                    let patches = Shapes { y_first: 0, ..shapes };
                     // What was unfolded is the input of a 1 x 1 convolution.
-                    let products = Step {
+                    let products = Shapes {
                         x_first: 0,
                         x_pitch: shapes.y_pitch,
                         x_channels: shapes.x_channels * shapes.kernel * shapes.kernel,
@@ -529,13 +531,13 @@ fn lower_step(
                     };
                     let (nothing, unfolded) = (Memory::Nothing, Memory::Scratch(0));
                     let kernel = Kernel::Patches;
-                    to.push(Dispatch { kernel, step: patches, x, add: nothing, y: unfolded, of });
+                    to.push(Dispatch { kernel, shapes: patches, x, add: nothing, y: unfolded, step_index });
                     let kernel = direct(target, float, &products);
-                    to.push(Dispatch { kernel, step: products, x: unfolded, add, y, of });
+                    to.push(Dispatch { kernel, shapes: products, x: unfolded, add, y, step_index });
                 }
                 Packing::Blocks(float) => {
                     let kernel = direct(target, float, &shapes);
-                    to.push(Dispatch { kernel, step: shapes, x, add, y, of });
+                    to.push(Dispatch { kernel, shapes, x, add, y, step_index });
                 }
             }
         }
@@ -543,16 +545,16 @@ fn lower_step(
 }
 
 /// The kernel of a convolution that is computed as it is written.
-fn direct(target: Target, weights: Float, step: &Step) -> Kernel {
-    let pointwise = step.kernel == 1 && step.stride == 1;
-    let one_pixel = step.y_height * step.y_width == 1;
-    if pointwise && one_pixel && step.groups == 1 {
+fn direct(target: Target, weights: Float, shapes: &Shapes) -> Kernel {
+    let pointwise = shapes.kernel == 1 && shapes.stride == 1;
+    let one_pixel = shapes.y_height * shapes.y_width == 1;
+    if pointwise && one_pixel && shapes.groups == 1 {
         return Kernel::Dense(weights);
     }
-    if step.x_channels == 1 && step.groups > 1 {
+    if shapes.x_channels == 1 && shapes.groups > 1 {
         return Kernel::Depthwise(weights);
     }
-    let rows = shared_rows(step);
+    let rows = shared_rows(shapes);
     match (target, pointwise) {
         (Target::Software, true) => Kernel::PointwiseRegisters(weights),
         (Target::Software, false) => Kernel::SpatialRegisters(weights),
@@ -562,8 +564,8 @@ fn direct(target: Target, weights: Float, step: &Step) -> Kernel {
 }
 
 /// As many rows of invocations as the outputs of a group fill.
-fn shared_rows(step: &Step) -> u32 {
-    match step.y_channels {
+fn shared_rows(shapes: &Shapes) -> u32 {
+    match shapes.y_channels {
         0..=16 => 2,
         17..=32 => 4,
         outputs if outputs % 64 != 0 && outputs % 64 <= 32 && outputs < 128 => 4,
@@ -572,13 +574,20 @@ fn shared_rows(step: &Step) -> u32 {
 }
 
 /// Input transform, products and output transform of a 3 x 3 convolution of stride 1.
-fn winograd(target: Target, step: Step, x: Memory, add: Memory, y: Memory, of: usize) -> [Dispatch; 3] {
-    let (tiles_x, tiles_y) = (step.y_width.div_ceil(4), step.y_height.div_ceil(4));
-    let tile_pitch = (step.batch * tiles_x * tiles_y).next_multiple_of(4);
-    let step = Step { tiles_x, tiles_y, ..step };
-    let inputs = Step { y_first: 0, y_pitch: tile_pitch, ..step };
+fn winograd(
+    target: Target,
+    shapes: Shapes,
+    x: Memory,
+    add: Memory,
+    y: Memory,
+    step_index: usize,
+) -> [Dispatch; 3] {
+    let (tiles_x, tiles_y) = (shapes.y_width.div_ceil(4), shapes.y_height.div_ceil(4));
+    let tile_pitch = (shapes.batch * tiles_x * tiles_y).next_multiple_of(4);
+    let shapes = Shapes { tiles_x, tiles_y, ..shapes };
+    let inputs = Shapes { y_first: 0, y_pitch: tile_pitch, ..shapes };
     // Tiles are the pixels of the products, and every frequency of a group is a group.
-    let products = Step {
+    let products = Shapes {
         x_first: 0,
         x_pitch: tile_pitch,
         x_height: tiles_y,
@@ -587,19 +596,19 @@ fn winograd(target: Target, step: Step, x: Memory, add: Memory, y: Memory, of: u
         y_pitch: tile_pitch,
         y_height: tiles_y,
         y_width: tiles_x,
-        groups: 36 * step.groups,
+        groups: 36 * shapes.groups,
         kernel: 1,
-        ..step
+        ..shapes
     };
-    let outputs = Step { x_first: 0, x_pitch: tile_pitch, ..step };
+    let outputs = Shapes { x_first: 0, x_pitch: tile_pitch, ..shapes };
     let (first, second, nothing) = (Memory::Scratch(0), Memory::Scratch(1), Memory::Nothing);
     let multiply = match target {
         Target::Software => Kernel::ProductsRegisters,
-        Target::Hardware => Kernel::ProductsShared(shared_rows(&step)),
+        Target::Hardware => Kernel::ProductsShared(shared_rows(&shapes)),
     };
     [
-        Dispatch { kernel: Kernel::WinogradInput, step: inputs, x, add: nothing, y: first, of },
-        Dispatch { kernel: multiply, step: products, x: first, add: nothing, y: second, of },
-        Dispatch { kernel: Kernel::WinogradOutput, step: outputs, x: second, add, y, of },
+        Dispatch { kernel: Kernel::WinogradInput, shapes: inputs, x, add: nothing, y: first, step_index },
+        Dispatch { kernel: multiply, shapes: products, x: first, add: nothing, y: second, step_index },
+        Dispatch { kernel: Kernel::WinogradOutput, shapes: outputs, x: second, add, y, step_index },
     ]
 }

@@ -6,6 +6,7 @@
 
 mod accumulator;
 mod lanes;
+mod moments;
 mod order;
 mod product;
 mod ridge;

@@ -1,7 +1,7 @@
 //! The best 1 x 1 convolution from one block's maps to another's, by ridge regression, and how well it does
 //! on positions that it was not fitted on.
 
-use super::accumulator::Moments;
+use super::moments::Moments;
 use super::product::{Part, add_product};
 use super::{noise, quantile};
 use crate::error::{Error, Result};

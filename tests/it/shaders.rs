@@ -2,7 +2,7 @@
 
 use g_ghostnet::gpu::draw::Uniform;
 use g_ghostnet::gpu::kernels::{Float, Kernel, SHADERS, Target, drawing, shader};
-use g_ghostnet::gpu::step::Step;
+use g_ghostnet::gpu::shapes::Shapes;
 use naga::{AddressSpace, ShaderStage, StorageAccess, TypeInner};
 use std::collections::BTreeSet;
 use std::mem::offset_of;
@@ -68,14 +68,14 @@ fn kernels_are_valid_and_bind_what_the_engine_binds() {
 #[test]
 fn the_uniform_has_the_same_layout_in_rust() {
     macro_rules! fields {
-        ($($field:ident),* $(,)?) => { vec![$((stringify!($field), offset_of!(Step, $field) as u32)),*] };
+        ($($field:ident),* $(,)?) => { vec![$((stringify!($field), offset_of!(Shapes, $field) as u32)),*] };
     }
     let rust = fields![
         x_first, x_pitch, x_channels, x_height, x_width, y_first, y_pitch, y_channels, y_height, y_width,
         add_first, add_pitch, add_kind, activation, batch, groups, kernel, stride, tiles_x, tiles_y,
     ];
-    let module = parse(shader("step"));
-    assert_eq!(members(&module, "Step"), (rust, size_of::<Step>() as u32));
+    let module = parse(shader("shapes"));
+    assert_eq!(members(&module, "Shapes"), (rust, size_of::<Shapes>() as u32));
 }
 
 /// What WebGPU grants without being asked, `maxComputeWorkgroupStorageSize`.

@@ -1,4 +1,4 @@
-//! The uniform of one dispatch: the Rust twin of `Step` in `shaders/step.wgsl`.
+//! The uniform of one dispatch: the Rust twin of `Shapes` in `shaders/shapes.wgsl`.
 
 use crate::arch::{Activation, View};
 use bytemuck::{Pod, Zeroable};
@@ -6,7 +6,7 @@ use bytemuck::{Pod, Zeroable};
 /// Shapes of one dispatch, in the order of the shader's struct.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-pub struct Step {
+pub struct Shapes {
     /// Element of the view's first channel.
     pub x_first: u32,
     /// Elements from channel to channel, a multiple of 4.
@@ -41,7 +41,7 @@ pub struct Step {
     pub groups: u32,
     /// Filter side.
     pub kernel: u32,
-    /// Step between outputs.
+    /// Shapes between outputs.
     pub stride: u32,
     /// Winograd's tiles across.
     pub tiles_x: u32,
@@ -73,11 +73,11 @@ pub fn pitch(batch: usize, pixels: usize) -> usize {
     (batch * pixels).next_multiple_of(4)
 }
 
-impl Step {
+impl Shapes {
     /// The shapes of a step of one group, stride and kernel 1.
-    pub fn new(x: View, y: View, batch: usize) -> Step {
+    pub fn new(x: View, y: View, batch: usize) -> Shapes {
         let (x_pitch, y_pitch) = (pitch(batch, x.pixels()), pitch(batch, y.pixels()));
-        Step {
+        Shapes {
             x_first: (x.first * x_pitch) as u32,
             x_pitch: x_pitch as u32,
             x_channels: x.channels as u32,
@@ -92,15 +92,15 @@ impl Step {
             groups: 1,
             kernel: 1,
             stride: 1,
-            ..Step::default()
+            ..Shapes::default()
         }
     }
 
     /// The same with a second operand.
-    pub fn with_add(self, add: Option<View>, kind_of_one: u32) -> Step {
+    pub fn with_add(self, add: Option<View>, kind_of_one: u32) -> Shapes {
         let Some(add) = add else { return self };
         let add_pitch = pitch(self.batch as usize, add.pixels());
-        Step {
+        Shapes {
             add_first: (add.first * add_pitch) as u32,
             add_pitch: add_pitch as u32,
             add_kind: if add.pixels() == 1 { kind_of_one } else { ADD_VALUE },

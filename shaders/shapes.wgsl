@@ -5,9 +5,9 @@
 // So a batch is only more pixels, neighbouring lanes read neighbouring pixels, and a channel range is
 // an offset. What stands in the padding is never used.
 //
-// Rust twin: src/gpu/step.rs
+// Rust twin: src/gpu/shapes.rs
 
-struct Step {
+struct Shapes {
   x_first: u32, // element of the view's first channel
   x_pitch: u32, // elements from channel to channel, a multiple of 4
   x_channels: u32, // of one group
@@ -39,7 +39,7 @@ const ACTIVATION_NONE = 0u;
 const ACTIVATION_RELU = 1u;
 const ACTIVATION_HARD_SIGMOID = 2u;
 
-@group(0) @binding(0) var<uniform> step: Step;
+@group(0) @binding(0) var<uniform> shapes: Shapes;
 
 fn activate(value: vec4<f32>, activation: u32) -> vec4<f32> {
   let sigmoid = clamp(value + 3.0, vec4(0.0), vec4(6.0)) / 6.0;
@@ -69,13 +69,13 @@ fn place_of(index: u32, channels: u32, lanes: u32, lane: u32) -> Place {
 
 // Quads of one channel of y.
 fn quads() -> u32 {
-  return (step.batch * step.y_height * step.y_width + 3u) / 4u;
+  return (shapes.batch * shapes.y_height * shapes.y_width + 3u) / 4u;
 }
 
 fn blocks_in() -> u32 {
-  return (step.x_channels + 3u) / 4u;
+  return (shapes.x_channels + 3u) / 4u;
 }
 
 fn blocks_out() -> u32 {
-  return (step.y_channels + 3u) / 4u;
+  return (shapes.y_channels + 3u) / 4u;
 }
