@@ -68,7 +68,9 @@ fn is_resnet(checkpoint: &Checkpoint) -> bool {
 
 fn resnet(checkpoint: &Checkpoint, small_stem: Option<Stem>) -> Result<ResNet> {
     let depths: [usize; 4] = std::array::from_fn(|stage| count(checkpoint, &format!("layer{}", stage + 1)));
-    if depths[2] > 0 && depths[3] == 0 {
+    // A stem of 7 x 7 is of four stages, some of which may lie in another file.
+    let of_cifar = checkpoint.shape("conv1.weight").is_some_and(|shape| shape.ends_with(&[3, 3]));
+    if of_cifar && depths[2] > 0 && depths[3] == 0 {
         return Err(Error::BadModel(
             "the checkpoint is a ResNet of three stages, as ResNet-20 to ResNet-110 for CIFAR; ResNets of four are read"
                 .into(),
@@ -76,7 +78,7 @@ fn resnet(checkpoint: &Checkpoint, small_stem: Option<Stem>) -> Result<ResNet> {
     }
     if let Some(stage) = depths.iter().position(|&depth| depth == 0) {
         return Err(Error::BadModel(format!(
-            "the checkpoint looks like a ResNet but has no `layer{}.0.conv1.weight`: is it complete?",
+            "the checkpoint looks like a ResNet but has no `layer{}.0.conv1.weight`: is it complete, or one of several files that must be loaded together?",
             stage + 1
         )));
     }

@@ -659,3 +659,17 @@ fn files_of_other_kinds_are_called_by_their_names() {
     refused(load(zip(&script)), &["TorchScript"]);
     refused(load(zip(&[entry("config.json", b"{}"), entry("model.weights.h5", b"x")])), &["Keras"]);
 }
+
+#[test]
+fn one_of_several_files_is_no_network_of_fewer_stages() {
+    let whole = tensors(&tiny(), CLASSES);
+    let part: Vec<Named> = whole.iter().filter(|(name, ..)| !name.starts_with("layer4.")).cloned().collect();
+    refused(load(safetensors(&part)), &["layer4.0.conv1.weight", "several files"]);
+    // ResNet-20 and its kin have three stages behind a stem of 3 x 3.
+    let stem = vec![0.5; 27];
+    let of_cifar = part.into_iter().map(|(name, shape, values)| match &*name {
+        "conv1.weight" => (name, vec![1, 3, 3, 3], stem.clone()),
+        _ => (name, shape, values),
+    });
+    refused(load(safetensors(&of_cifar.collect::<Vec<_>>())), &["three stages"]);
+}
