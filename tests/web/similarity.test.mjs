@@ -117,101 +117,122 @@ test('made numbers agree with NumPy, in a worker, in place and in Node', async (
   }
 });
 
-test('the matches of real maps are those of a plain loop; the order is one; what does not fit is refused', async () => {
-  const { worst, matched, orders, dead, control, codes, shuffled } = await inPage(
-    async ({ load, openSimilarity }, codeOf) => {
-      const net = await load({ backend: 'wasm' });
-      const { maps, stage } = await net.features('/samples/cat.jpg', { stage: 3 });
-      const [a, b] = [maps[stage.first], maps[stage.last]];
-      const similarity = await openSimilarity();
-      const { matrix, dims, bestOfB, deadA, deadB } = await similarity.correlate(a, b);
-      const size = a.dims[1] * a.dims[2];
-      const row = ({ data }, c) => {
-        const values = Array.from(data.subarray(c * size, (c + 1) * size));
-        const mean = values.reduce((x, y) => x + y) / size;
-        const length = Math.hypot(...values.map((value) => value - mean));
-        return values.map((value) => (length > 1e-6 * Math.abs(mean) ? (value - mean) / length : 0));
-      };
-      const [rowsA, rowsB] = [a, b].map((maps) => Array.from({ length: maps.dims[0] }, (_, c) => row(maps, c)));
-      let worst = 0;
-      let matched = true;
-      rowsB.forEach((y, j) => {
-        let most = 0;
-        rowsA.forEach((x, i) => {
-          const r = x.reduce((sum, value, p) => sum + value * y[p], 0);
-          worst = Math.max(worst, Math.abs(r - matrix[i * dims[1] + j]));
-          most = Math.max(most, Math.abs(r));
-        });
-        if (deadB.includes(j)) matched &&= bestOfB.match[j] === -1 && bestOfB.score[j] === 0;
-        else
-          matched &&=
-            Math.abs(Math.abs(bestOfB.score[j]) - most) < 1e-5 &&
-            matrix[bestOfB.match[j] * dims[1] + j] === bestOfB.score[j];
+test('the matches of real maps are those of a plain loop', async () => {
+  const { worst, matched, dead } = await inPage(async ({ load, openSimilarity }) => {
+    const net = await load({ backend: 'wasm' });
+    const { maps, stage } = await net.features('/samples/cat.jpg', { stage: 3 });
+    const [a, b] = [maps[stage.first], maps[stage.last]];
+    const similarity = await openSimilarity();
+    const { matrix, dims, bestOfB, deadA, deadB } = await similarity.correlate(a, b);
+    const size = a.dims[1] * a.dims[2];
+    const row = ({ data }, c) => {
+      const values = Array.from(data.subarray(c * size, (c + 1) * size));
+      const mean = values.reduce((x, y) => x + y) / size;
+      const length = Math.hypot(...values.map((value) => value - mean));
+      return values.map((value) => (length > 1e-6 * Math.abs(mean) ? (value - mean) / length : 0));
+    };
+    const [rowsA, rowsB] = [a, b].map((maps) => Array.from({ length: maps.dims[0] }, (_, c) => row(maps, c)));
+    let worst = 0;
+    let matched = true;
+    rowsB.forEach((y, j) => {
+      let most = 0;
+      rowsA.forEach((x, i) => {
+        const r = x.reduce((sum, value, p) => sum + value * y[p], 0);
+        worst = Math.max(worst, Math.abs(r - matrix[i * dims[1] + j]));
+        most = Math.max(most, Math.abs(r));
       });
-      const { rows, columns } = await similarity.order(matrix, dims);
-      const orders = [rows, columns].map((order) =>
-        Array.from(order)
-          .sort((a, b) => a - b)
-          .every((value, i) => value === i),
-      );
-      const chance = await similarity.control(a, b, { seed: 5 });
-      const again = await similarity.control(a, b, { seed: 5 });
-      const median = (values) => Array.from(values, Math.abs).sort((a, b) => a - b)[values.length >> 1];
-      const shuffled = await similarity.shuffle(b, { seed: 5 });
-      const sum = (values) => values.reduce((a, b) => a + b);
-      const waiting = similarity.correlate(a, b);
-      const aborted = new AbortController();
-      const abortedCall = similarity.correlate(a, b, { signal: aborted.signal });
-      aborted.abort();
-      const codes = [
-        await codeOf(abortedCall),
-        await codeOf(similarity.correlate(a, { data: b.data, dims: [b.dims[0], 1, 1] })),
-        await codeOf(similarity.correlate(a, maps[stage.ghost].data)),
-        await codeOf(
-          similarity.correlate(a, (await net.features('/samples/cat.jpg', { stage: 2 })).maps['layer2.end']),
-        ),
-        await codeOf(similarity.correlate(a, b, { metric: 'charm' })),
-        await codeOf(similarity.accumulate().result()),
-      ];
-      await waiting;
-      const last = similarity.correlate(a, b);
-      similarity.close();
-      codes.push(await codeOf(last), await codeOf(similarity.correlate(a, b)));
-      net.dispose();
-      return {
-        worst,
-        matched,
-        orders,
-        codes,
-        dead: [deadA.length, deadB.length],
-        control: [
-          median(bestOfB.score),
-          median(chance.bestOfB.score),
-          chance.matrix.every((value, i) => value === again.matrix[i]),
-        ],
-        shuffled: [sum(b.data), sum(shuffled.data), shuffled.data.some((value, i) => value !== b.data[i])],
-      };
-    },
-  );
+      const [match, score] = [bestOfB.match[j], bestOfB.score[j]];
+      if (deadB.includes(j)) matched &&= match === -1 && score === 0;
+      else matched &&= Math.abs(Math.abs(score) - most) < 1e-5 && matrix[match * dims[1] + j] === score;
+    });
+    similarity.close();
+    net.dispose();
+    return { worst, matched, dead: [deadA.length, deadB.length] };
+  });
   assert.ok(worst <= 1e-5, `${worst}`);
   assert.ok(matched);
   assert.ok(
     dead.every((count) => count < 240),
     `${dead}`,
   );
+});
+
+test('an order has each map once; a control is lower and the same again; shuffling keeps the sum', async () => {
+  const { orders, control, shuffled } = await inPage(async ({ load, openSimilarity }) => {
+    const net = await load({ backend: 'wasm' });
+    const { maps, stage } = await net.features('/samples/cat.jpg', { stage: 3 });
+    const [a, b] = [maps[stage.first], maps[stage.last]];
+    const similarity = await openSimilarity();
+    const { matrix, dims, bestOfB } = await similarity.correlate(a, b);
+    const { rows, columns } = await similarity.order(matrix, dims);
+    const isOrder = (order) =>
+      Array.from(order)
+        .toSorted((a, b) => a - b)
+        .every((value, i) => value === i);
+    const chance = await similarity.control(a, b, { seed: 5 });
+    const again = await similarity.control(a, b, { seed: 5 });
+    const median = (values) => Array.from(values, Math.abs).toSorted((a, b) => a - b)[values.length >> 1];
+    const shuffled = await similarity.shuffle(b, { seed: 5 });
+    const sum = (values) => values.reduce((a, b) => a + b);
+    similarity.close();
+    net.dispose();
+    return {
+      orders: [isOrder(rows), isOrder(columns)],
+      control: {
+        own: median(bestOfB.score),
+        chance: median(chance.bestOfB.score),
+        isSame: chance.matrix.every((value, i) => value === again.matrix[i]),
+      },
+      shuffled: {
+        before: sum(b.data),
+        after: sum(shuffled.data),
+        moved: shuffled.data.some((v, i) => v !== b.data[i]),
+      },
+    };
+  });
   assert.deepEqual(orders, [true, true]);
-  assert.ok(control[0] > control[1] && control[2], `${control}`);
-  assert.ok(Math.abs(shuffled[0] - shuffled[1]) < 1e-3 * Math.abs(shuffled[0]) && shuffled[2]);
-  assert.deepEqual(codes, [
-    'aborted',
-    'wrong-shape',
-    'wrong-shape',
-    'wrong-shape',
-    'bad-option',
-    'wrong-shape',
-    'disposed',
-    'disposed',
-  ]);
+  assert.ok(control.own > control.chance && control.isSame, JSON.stringify(control));
+  assert.ok(Math.abs(shuffled.before - shuffled.after) < 1e-3 * Math.abs(shuffled.before));
+  assert.ok(shuffled.moved);
+});
+
+test('a comparison that cannot be made is refused with its code, also while others wait and after the end', async () => {
+  const codes = await inPage(async ({ load, openSimilarity }, codeOf) => {
+    const net = await load({ backend: 'wasm' });
+    const { maps, stage } = await net.features('/samples/cat.jpg', { stage: 3 });
+    const [a, b] = [maps[stage.first], maps[stage.last]];
+    const larger = (await net.features('/samples/cat.jpg', { stage: 2 })).maps['layer2.end'];
+    const similarity = await openSimilarity();
+    const waiting = similarity.correlate(a, b);
+    const aborted = new AbortController();
+    const abortedCall = similarity.correlate(a, b, { signal: aborted.signal });
+    aborted.abort();
+    const codes = {
+      aborted: await codeOf(abortedCall),
+      onePosition: await codeOf(similarity.correlate(a, { data: b.data, dims: [b.dims[0], 1, 1] })),
+      noMaps: await codeOf(similarity.correlate(a, maps[stage.ghost].data)),
+      otherSize: await codeOf(similarity.correlate(a, larger)),
+      unknownMetric: await codeOf(similarity.correlate(a, b, { metric: 'charm' })),
+      nothingAdded: await codeOf(similarity.accumulate().result()),
+    };
+    await waiting;
+    const last = similarity.correlate(a, b);
+    similarity.close();
+    codes.atTheEnd = await codeOf(last);
+    codes.afterTheEnd = await codeOf(similarity.correlate(a, b));
+    net.dispose();
+    return codes;
+  });
+  assert.deepEqual(codes, {
+    aborted: 'aborted',
+    onePosition: 'wrong-shape',
+    noMaps: 'wrong-shape',
+    otherSize: 'wrong-shape',
+    unknownMetric: 'bad-option',
+    nothingAdded: 'wrong-shape',
+    atTheEnd: 'disposed',
+    afterTheEnd: 'disposed',
+  });
 });
 
 /** In the page: a net, the samples, and what of a redundancy is compared here. */
@@ -450,23 +471,30 @@ test('weights are those that the network computes with; a name that no convoluti
   assert.deepEqual(codes, ['unsupported', 'aborted', 'disposed']);
 });
 
-test('networks without a part, and twins, run on both engines alike', async () => {
+const largest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+
+/** The `channel`-th of `count` maps. */
+const mapOf = (values, channel, count) =>
+  values.slice((channel * values.length) / count, ((channel + 1) * values.length) / count);
+
+test('networks without a part run on both engines alike', async () => {
   await withWebgpu(async () => {
-    const { results, infos, codes, again } = await inPage(async ({ load }, codeOf) => {
+    const { wasm, webgpu, infos, again, fit } = await inPage(async ({ load }) => {
       const picture = '/samples/cat.jpg';
       const taps = ['layer3.base', 'layer3.merge', 'layer3.ghost', 'layer3.end', 'layer4.end', 'logits'];
-      const wasm = await load({ backend: 'wasm' });
-      const { fit, score } = await wasm.redundancy([picture, '/samples/coffee.jpg'], {
+      const whole = await load({ backend: 'wasm' });
+      const { fit } = await whole.redundancy([picture, '/samples/coffee.jpg'], {
         taps: ['layer3.base', 'layer3.ghost'],
         metric: 'r2',
         control: false,
       });
-      const { width, cheap } = wasm.info.stages[2];
+      const { width, cheap } = whole.info.stages[2];
       const part = {
         weight: new Float32Array(cheap * cheap).map((_, i) => (i % (cheap + 1) === 0 ? 0.5 : 0)),
         bias: new Float32Array(cheap).fill(-0.1),
       };
       const edits = {
+        asIs: {},
         ghostOff: { stage: 3, ghost: 'off' },
         mergeOff: { stage: 'layer3', merge: 'off' },
         fitWhole: { stage: 3, ghost: fit },
@@ -476,113 +504,122 @@ test('networks without a part, and twins, run on both engines alike', async () =
           { channels: [{ tap: 'layer4.end', channel: 7 }] },
         ],
       };
-      const results = { fit: [fit.weight.length === cheap * width, score] };
-      const infos = [];
-      let again;
+      const see = async (net) => {
+        const { maps } = await net.features(picture, { taps });
+        return Object.fromEntries(taps.map((tap) => [tap, Array.from(maps[tap].data)]));
+      };
+      const results = { wasm: {}, webgpu: {}, infos: [], fit: fit.weight.length === cheap * width };
       for (const backend of ['wasm', 'webgpu']) {
-        const net = await wasm.ablated({}, { backend });
-        const see = async (net) => {
-          const { maps } = await net.features(picture, { taps });
-          return Object.fromEntries(taps.map((tap) => [tap, Array.from(maps[tap].data)]));
-        };
-        results[backend] = { asIs: await see(net) };
+        const net = await whole.ablated({}, { backend });
         for (const [name, edit] of Object.entries(edits)) {
           const without = await net.ablated(edit);
-          infos.push([without.info.edit, without.info.backend, without.info.labels.length]);
+          results.infos.push([without.info.edit, without.info.backend, without.info.labels.length].join(' '));
           results[backend][name] = await see(without);
-          // An edited net can be edited.
-          if (name === 'mergeOff' && backend === 'wasm') {
-            const both = await without.ablated({ stage: 3, ghost: 'off' });
-            again = Math.max(...(await see(both))['layer3.ghost']);
-            both.dispose();
-          }
           without.dispose();
-        }
-        for (const [name, make] of [
-          ['plain', () => net.plainTwin()],
-          ['random', () => net.randomTwin({ seed: 3 })],
-        ]) {
-          const twin = await make();
-          const { edit, variant, params, macs, activations } = twin.info;
-          infos.push({ edit, variant, params, macs, activations });
-          results[backend][name] = { logits: (await twin.features(picture, { taps: ['logits'] })).maps.logits.data };
-          results[backend][name].logits = Array.from(results[backend][name].logits);
-          twin.dispose();
         }
         net.dispose();
       }
-      const codes = [
-        await codeOf(wasm.ablated({ stage: 1, ghost: 'off' })),
-        await codeOf(wasm.ablated({ stage: 7, ghost: 'off' })),
-        await codeOf(wasm.ablated({ stage: 3, ghost: 'on' })),
-        await codeOf(wasm.ablated({ stage: 3, ghost: { weight: fit.weight.slice(1), bias: fit.bias } })),
-        await codeOf(wasm.ablated({ channels: [{ tap: 'layer3.base', channel: 240 }] })),
-        await codeOf(wasm.ablated({ channels: [{ tap: 'avgpool', channel: 0 }] })),
-        await codeOf(wasm.ablated({ stage: 3, ghost: 'off' }, { signal: AbortSignal.abort() })),
-      ];
-      results.original = { params: wasm.info.params, macs: wasm.info.macs, activations: wasm.info.activations };
-      wasm.dispose();
-      return { results, infos, codes, again };
+      // An edited net can be edited.
+      const once = await whole.ablated(edits.mergeOff);
+      const both = await once.ablated(edits.ghostOff);
+      results.again = (await see(both))['layer3.ghost'];
+      for (const net of [once, both, whole]) net.dispose();
+      return results;
     });
-    const { wasm, webgpu, original } = results;
-    const largest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    for (const name of ['asIs', 'ghostOff', 'mergeOff', 'fitWhole', 'fitPart', 'channelOff', 'plain', 'random']) {
+    assert.ok(fit);
+    for (const name of ['asIs', 'ghostOff', 'mergeOff', 'fitWhole', 'fitPart', 'channelOff']) {
       for (const [tap, values] of Object.entries(wasm[name]))
         close(webgpu[name][tap], values, 2e-4 * largest(values), `${name} ${tap}`);
-      if (name !== 'asIs')
-        assert.ok(
-          largest(wasm[name].logits.map((value, i) => value - wasm.asIs.logits[i])) > 1e-3,
-          `${name} changes the answer`,
-        );
+      const change = largest(wasm[name].logits.map((value, i) => value - wasm.asIs.logits[i]));
+      assert.ok(name === 'asIs' || change > 1e-3, `${name} changes the answer`);
     }
-    const maps = (values, channel, count) =>
-      values.slice((channel * values.length) / count, ((channel + 1) * values.length) / count);
     for (const engine of [wasm, webgpu]) {
       assert.equal(largest(engine.ghostOff['layer3.ghost']), 0);
       assert.equal(largest(engine.mergeOff['layer3.merge']), 0);
       assert.ok(largest(engine.mergeOff['layer3.ghost']) > 0);
       assert.deepEqual(engine.ghostOff['layer3.base'], engine.asIs['layer3.base']);
-      assert.equal(largest(maps(engine.channelOff['layer3.base'], 1, 240)), 0);
-      assert.ok(largest(maps(engine.asIs['layer3.base'], 1, 240)) > 0);
-      assert.equal(largest(maps(engine.channelOff['layer4.end'], 7, 528)), 0);
+      assert.equal(largest(mapOf(engine.channelOff['layer3.base'], 1, 240)), 0);
+      assert.ok(largest(mapOf(engine.asIs['layer3.base'], 1, 240)) > 0);
+      assert.equal(largest(mapOf(engine.channelOff['layer4.end'], 7, 528)), 0);
       // ReLU(0.5 x - 0.1) of the part of block 1 that the cheap operation reads: its last maps.
-      const base = engine.fitPart['layer3.base'];
-      const ghost = engine.fitPart['layer3.ghost'];
-      close(
-        ghost,
-        base.slice(-ghost.length).map((value) => Math.max(0, 0.5 * value - 0.1)),
-        1e-5 * largest(base),
-        'the fit',
-      );
+      const [base, ghost] = [engine.fitPart['layer3.base'], engine.fitPart['layer3.ghost']];
+      const expected = base.slice(-ghost.length).map((value) => Math.max(0, 0.5 * value - 0.1));
+      close(ghost, expected, 1e-5 * largest(base), 'the fit');
     }
-    assert.deepEqual(results.fit[0], true);
-    assert.equal(again, 0);
-    const ablated = infos.filter(Array.isArray);
+    assert.equal(largest(again), 0);
+    const engines = ['wasm', 'webgpu'].flatMap((backend) => Array.from({ length: 6 }, () => backend));
     assert.deepEqual(
-      ablated.map(([edit, , labels]) => `${edit} ${labels}`),
-      Array.from({ length: 10 }, () => 'ablated 10'),
+      infos,
+      engines.map((backend) => `ablated ${backend} 10`),
     );
-    assert.deepEqual(
-      ablated.map(([, backend]) => backend),
-      ['wasm', 'webgpu'].flatMap((backend) => Array.from({ length: 5 }, () => backend)),
-    );
-    const twins = infos.filter((info) => !Array.isArray(info));
-    assert.deepEqual(
-      twins.map(({ edit, variant }) => `${edit} ${variant}`),
-      ['plain regnetx_006', 'random g_ghost_regnetx_006', 'plain regnetx_006', 'random g_ghost_regnetx_006'],
-    );
-    for (const cost of ['params', 'macs', 'activations']) {
-      assert.ok(twins[0][cost] > original[cost], cost);
-      assert.equal(twins[1][cost], original[cost], cost);
+  });
+});
+
+test('plain and random twins run on both engines alike, with the costs of their form', async () => {
+  await withWebgpu(async () => {
+    const { original, twins } = await inPage(async ({ load }) => {
+      const costsOf = ({ params, macs, activations }) => ({ params, macs, activations });
+      const whole = await load({ backend: 'wasm' });
+      const twins = {};
+      for (const backend of ['wasm', 'webgpu']) {
+        const net = await whole.ablated({}, { backend });
+        for (const [name, make] of [
+          ['plain', () => net.plainTwin()],
+          ['random', () => net.randomTwin({ seed: 3 })],
+        ]) {
+          const twin = await make();
+          const { maps } = await twin.features('/samples/cat.jpg', { taps: ['logits'] });
+          const { edit, variant } = twin.info;
+          twins[`${backend} ${name}`] = {
+            is: `${edit} ${variant}`,
+            costs: costsOf(twin.info),
+            logits: Array.from(maps.logits.data),
+          };
+          twin.dispose();
+        }
+        net.dispose();
+      }
+      const original = costsOf(whole.info);
+      whole.dispose();
+      return { original, twins };
+    });
+    for (const name of ['plain', 'random']) {
+      const [wasm, webgpu] = [twins[`wasm ${name}`], twins[`webgpu ${name}`]];
+      close(webgpu.logits, wasm.logits, 2e-4 * largest(wasm.logits), name);
+      assert.ok(largest(wasm.logits) > 0);
+      assert.equal(wasm.is, { plain: 'plain regnetx_006', random: 'random g_ghost_regnetx_006' }[name]);
+      assert.deepEqual([webgpu.is, webgpu.costs], [wasm.is, wasm.costs]);
     }
-    assert.deepEqual(codes, [
-      'unsupported',
-      'bad-option',
-      'bad-option',
-      'wrong-shape',
-      'wrong-shape',
-      'unsupported',
-      'aborted',
-    ]);
+    for (const cost of ['params', 'macs', 'activations'])
+      assert.ok(twins['wasm plain'].costs[cost] > original[cost], cost);
+    assert.deepEqual(twins['wasm random'].costs, original);
+  });
+});
+
+test('an edit that cannot be made is refused with its code', async () => {
+  const codes = await inPage(async ({ load }, codeOf) => {
+    const net = await load({ backend: 'wasm' });
+    const refused = {
+      plainStage: { stage: 1, ghost: 'off' },
+      noStage: { stage: 7, ghost: 'off' },
+      unknownWord: { stage: 3, ghost: 'on' },
+      weightsTooShort: { stage: 3, ghost: { weight: new Float32Array(3), bias: new Float32Array(132) } },
+      noChannel: { channels: [{ tap: 'layer3.base', channel: 240 }] },
+      noMaps: { channels: [{ tap: 'avgpool', channel: 0 }] },
+    };
+    const codes = {};
+    for (const [name, edit] of Object.entries(refused)) codes[name] = await codeOf(net.ablated(edit));
+    codes.aborted = await codeOf(net.ablated({ stage: 3, ghost: 'off' }, { signal: AbortSignal.abort() }));
+    net.dispose();
+    return codes;
+  });
+  assert.deepEqual(codes, {
+    plainStage: 'unsupported',
+    noStage: 'bad-option',
+    unknownWord: 'bad-option',
+    weightsTooShort: 'wrong-shape',
+    noChannel: 'wrong-shape',
+    noMaps: 'unsupported',
+    aborted: 'aborted',
   });
 });
