@@ -46,7 +46,8 @@ usage: ./build.sh VERB
   accuracy [--model FILE] [--backend wasm|webgpu] [--json] FOLDER
                                 measure top-1 and top-5 on a folder of pictures sorted by class
   bench [MODELS] [--only NAME]  run the benchmarks and write docs/benchmarks.md; MODELS is made by benches/export.py
-  pack [--smoke]                make the npm package; --smoke also tries it in fresh projects
+  pack [--smoke] [--hosts]      make the npm package; --smoke also tries it in fresh projects, --hosts in those of a dozen
+                                bundlers and frameworks, which takes half an hour
   docs                          make the reference of the JavaScript API alone: dist/docs/
   site                          assemble page, documents and reference as a folder for any static host: dist/site/
   card --pack DIR [--rehearse]  make a folder that measures the engine on a machine with a graphics card and no network:
@@ -336,7 +337,7 @@ case $verb in
     exec node tools/benchmarks.mjs "$@"
     ;;
   pack)
-    need_chromium # for --smoke, as Firefox is
+    need_chromium # for --smoke and --hosts, as Firefox is for the former
     need_firefox
     build_wasm
     exec node tools/pack.mjs "$@"

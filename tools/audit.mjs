@@ -43,7 +43,8 @@ function npmLock(folder) {
   for (const [name, { integrity, resolved, license, link }] of Object.entries(lock(folder).packages)) {
     if (name === '' || link) continue;
     if (!/^sha512-/.test(integrity ?? '')) wrong.push(`${name} has no SHA-512`);
-    if (resolved && !/^https:\/\/registry\.npmjs\.org\//.test(resolved)) wrong.push(`${name} comes from ${resolved}`);
+    // Lock files leave out the registry's addresses (.npmrc): one that is there is another's.
+    if (resolved) wrong.push(`${name} comes from ${resolved}`);
     if (!npmLicences.test(license ?? '')) wrong.push(`${name} has the licence ${license}`);
   }
   return wrong.length === 0 ? { outcome: 'passed' } : { outcome: 'failed', text: wrong.join('\n') };

@@ -128,7 +128,7 @@ async function packLibrary() {
   await mkdir(library, { recursive: true });
   await cp(from('www/lib'), path.join(library, 'lib'), { recursive: true });
   await rename(path.join(library, 'lib/package.json'), path.join(library, 'package.json'));
-  await copyTo(path.join(library, 'models'), [from('models/imagenet-1k.json')]);
+  await copyTo(path.join(library, 'models'), [from('models/imagenet-1k.txt')]);
   for (const module of ['fixed', 'webgpu']) {
     await copyTo(
       path.join(library, 'wasm', module),

@@ -15,6 +15,7 @@ const pages = [
   ['models', 'Models', 'models/README.md'],
   ['how-it-works', 'How it works', 'docs/how-it-works.md'],
   ['browsers', 'Browsers', 'docs/browsers.md'],
+  ['hosts', 'Where it builds', 'docs/hosts.md'],
   ['performance', 'Performance guide', 'docs/performance.md'],
   ['benchmarks', 'Benchmarks', 'docs/benchmarks.md'],
   ['card', 'On a graphics card', 'docs/card.md'],

@@ -1,5 +1,5 @@
 // Makes the npm package: the folder dist/npm and the tarball dist/g-ghostnet-VERSION.tgz.
-//   node tools/pack.mjs [--smoke]   then also tries the tarball in fresh projects
+//   node tools/pack.mjs [--smoke] [--hosts]   then also tries the tarball in fresh projects, and in those of many hosts
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -9,8 +9,9 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { defaultModel } from '../www/lib/default-model.js';
 import { flavours, parts } from '../www/lib/flavours.js';
+import { version as named } from '../www/lib/place.js';
 import { bundle, www } from './bundle.mjs';
-import { minify } from './minify.mjs';
+import { minify, shipLibrary, told } from './minify.mjs';
 import { repository } from './serve.mjs';
 import { writeThirdParty } from './third-party.mjs';
 
@@ -28,16 +29,15 @@ const cargo = await readFile(path.join(repository, 'Cargo.toml'), 'utf8');
 const version = cargo.match(/^version = "(.+)"/m)[1];
 if (manifest.version !== version)
   throw new Error(`www/lib/package.json has version ${manifest.version}, Cargo.toml ${version}: make them the same`);
+if (named !== version)
+  throw new Error(`www/lib/place.js has version ${named}, Cargo.toml ${version}: make them the same`);
 
 async function packScripts() {
   await mkdir(inTarget('lib'), { recursive: true });
-  for (const name of await readdir(source)) {
-    const text = await readFile(path.join(source, name), 'utf8');
-    if (name.endsWith('.d.ts')) await writeFile(inTarget('lib', name), text);
-    else if (name.endsWith('.js')) await writeFile(inTarget('lib', name), await minify(text));
-  }
+  await shipLibrary(inTarget('lib'));
+  for (const name of await readdir(source))
+    if (name.endsWith('.d.ts')) await cp(path.join(source, name), inTarget('lib', name));
   await writeFile(inTarget('package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
-  await cp(path.join(source, 'README.md'), inTarget('README.md'));
   for (const name of ['LICENSE', 'LICENSE-MIT', 'LICENSE-APACHE'])
     await cp(path.join(repository, name), inTarget(name));
 }
@@ -51,10 +51,21 @@ async function packEngine() {
     const reference = "module_or_path = new URL('g_ghostnet_bg.wasm', import.meta.url);";
     if (!glue.includes(reference))
       throw new Error(`the glue of ${flavour} names its binary in another way than expected: ${reference}`);
-    await writeFile(inTarget('wasm', flavour, 'g_ghostnet.js'), await minify(glue.replace(reference, '')));
+    await writeFile(
+      inTarget('wasm', flavour, 'g_ghostnet.js'),
+      await minify(glue.replace(reference, '') + tellingOf(flavour, glue)),
+    );
   }
   const binary = await readFile(path.join(wasm, 'fixed/g_ghostnet_bg.wasm'));
   await writeFile(inTarget('lib/inline-wasm.js'), `export const wasm="${binary.toString('base64')}";\n`);
+}
+
+/** The end of a module's script, by which its exports are told. */
+function tellingOf(flavour, glue) {
+  const names = [...glue.matchAll(/^export (?:class|(?:async )?function) (\w+)/gm)].map(([, name]) => name);
+  const ending = /^export { initSync, __wbg_init as default };$/m;
+  if (names.length === 0 || !ending.test(glue)) throw new Error(`the glue of ${flavour} exports in another way`);
+  return `${told(flavour)}={${names},initSync,default:__wbg_init};`;
 }
 
 /** The package has the default model; the others are a download away. */
@@ -63,7 +74,10 @@ async function packModels() {
   await cp(path.join(repository, 'models'), inTarget('models'), { recursive: true, filter: (file) => !isOther(file) });
 }
 
-/** For a plain script tag: `GGhostNet.load()`. Its other files are found from its own address. */
+/**
+ * For a plain script tag: `GGhostNet.load()`. Its other files are found from its own address: that of the script, or on
+ * a CDN, which answers the package's name with it, that of the package.
+ */
 async function packGlobal() {
   await build({
     entryPoints: [inTarget('lib/index.js')],
@@ -74,7 +88,9 @@ async function packGlobal() {
     globalName: 'GGhostNet',
     target: 'es2022',
     define: { 'import.meta.url': 'ownUrl' },
-    banner: { js: 'var GGhostNet=(()=>{const ownUrl=new URL("lib/index.js",document.currentScript.src).href;' },
+    banner: {
+      js: 'var GGhostNet=(()=>{const own=globalThis.document?.currentScript?.src??location.href,ownUrl=new URL("lib/index.js",/\\.js([?#]|$)/.test(own)?own:own.replace(/\\/?$/,"/")).href;',
+    },
     footer: { js: 'return GGhostNet})();' },
     logLevel: 'warning',
   });
@@ -88,6 +104,24 @@ const packExplorer = () =>
     chunkNames: 'explorer-[name]-[hash]',
     library: './',
   });
+
+const integrityOf = async (file) =>
+  `sha384-${createHash('sha384')
+    .update(await readFile(inTarget(file)))
+    .digest('base64')}`;
+
+/** The manual names this version and the hashes of its scripts. */
+async function packManual() {
+  const text = await readFile(path.join(source, 'README.md'), 'utf8');
+  const modules = ['base', 'errors', 'index', 'worker', 'thread', 'similarity-worker'].map((name) => `lib/${name}.js`);
+  const hashes = await Promise.all(modules.map(async (file) => `${file}  ${await integrityOf(file)}`));
+  const filled = text
+    .replaceAll('g-ghostnet@VERSION', `g-ghostnet@${version}`)
+    .replace('INTEGRITY of g-ghostnet.global.js', await integrityOf('g-ghostnet.global.js'))
+    .replace('INTEGRITY of lib/*.js', hashes.join('\n'));
+  if (/VERSION|INTEGRITY/.test(filled)) throw new Error('a hash of the manual was not filled in');
+  await writeFile(inTarget('README.md'), filled);
+}
 
 async function filesIn(folder, below = '') {
   const entries = await readdir(path.join(folder, below), { withFileTypes: true });
@@ -105,7 +139,7 @@ const allowed = [
   /^lib\/[a-z-]+\.(js|d\.ts)$/,
   /^lib\/explorer-[a-z-]+-[A-Z0-9]{8}\.js$/,
   /^wasm\/[a-z0-9-]+\/g_ghostnet(\.js|_bg\.wasm)$/,
-  /^models\/[\w.-]+\.(safetensors|md|json|LICENSE)$/,
+  /^models\/[\w.-]+\.(safetensors|md|txt|LICENSE)$/,
 ];
 
 /** Every path in the exports map exists. */
@@ -117,30 +151,37 @@ async function checkExports() {
   if (missing.length) throw new Error(`the package lacks ${missing.join(', ')}`);
 }
 
-/** Scripts of a browser that uses the main entry, in a worker: what counts is what it downloads. */
+/** A script and all that it imports at once. */
+async function withImports(...starts) {
+  const found = new Set(starts);
+  for (const name of found) {
+    const text = await readFile(inTarget('lib', name), 'utf8');
+    for (const [, imported] of text.matchAll(/\b(?:from|import)"\.\/([\w.-]+\.js)"/g)) found.add(imported);
+  }
+  return [...found];
+}
+
+/** What a browser downloads that uses the main entry, in a worker: its scripts, and each module with its own. */
 async function measure() {
   const gzipped = async (file) => gzipSync(await readFile(file), { level: 9 }).length;
-  const nodeOnly = ['node.js', 'cli.js', 'bmp.js', 'pool.js', 'classify-thread.js'];
-  const comparing = ['measures.js', 'study.js', 'similarity.js', 'similarity-engine.js', 'similarity-worker.js'];
-  // Entries of their own, what one kind of file alone needs, and what comes with one module alone.
-  const files = ['at-once.js', 'service-worker.js', 'container.js', 'kind.js', 'shards.js', 'svg.js'];
-  const separate = ['inline.js', 'inline-wasm.js', 'react.js', 'element.js', 'edit.js', ...files, ...comparing];
-  const withModule = { similarity: comparing, edit: ['edit.js', 'measures.js', 'study.js'] };
-  const scripts = (await readdir(inTarget('lib'))).filter(
-    (name) => name.endsWith('.js') && !name.startsWith('explorer') && ![...nodeOnly, ...separate].includes(name),
-  );
+  const always = await withImports('index.js', 'worker.js');
+  const also = async (...names) => (await withImports(...names)).filter((name) => !always.includes(name));
+  const withModule = {
+    similarity: await also('study.js', 'similarity.js', 'similarity-worker.js'),
+    edit: await also('study.js'),
+  };
   const sum = async (names) =>
     (await Promise.all(names.map((name) => gzipped(inTarget('lib', name))))).reduce((a, b) => a + b, 0);
   const engines = [];
-  for (const { name } of [...flavours, ...Object.values(parts)]) {
-    const glue = await gzipped(inTarget('wasm', name, 'g_ghostnet.js'));
+  for (const { name, threads } of [...flavours, ...Object.values(parts)]) {
+    const scripts = [...(withModule[name] ?? []), ...(threads ? ['thread.js'] : [])];
     engines.push({
       name,
-      glue: glue + (await sum(withModule[name] ?? [])),
+      glue: (await gzipped(inTarget('wasm', name, 'g_ghostnet.js'))) + (await sum(scripts)),
       engine: await gzipped(inTarget('wasm', name, 'g_ghostnet_bg.wasm')),
     });
   }
-  return { scripts: await sum(scripts), engines };
+  return { scripts: await sum(always), engines };
 }
 
 await rm(target, { recursive: true, force: true });
@@ -148,6 +189,7 @@ await packScripts();
 await packEngine();
 await packModels();
 await packGlobal();
+await packManual();
 await writeThirdParty(target, await packExplorer());
 await checkExports();
 
@@ -174,11 +216,7 @@ for (const { path: file, size } of packed.files) console.log(`${String(size).pad
 
 console.log('\nSubresource integrity, for pages that name a file in a tag or an import map:');
 for (const file of ['g-ghostnet.global.js', ...files.filter((file) => /^(lib|wasm)\/.*\.js$/.test(file))]) {
-  console.log(
-    `sha384-${createHash('sha384')
-      .update(await readFile(inTarget(file)))
-      .digest('base64')}  ${file}`,
-  );
+  console.log(`${await integrityOf(file)}  ${file}`);
 }
 
 const { scripts, engines } = await measure();
@@ -199,9 +237,14 @@ if (over.length) {
   process.exitCode = 1;
 }
 
-if (process.argv.includes('--smoke') && !process.exitCode) {
-  execFileSync(process.execPath, ['--test', path.join(repository, 'tests/package/smoke.test.mjs')], {
-    cwd: repository,
-    stdio: 'inherit',
-  });
+for (const [option, file] of [
+  ['--smoke', 'smoke.test.mjs'],
+  ['--hosts', 'hosts.test.mjs'],
+]) {
+  if (process.argv.includes(option) && !process.exitCode) {
+    execFileSync(process.execPath, ['--test', path.join(repository, 'tests/package', file)], {
+      cwd: repository,
+      stdio: 'inherit',
+    });
+  }
 }

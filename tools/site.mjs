@@ -7,19 +7,18 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { bundle, www } from './bundle.mjs';
 import { defaultModel } from '../www/lib/default-model.js';
-import { minify } from './minify.mjs';
+import { minify, shipLibrary } from './minify.mjs';
 import { repository } from './serve.mjs';
 import { writeThirdParty } from './third-party.mjs';
 
-const library = path.join(www, 'lib');
 const target = path.join(repository, 'dist/site');
 
-/** Copies the library; scripts are minified, each on its own, so that their addresses stay as they are. */
-async function shipLibrary(from, to) {
+/** The scripts of the engine's modules, minified, and what else lies there. */
+async function shipEngine(from, to) {
   await mkdir(to, { recursive: true });
   for (const entry of await readdir(from, { withFileTypes: true })) {
     const [source, copy] = [path.join(from, entry.name), path.join(to, entry.name)];
-    if (entry.isDirectory()) await shipLibrary(source, copy);
+    if (entry.isDirectory()) await shipEngine(source, copy);
     else if (entry.name.endsWith('.js')) await writeFile(copy, await minify(await readFile(source, 'utf8')));
     else if (!entry.name.endsWith('.d.ts')) await cp(source, copy);
   }
@@ -80,8 +79,9 @@ for (const name of ['index.html', 'samples'])
   await cp(path.join(www, name), path.join(target, name), { recursive: true });
 await build({ entryPoints: [path.join(www, 'style.css')], outdir: target, bundle: true, minify: true });
 const bundled = await bundle({ entryPoints: [path.join(www, 'app.js')], outdir: target, library: './lib/' });
-await shipLibrary(library, path.join(target, 'lib'));
-await shipLibrary(path.join(repository, 'dist/wasm'), path.join(target, 'wasm'));
+await mkdir(path.join(target, 'lib'));
+await shipLibrary(path.join(target, 'lib'));
+await shipEngine(path.join(repository, 'dist/wasm'), path.join(target, 'wasm'));
 await cp(path.join(repository, 'models'), path.join(target, 'models'), { recursive: true });
 await listModels();
 await writeThirdParty(target, bundled);

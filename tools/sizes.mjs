@@ -16,8 +16,13 @@ const engines = path.join(www, 'wasm');
 /** What the explorer adds after the first answer, in bytes after gzip: its scripts, packages and English words. */
 const explorerBudget = 100000;
 
+/** What a script imports at once, and the workers that it starts. */
 const statically = (text) =>
-  [...text.replaceAll(/import\([^)]*\)/g, '').matchAll(/['"`](\.{1,2}\/[^'"`]+\.js)['"`]/g)].map(([, name]) => name);
+  [
+    ...text
+      .replaceAll(/import\([^)]*\)|(?<!new Worker\()new URL\([^)]*\)/g, '')
+      .matchAll(/['"`](\.{1,2}\/[^'"`]+\.js)['"`]/g),
+  ].map(([, name]) => name);
 const whenNeeded = (text) => [...text.matchAll(/import\(['"`](\.{1,2}\/[^'"`]+\.js)['"`]\)/g)].map(([, name]) => name);
 
 /** Scripts and whatever they name, in turn, but for what is imported when it is needed. */

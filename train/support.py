@@ -8,7 +8,6 @@ named by --also.
 No picture that a figure is measured with has a say in it.
 """
 import argparse
-import json
 import random
 from pathlib import Path
 import torch
@@ -18,7 +17,7 @@ from pool import read, tiles_of
 from torch.nn import functional as F
 
 CLASSES = 1000
-NAMES = Path(__file__).resolve().parent.parent / "models/imagenet-1k.json"
+NAMES = Path(__file__).resolve().parent.parent / "models/imagenet-1k.txt"
 
 
 def sheets_of(folder, chance):
@@ -51,7 +50,7 @@ def support_of(sheets, teacher, sample, side, batch=64):
 
 
 def names_of_all():
-    return json.loads(NAMES.read_text(encoding="utf-8"))
+    return NAMES.read_text(encoding="utf-8").splitlines()
 
 
 def table_of(kept):

@@ -583,7 +583,7 @@ class Taught(unittest.TestCase):
     def test_a_start_of_fewer_classes_keeps_their_rows(self):
         start = HERE.parent / "models/g_ghost_regnetx_008-mini-imagenet.safetensors"
         net = taught.student_of("g_ghost_regnetx_008", start, HERE / "labels/mini-imagenet.tsv")
-        state, names = taught.read_weights(start), json.loads((HERE.parent / "models/imagenet-1k.json").read_text())
+        state, names = taught.read_weights(start), (HERE.parent / "models/imagenet-1k.txt").read_text(encoding="utf-8").splitlines()
         folders, labels, _ = zip(*(line.split("\t") for line in
                                    (HERE / "labels/mini-imagenet.tsv").read_text().splitlines()[1:]))
         at = names.index("ladybug")

@@ -8,13 +8,13 @@ use std::fmt::Display;
 use std::path::Path;
 
 /// Labels of ImageNet-1k in class order.
-const IMAGENET: &str = include_str!("../../models/imagenet-1k.json");
+const IMAGENET: &str = include_str!("../../models/imagenet-1k.txt");
 
 /// Labels of ImageNet-1k for a classifier of 1,000 classes that has none of its own.
 #[must_use]
 pub fn default_labels(model: &Model) -> Option<Vec<String>> {
     (model.labels.len() == 1000 && model.labels[0] == "class 0")
-        .then(|| serde_json::from_str(IMAGENET).expect("the list is part of the project"))
+        .then(|| IMAGENET.lines().map(str::to_owned).collect())
 }
 
 /// Reads a model file, or Hugging Face's index of a model in several, which lie beside it.

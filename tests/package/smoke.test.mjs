@@ -2,58 +2,19 @@
 // Needs the npm registry. FIREFOX names Firefox's program, where it is not in PATH.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { after, before, test } from 'node:test';
-import { promisify } from 'node:util';
+import { test } from 'node:test';
 
 import { build, transform } from 'esbuild';
 import { launch } from '../../tools/browser.mjs';
 import { repository, serve } from '../../tools/serve.mjs';
+import { defaultModel } from '../../www/lib/default-model.js';
+import { assertAnswer, browser, cat, classifyOn, golden, main, page, project, run, visit } from './support.mjs';
 
-const run = promisify(execFile);
-const { version } = JSON.parse(await readFile(path.join(repository, 'www/lib/package.json'), 'utf8'));
 const { devDependencies } = JSON.parse(await readFile(path.join(repository, 'package.json'), 'utf8'));
-const tarball = path.join(repository, `dist/g-ghostnet-${version}.tgz`);
-const model = 'node_modules/g-ghostnet/models/g_ghost_regnetx_006-imagenette.safetensors';
-const cat = path.join(repository, 'www/samples/cat.jpg');
-const golden = JSON.parse(await readFile(path.join(repository, 'tests/golden/page.json'), 'utf8')).files.find(
-  ({ file }) => file.endsWith('cat.jpg'),
-).top;
-
-let base;
-let browser;
-before(async () => {
-  base = await mkdtemp(path.join(tmpdir(), 'g-ghostnet-'));
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await rm(base, { recursive: true, force: true });
-});
-
-/** A fresh project: a copy of an example, or the given files, with the tarball and more packages installed. */
-async function project(name, { example, files = {}, packages = [] }) {
-  const folder = path.join(base, name);
-  if (example) await cp(path.join(repository, 'examples', example), folder, { recursive: true });
-  else await mkdir(folder);
-  if (!example) await writeFile(path.join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
-  for (const [file, text] of Object.entries(files)) await writeFile(path.join(folder, file), text);
-  await run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', tarball, ...packages], { cwd: folder });
-  return folder;
-}
-
-/** The first line of `#answer`, "label probability", against PyTorch. */
-function assertAnswer(text) {
-  const [, label, probability] = text.match(/^(.+?) (\d\.\d+)/) ?? assert.fail(text);
-  assert.equal(label, golden[0].label);
-  assert.ok(
-    Math.abs(Number(probability) - golden[0].probability) <= 1e-3,
-    `${probability}, PyTorch has ${golden[0].probability}`,
-  );
-}
+const model = `node_modules/g-ghostnet/models/${defaultModel}`;
 
 /** The library's scripts find the engine from their own address, so they are left where they are. */
 const libraryStays = {
@@ -66,58 +27,6 @@ const libraryStays = {
     );
   },
 };
-
-/** Serves a folder and opens its page, which may complain of nothing. */
-async function visit(folder, act, { policy } = {}) {
-  const server = await serve(folder, { coi: false });
-  const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-  page.setDefaultTimeout(60_000);
-  const complaints = [];
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on(
-    'console',
-    (message) =>
-      message.type() === 'error' && !message.location().url.endsWith('favicon.ico') && complaints.push(message.text()),
-  );
-  if (policy) {
-    await page.route(/\/(\?.*)?$/, async (route) => {
-      const response = await route.fetch();
-      await route.fulfill({ response, headers: { ...response.headers(), 'Content-Security-Policy': policy } });
-    });
-  }
-  try {
-    await page.goto(server.url);
-    await act(page);
-    assert.deepEqual(complaints, []);
-  } catch (error) {
-    error.message += ` (the page says: ${await page.textContent('body')}; console: ${complaints.join('; ')})`;
-    throw error;
-  } finally {
-    await page.close();
-    await server.close();
-  }
-}
-
-/** Gives the cat to the file input of a folder's page and reads the answer. */
-const classifyOn = (folder, options) =>
-  visit(
-    folder,
-    async (page) => {
-      await page.waitForFunction(() => document.querySelector('#answer')?.textContent.startsWith('Ready'));
-      await page.setInputFiles('#file', cat);
-      await page.waitForFunction(() => !/^(Ready|Loading)/.test(document.querySelector('#answer').textContent));
-      assertAnswer(await page.textContent('#answer'));
-    },
-    options,
-  );
-
-const page = (script) =>
-  `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><input type="file" id="file"><pre id="answer"></pre>${script}`;
-const main = `
-  const answer = document.querySelector('#answer');
-  const report = ({ top }) => { answer.textContent = top[0].label + ' ' + top[0].probability; };
-  const fail = (error) => { answer.textContent = error.code + ': ' + error.message; };
-`;
 
 test('a static page with an import map', async () => {
   await classifyOn(await project('static', { example: 'web-static' }));
@@ -718,16 +627,13 @@ test('the examples of the README compile under tsc --strict', async () => {
   const blocks = await examples('ts|tsx|js');
   assert.ok(blocks.length >= 5, 'the README has examples');
   const files = Object.fromEntries(
-    blocks.map(([, language, code], i) => [
-      `example${i}.${language === 'js' ? 'ts' : language}`,
-      language === 'js' ? code.replace("querySelector('img')", "querySelector('img')!") : code,
-    ]),
+    blocks.map(([, language, code], i) => [`example${i}.${language === 'js' ? 'ts' : language}`, code]),
   );
   const folder = await project('types', {
     files: {
       ...files,
       'global.ts':
-        "import 'g-ghostnet/global';\nimport 'g-ghostnet/element';\nimport 'g-ghostnet/explorer';\nGGhostNet.load().then(({ info }) => info.params.toFixed());\ndocument.querySelector('g-ghostnet-maps')!.maps?.dims;\ndocument.querySelector('g-ghostnet-explorer')!.others?.length;\n",
+        "import 'g-ghostnet/global';\nimport 'g-ghostnet/element';\nimport 'g-ghostnet/explorer';\nGGhostNet.load().then(({ info }) => info.params.toFixed());\ndocument.querySelector('g-ghostnet-maps')!.maps?.dims;\ndocument.querySelector('g-ghostnet-explorer')!.others?.length;\ndocument.querySelector('g-ghostnet-classifier')!.addEventListener('result', ({ detail }) => detail.top[0].label);\ndocument.querySelector('g-ghostnet-maps')!.addEventListener('point', ({ detail }) => detail.toFixed());\n",
       'wrong.ts':
         "import { load } from 'g-ghostnet';\n// @ts-expect-error an unknown backend is refused\nload({ backend: 'cuda' });\n",
     },

@@ -169,7 +169,7 @@ test('a page that is not isolated has one thread, and why', async () => {
     const { label, threads, threadsReason, flavour } = await classify({});
     assert.deepEqual([label, threads, flavour], [cat[0].label, 1, 'relaxed']);
     assert.match(threadsReason, /cross-origin isolated/);
-    assert.equal((await classify({ threads: 1 })).threadsReason, undefined, 'one thread was asked for');
+    assert.equal((await classify({ threads: 1 })).threadsReason, 'One thread was asked for.');
   } finally {
     await plain.close();
   }

@@ -1,6 +1,8 @@
 /** @file The model that `load()` takes and the page begins with: a file of `models/`. */
+import { own } from './place.js';
+
 export const defaultModel = 'g_ghost_regnetx_006-imagenette.safetensors';
 
 /** The name once more: bundlers take along only the files whose address is written out in this form. */
 export const defaultModelUrl = () =>
-  new URL('../models/g_ghost_regnetx_006-imagenette.safetensors', import.meta.url).href;
+  own(new URL('../models/g_ghost_regnetx_006-imagenette.safetensors', import.meta.url)).href;

@@ -3,18 +3,13 @@
  */
 import { caught, GGhostError, shortened, shownUrl, throwIfAborted } from './errors.js';
 import { isWebPage } from './markup.js';
+import { adviceFor } from './place.js';
 
 /** Largest file that is read: the largest network in f32 has 252 MB. */
 const MAX_BYTES = 2 ** 30;
 
 /** Bytes that are held in memory of a file that may be large: what is more is handed to the browser's storage. */
 const MAX_HELD = 2 ** 24;
-
-/** What is wrong where a file of the library itself is not where its scripts look for it. */
-const MOVED =
-  'The library’s files are not beside its scripts, which a bundler has moved: ' +
-  'see “Bundlers and servers” in its manual. ' +
-  'On a server, leave g-ghostnet out of the bundle; elsewhere, the options model and wasmUrl name the places.';
 
 /**
  * Adds up what several downloads report, so that a page needs one bar.
@@ -81,7 +76,9 @@ export async function download(url, { fetch = globalThis.fetch, ...options }) {
     throw fail(whyLost(url, address, error, own), error);
   }
   if (!response.ok)
-    throw fail(`was not found: ${address} answered ${response.status}. ${own ? MOVED : 'Check the address.'}`);
+    throw fail(
+      `was not found: ${address} answered ${response.status}. ${own ? adviceFor(address) : 'Check the address.'}`,
+    );
   return bytesOf(response, { ...options, url });
 }
 
@@ -108,15 +105,17 @@ function whyLost(url, address, error, own) {
   /** @type {{ code?: string, message?: string, path?: string }} */
   const { code = '', message, path } = caught(error);
   const words = files[code]?.(shownUrl(path ?? address));
-  if (words) return own ? `${words} ${MOVED}` : words;
+  if (words) return own ? `${words} ${adviceFor(address)}` : words;
   const detail = message ? ` (${shortened(message, 100)})` : '';
   if (String(url).startsWith('file:')) {
     return globalThis.location?.protocol === 'file:'
       ? 'may not be read: a page that was opened from a file gets no other files. ' +
           'Open it through a server, as with `npx serve`.'
-      : `could not be read from ${address}${detail}.${own ? ` ${MOVED}` : ''}`;
+      : `could not be read from ${address}${detail}.${own ? ` ${adviceFor(address)}` : ''}`;
   }
-  const advice = own ? MOVED : 'check the connection, and that its server allows this page to read it (CORS).';
+  const advice = own
+    ? adviceFor(address)
+    : 'check the connection, and that its server allows this page to read it (CORS).';
   return `could not be downloaded from ${address}${detail}${own ? '. ' : ': '}${advice}`;
 }
 
@@ -186,7 +185,7 @@ export async function bytesOf(
   // An address that a server does not know is often answered with its first page.
   if (isWebPage(bytes)) {
     const advice = own
-      ? MOVED
+      ? adviceFor(address)
       : 'Many servers do so for addresses that they don’t know: ' +
         `check that ${picture ? 'it is the picture’s own' : 'the file is deployed'}.`;
     throw fail(`was not found: ${address} answered with a web page (HTML) instead. ${advice}`);

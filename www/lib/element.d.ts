@@ -1,5 +1,8 @@
 import type { Classification, FeatureMaps, GGhostError, GGhostNet, ImageInput } from './index.js';
 
+type ClassifierEvents = HTMLElementEventMap & Pick<GGhostNetEventMap, 'result' | 'failure'>;
+type MapsEvents = HTMLElementEventMap & Pick<GGhostNetEventMap, 'point'>;
+
 /**
  * `<g-ghostnet-classifier model="..." backend="wasm" top="3">`: a picture dropped on it, chosen or pasted is classified.
  * Fires `result` (`detail`: a Classification) and `failure` (`detail`: a GGhostError).
@@ -9,11 +12,31 @@ export class GGhostNetClassifier extends HTMLElement {
   /** The net, loaded when the element is first connected. */
   readonly net: Promise<GGhostNet>;
   classify(input: ImageInput): Promise<Classification | undefined>;
+  addEventListener<K extends keyof ClassifierEvents>(
+    type: K,
+    listener: (this: GGhostNetClassifier, event: ClassifierEvents[K]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
 }
 
 /** `<g-ghostnet-maps colormap="grey" scale="all">`: a grid of feature maps; fires `point` (`detail`: the channel under the pointer). */
 export class GGhostNetMaps extends HTMLElement {
   maps?: FeatureMaps;
+  addEventListener<K extends keyof MapsEvents>(
+    type: K,
+    listener: (this: GGhostNetMaps, event: MapsEvents[K]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
 }
 
 declare global {

@@ -263,7 +263,7 @@ export class Engine {
   /** This engine against the logits in the model file, and the graphics card against the processor. */
   async selfTest() {
     try {
-      const { compare, compareWithGolden } = await lazy.selfTest();
+      const { compare, compareWithGolden } = await lazy.more();
       this.#check();
       if (!this.#running.net) await this.#restore();
       const { net, backend, precision } = this.#running;

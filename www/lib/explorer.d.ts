@@ -19,7 +19,19 @@ export class GGhostNetView extends HTMLElement {
   picture?: ImageInput;
   /** More pictures: the first is the control beside every score, all of them are the set that can be measured. */
   others?: ImageInput[];
+  addEventListener<K extends keyof ViewEvents>(
+    type: K,
+    listener: (this: GGhostNetView, event: ViewEvents[K]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
 }
+
+type ViewEvents = HTMLElementEventMap & GGhostNetExplorerEventMap;
 
 /** The pair that is lit: channels of both sides, -1 for none, and how alike they are. */
 export interface LitPair {

@@ -6,6 +6,7 @@
  */
 import { GGhostError } from './errors.js';
 import { badOption } from './options.js';
+import { own } from './place.js';
 
 /** () -> v128 of the given instructions, drop. @param {...number} code */
 const probe = (...code) =>
@@ -25,9 +26,10 @@ const relaxed = probe(...zero, ...zero, ...zero, 253, 133, 2); // f32x4.relaxed_
  * @property {Uint8Array<ArrayBuffer>} probe
  * @property {boolean} [threads] whether it needs shared memory
  * @property {boolean} [integers] whether it computes models of eight bits in integers
- * @property {() => Promise<any>} glue the script that wasm-bindgen made for it
- * @property {boolean} [imported] whether that is there already, wherever the binary lies
- * @property {() => URL} [url]
+ * @property {() => URL} [script] that wasm-bindgen made for it
+ * @property {() => URL} [url] of the binary
+ * @property {() => Promise<any>} [glue] the script, where the host has it by another way than its address
+ * @property {boolean} [imported] whether that is so wherever the binary lies
  * @property {() => Uint8Array<ArrayBuffer>} [bytes] the binary, where the script contains it
  */
 
@@ -37,57 +39,57 @@ export const flavours = [
     name: 'relaxed-threads',
     probe: relaxed,
     threads: true,
-    glue: () => import('../wasm/relaxed-threads/g_ghostnet.js'),
-    url: () => new URL('../wasm/relaxed-threads/g_ghostnet_bg.wasm', import.meta.url),
+    script: () => own(new URL('../wasm/relaxed-threads/g_ghostnet.js', import.meta.url)),
+    url: () => own(new URL('../wasm/relaxed-threads/g_ghostnet_bg.wasm', import.meta.url)),
   },
   {
     name: 'fixed-threads',
     probe: fixed,
     threads: true,
-    glue: () => import('../wasm/fixed-threads/g_ghostnet.js'),
-    url: () => new URL('../wasm/fixed-threads/g_ghostnet_bg.wasm', import.meta.url),
+    script: () => own(new URL('../wasm/fixed-threads/g_ghostnet.js', import.meta.url)),
+    url: () => own(new URL('../wasm/fixed-threads/g_ghostnet_bg.wasm', import.meta.url)),
   },
   {
     name: 'relaxed',
     probe: relaxed,
-    glue: () => import('../wasm/relaxed/g_ghostnet.js'),
-    url: () => new URL('../wasm/relaxed/g_ghostnet_bg.wasm', import.meta.url),
+    script: () => own(new URL('../wasm/relaxed/g_ghostnet.js', import.meta.url)),
+    url: () => own(new URL('../wasm/relaxed/g_ghostnet_bg.wasm', import.meta.url)),
   },
   {
     name: 'fixed',
     probe: fixed,
-    glue: () => import('../wasm/fixed/g_ghostnet.js'),
-    url: () => new URL('../wasm/fixed/g_ghostnet_bg.wasm', import.meta.url),
+    script: () => own(new URL('../wasm/fixed/g_ghostnet.js', import.meta.url)),
+    url: () => own(new URL('../wasm/fixed/g_ghostnet_bg.wasm', import.meta.url)),
   },
   {
     name: 'relaxed-int8-threads',
     probe: relaxed,
     integers: true,
     threads: true,
-    glue: () => import('../wasm/relaxed-int8-threads/g_ghostnet.js'),
-    url: () => new URL('../wasm/relaxed-int8-threads/g_ghostnet_bg.wasm', import.meta.url),
+    script: () => own(new URL('../wasm/relaxed-int8-threads/g_ghostnet.js', import.meta.url)),
+    url: () => own(new URL('../wasm/relaxed-int8-threads/g_ghostnet_bg.wasm', import.meta.url)),
   },
   {
     name: 'fixed-int8-threads',
     probe: fixed,
     integers: true,
     threads: true,
-    glue: () => import('../wasm/fixed-int8-threads/g_ghostnet.js'),
-    url: () => new URL('../wasm/fixed-int8-threads/g_ghostnet_bg.wasm', import.meta.url),
+    script: () => own(new URL('../wasm/fixed-int8-threads/g_ghostnet.js', import.meta.url)),
+    url: () => own(new URL('../wasm/fixed-int8-threads/g_ghostnet_bg.wasm', import.meta.url)),
   },
   {
     name: 'relaxed-int8',
     probe: relaxed,
     integers: true,
-    glue: () => import('../wasm/relaxed-int8/g_ghostnet.js'),
-    url: () => new URL('../wasm/relaxed-int8/g_ghostnet_bg.wasm', import.meta.url),
+    script: () => own(new URL('../wasm/relaxed-int8/g_ghostnet.js', import.meta.url)),
+    url: () => own(new URL('../wasm/relaxed-int8/g_ghostnet_bg.wasm', import.meta.url)),
   },
   {
     name: 'fixed-int8',
     probe: fixed,
     integers: true,
-    glue: () => import('../wasm/fixed-int8/g_ghostnet.js'),
-    url: () => new URL('../wasm/fixed-int8/g_ghostnet_bg.wasm', import.meta.url),
+    script: () => own(new URL('../wasm/fixed-int8/g_ghostnet.js', import.meta.url)),
+    url: () => own(new URL('../wasm/fixed-int8/g_ghostnet_bg.wasm', import.meta.url)),
   },
 ];
 
@@ -99,23 +101,23 @@ export const flavours = [
 export const parts = {
   webgpu: {
     name: 'webgpu',
-    glue: () => import('../wasm/webgpu/g_ghostnet.js'),
-    url: () => new URL('../wasm/webgpu/g_ghostnet_bg.wasm', import.meta.url),
+    script: () => own(new URL('../wasm/webgpu/g_ghostnet.js', import.meta.url)),
+    url: () => own(new URL('../wasm/webgpu/g_ghostnet_bg.wasm', import.meta.url)),
   },
   pth: {
     name: 'pth',
-    glue: () => import('../wasm/pth/g_ghostnet.js'),
-    url: () => new URL('../wasm/pth/g_ghostnet_bg.wasm', import.meta.url),
+    script: () => own(new URL('../wasm/pth/g_ghostnet.js', import.meta.url)),
+    url: () => own(new URL('../wasm/pth/g_ghostnet_bg.wasm', import.meta.url)),
   },
   similarity: {
     name: 'similarity',
-    glue: () => import('../wasm/similarity/g_ghostnet.js'),
-    url: () => new URL('../wasm/similarity/g_ghostnet_bg.wasm', import.meta.url),
+    script: () => own(new URL('../wasm/similarity/g_ghostnet.js', import.meta.url)),
+    url: () => own(new URL('../wasm/similarity/g_ghostnet_bg.wasm', import.meta.url)),
   },
   edit: {
     name: 'edit',
-    glue: () => import('../wasm/edit/g_ghostnet.js'),
-    url: () => new URL('../wasm/edit/g_ghostnet_bg.wasm', import.meta.url),
+    script: () => own(new URL('../wasm/edit/g_ghostnet.js', import.meta.url)),
+    url: () => own(new URL('../wasm/edit/g_ghostnet_bg.wasm', import.meta.url)),
   },
 };
 
@@ -130,11 +132,12 @@ const MOST_THREADS = 8;
  * @returns {{ threads: number, reason?: string }}
  */
 export function threadsHere(wanted, { ownWorker = false, inlined = false } = {}) {
-  wanted ??= Math.min(globalThis.navigator?.hardwareConcurrency ?? MOST_THREADS, MOST_THREADS);
-  /** @param {string} [reason] */
+  /** @param {string} reason */
   const alone = (reason) => ({ threads: 1, reason });
-  if (wanted === 1) return alone();
+  if (wanted === 1) return alone('One thread was asked for.');
   if (inlined) return alone('The inlined engine has one thread.');
+  wanted ??= Math.min(globalThis.navigator?.hardwareConcurrency ?? MOST_THREADS, MOST_THREADS);
+  if (wanted === 1) return alone('There is one processor here.');
   if (typeof Worker !== 'function')
     return alone(
       'There are no workers here that could be threads: ' +

@@ -1,57 +1,63 @@
 /**
  * @file Where the work is done: in a worker, so that the page never waits, or in place. Both answer the same methods.
  */
-import { GGhostError, throwIfAborted, untilAborted } from './errors.js';
+import { caught, GGhostError, shortened, throwIfAborted, untilAborted } from './errors.js';
 import { tainted } from './image.js';
-import { lazy } from './lazy.js';
+import { lazyCalls } from './lazy.js';
+import { packageFolder, workerAt } from './workers.js';
 
 /**
  * @typedef {object} Host
  * @property {boolean} worker
+ * @property {string} [workerReason] why it is none
+ * @property {string} [packageUrl] the package's folder, where its script was taken from there
  * @property {(method: string, argument?: object, transfer?: Transferable[]) => Promise<any>} call
  * @property {() => void} close
  */
 
 /**
  * @typedef {object} Place
- * @property {() => Worker} start
+ * @property {() => Worker} start in the form that bundlers follow
+ * @property {string} script of the worker, below the package's folder
  * @property {(hooks: object) => Promise<object>} methods the same ones, in place
  */
 
 /** An engine: `load`, `read`, `run`, `draw`, `selfTest` and `info`. @type {Place} */
 export const engine = {
   start: () => new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'g-ghostnet' }),
-  methods: async (hooks) => (await lazy.engine()).engineMethods(hooks),
+  script: 'lib/worker.js',
+  methods: async (hooks) => (await lazyCalls.engine()).engineMethods(hooks),
 };
 
 /**
  * @param {Place} place
  * @param {boolean | undefined} worker undefined: in a worker where that is possible
- * @param {{ signal?: AbortSignal, onProgress?: Function, fetch?: Function, decode?: Function }} hooks
+ * @param {{ signal?: AbortSignal, onProgress?: Function, fetch?: Function, decode?: Function, packageUrl?: string }
+ *   } hooks
  * @returns {Promise<Host>}
  */
 export async function openHost(place, worker, hooks) {
+  let workerReason = 'None was asked for.';
   if (worker !== false && typeof Worker === 'function') {
     try {
       return await openWorker(place, hooks);
     } catch (error) {
       throwIfAborted(hooks.signal);
-      if (worker) {
-        throw new GGhostError(
-          'unsupported',
-          'The worker could not be started: its script must come from the page’s own site, ' +
-            'and the content security policy must allow it (worker-src).',
-          { cause: error },
-        );
-      }
+      const advice =
+        'its script must be where the page’s own are, or can be imported, ' +
+        'and the content security policy must allow it (worker-src).';
+      workerReason = `The worker could not be started (${shortened(caught(error).message, 100)}): ${advice}`;
+      if (worker) throw new GGhostError('unsupported', workerReason, { cause: error });
     }
-  } else if (worker) {
-    throw new GGhostError('unsupported', 'There are no workers here: leave the option worker out.');
+  } else if (worker !== false) {
+    workerReason = 'There are no workers here.';
+    if (worker) throw new GGhostError('unsupported', 'There are no workers here: leave the option worker out.');
   }
   const methods = await place.methods(hooks).catch((error) => {
     throw new GGhostError(...whyNoScript(error), { cause: error });
   });
-  return { worker: false, call: async (method, argument) => methods[method](argument), close: methods.close };
+  const call = async (method, argument) => methods[method](argument);
+  return { worker: false, workerReason, call, close: methods.close };
 }
 
 /** Code and words for a script of the library that did not come. */
@@ -69,8 +75,26 @@ function whyNoScript({ message }) {
   ];
 }
 
-async function openWorker(place, { signal, onProgress }) {
-  const worker = place.start();
+/**
+ * By its address where that is known, which a page of another origin and a bundler without files need; else, and
+ * then, as bundlers have written it.
+ */
+async function openWorker(place, { packageUrl, ...hooks }) {
+  const folder = packageUrl ?? packageFolder();
+  const byAddress = () => workerAt(folder + place.script, 'g-ghostnet');
+  if (!folder) return connect(place.start, hooks);
+  try {
+    return { ...(await connect(byAddress, hooks)), packageUrl: folder };
+  } catch (error) {
+    throwIfAborted(hooks.signal);
+    if (packageUrl) throw error;
+    return connect(place.start, hooks);
+  }
+}
+
+/** A host of a worker that has answered. */
+async function connect(start, { signal, onProgress }) {
+  const worker = start();
   const waiting = new Map();
   let count = 0;
   /** Why it answers no more. */

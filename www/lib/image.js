@@ -7,7 +7,7 @@
  */
 import { caught, GGhostError, shownUrl, untilAborted } from './errors.js';
 import { bytesOf, download } from './download.js';
-import { lazy } from './lazy.js';
+import { lazy, lazyCalls } from './lazy.js';
 import { HEAD, isSvg } from './markup.js';
 import { brandOf, shown } from './options.js';
 
@@ -49,6 +49,14 @@ export function absolute(address, code, { resolve } = {}) {
     throw new GGhostError(code, `The address ${shown(String(address))} cannot be used: ${why}.`, { cause });
   }
 }
+
+/**
+ * The address of a folder, with a slash at its end.
+ * @param {string | URL | undefined} address
+ * @param {Platform} [platform]
+ */
+export const folderOf = (address, platform) =>
+  address === undefined ? undefined : absolute(String(address).replace(/\/?$/, '/'), 'bad-option', platform);
 
 /** @param {string} text @param {unknown} [cause] */
 const bad = (text, cause) => new GGhostError('bad-image', text, { cause });
@@ -286,7 +294,7 @@ async function drawable(blob) {
   // Where a decoder of the platform's own reads them, as in Node, it is asked.
   if (!globalThis.document || typeof Image !== 'function' || typeof URL.createObjectURL !== 'function') return blob;
   if (!isSvg(await headOf(blob))) return blob;
-  const { sizedSvg } = await lazy.svg();
+  const { sizedSvg } = await lazyCalls.svg();
   const sized = await sizedSvg(blob);
   const url = URL.createObjectURL(sized.blob);
   try {
@@ -383,7 +391,7 @@ async function decode(blob) {
   }
   // The only kinds in which browsers leave something undone.
   const start = await blob.slice(0, 4).text();
-  const { withoutRotation, frameOf } = /^(RIFF|GIF8)/.test(start) ? await lazy.container() : {};
+  const { withoutRotation, frameOf } = /^(RIFF|GIF8)/.test(start) ? await lazy.more() : {};
   const { file, orientation } = (await withoutRotation?.(blob)) ?? { file: blob };
   let bitmap;
   try {
@@ -398,7 +406,7 @@ async function decode(blob) {
       );
     }
     const instead = 'Try a JPEG, PNG, WebP, AVIF or GIF picture.';
-    const { unreadable } = await lazy.kind();
+    const { unreadable } = await lazy.more();
     throw bad(unreadable(head, { reads: /JPEG picture|PNG|GIF|WebP|BMP/, who: 'this browser', instead }), error);
   }
   return pixelsOf(bitmap, { orientation, frame: await frameOf?.(blob) });

@@ -59,8 +59,18 @@ export interface LoadOptions {
   device?: object;
   /** `true` insists on a worker, `false` on none; left out: a worker where one can be started. */
   worker?: boolean;
-  /** Folder with the engine's files, where the bundler or server has moved them. */
+  /** Folder with the engine's files, where they are not beside the scripts. */
   wasmUrl?: string | URL;
+  /**
+   * Folder that has all of the package, where a bundler copies its scripts alone: `node_modules/g-ghostnet` as it is
+   * served, or its place on a CDN. Model, engine and workers are taken from there.
+   */
+  packageUrl?: string | URL;
+  /**
+   * The engine, compiled: `wasm/fixed/g_ghostnet_bg.wasm` of the package, or with `flavour` another one, for hosts that
+   * compile none at run time.
+   */
+  module?: WebAssembly.Module;
   /** The engine's binary, for tests: `'relaxed'`, `'fixed'`, either with `-int8`, and any with `-threads`. */
   flavour?: string;
   /** Whether the parts of a manifest are kept in the browser's cache, by their hash; `true` by default. */
@@ -289,6 +299,8 @@ export interface Info {
   threadsReason?: string;
   /** Whether the engine runs in a worker. */
   worker: boolean;
+  /** Why it runs in none. */
+  workerReason?: string;
   /** The WebAssembly binary that was chosen. */
   flavour: string;
   memoryBytes: number;

@@ -2,12 +2,13 @@
  * @file G-GhostNet: pictures to classes, embeddings and feature maps, in the browser and in Node. The types, with
  * examples, are in index.d.ts.
  */
-import { defaultModelUrl } from './default-model.js';
+import { defaultModel, defaultModelUrl } from './default-model.js';
 import { GGhostError, throwIfAborted, underSignals, untilAborted } from './errors.js';
 import { engine, openHost } from './host.js';
-import { absolute, isBlob, isList, nameOf, snapshot } from './image.js';
-import { lazy } from './lazy.js';
+import { absolute, folderOf, isBlob, isList, nameOf, snapshot } from './image.js';
+import { lazy, lazyCalls } from './lazy.js';
 import { badOption, brandOf, known, nearestOf, optionsOf, shown } from './options.js';
+import { located } from './place.js';
 
 export { GGhostError };
 
@@ -29,6 +30,8 @@ const names = {
     'device',
     'worker',
     'wasmUrl',
+    'packageUrl',
+    'module',
     'flavour',
     'cache',
     'signal',
@@ -78,7 +81,7 @@ export async function load(options) {
 /** A model of several files, and its labels. */
 async function modelOfList(files) {
   if (!files.every(isBlob)) throw badOption('model', files, models);
-  const { model, labels } = await (await lazy.shards()).modelOfFiles(files);
+  const { model, labels } = await (await lazy.more()).modelOfFiles(files);
   return { model, labels };
 }
 
@@ -94,7 +97,7 @@ async function open(net, options, hooks) {
 
 function engineOptions(options, platform) {
   const { model, variant, labels, weights, backend = 'auto', precision = 'auto', threads } = options;
-  const { device, wasmUrl, flavour, cache } = options;
+  const { device, flavour, module, cache } = options;
   known('backend', backend, backends);
   known('precision', precision, precisions);
   if (threads !== undefined && !isCount(threads)) throw badOption('threads', threads, [whole]);
@@ -104,8 +107,11 @@ function engineOptions(options, platform) {
   for (const [name, text] of Object.entries({ variant, weights, flavour })) {
     if (text !== undefined && typeof text !== 'string') throw badOption(name, text, ['a text']);
   }
+  if (module !== undefined && brandOf(module) !== 'WebAssembly.Module')
+    throw badOption('module', module, ['a WebAssembly.Module']);
+  const packageUrl = folderOf(options.packageUrl, platform);
   return {
-    model: modelOf(model, platform),
+    model: modelOf(model, packageUrl, platform),
     bundled: model === undefined,
     variant,
     labels,
@@ -114,16 +120,18 @@ function engineOptions(options, platform) {
     precision: precision === 'auto' ? undefined : precision,
     threads,
     device,
-    wasmUrl: wasmUrl && absolute(String(wasmUrl).replace(/\/?$/, '/'), 'bad-option', platform),
+    wasmUrl: folderOf(options.wasmUrl, platform),
+    packageUrl,
     flavour,
+    kept: module && { module, flavour: flavour ?? 'fixed' },
     cache,
   };
 }
 
 const isCount = (value) => Number.isInteger(value) && value > 0;
 
-function modelOf(model, platform) {
-  if (model === undefined) return defaultModelUrl();
+function modelOf(model, packageUrl, platform) {
+  if (model === undefined) return packageUrl ? `${packageUrl}models/${defaultModel}` : located(defaultModelUrl);
   const brand = brandOf(model);
   if (typeof model === 'string' || brand === 'URL') return absolute(model, 'bad-option', platform);
   if (isBlob(model) || brand === 'ArrayBuffer' || brand === 'Uint8Array') return model;
@@ -153,9 +161,11 @@ class GGhostNet {
 
   /** @private `load`, and again after a crash. */
   async _open(options, { signal, onProgress } = {}) {
-    const host = await openHost(engine, this.#hostKind, { ...this.#platform, signal, onProgress });
+    const { packageUrl } = options;
+    const host = await openHost(engine, this.#hostKind, { ...this.#platform, packageUrl, signal, onProgress });
     try {
-      const { info, kept } = await untilAborted(host.call('load', options), [signal, this.#closing.signal]);
+      const loading = host.call('load', { ...options, packageUrl: host.packageUrl ?? packageUrl });
+      const { info, kept } = await untilAborted(loading, [signal, this.#closing.signal]);
       // The model's own bytes are not held twice.
       this.#options = { ...options, model: kept.model, kept };
       this.#setInfo(info, host);
@@ -237,10 +247,11 @@ class GGhostNet {
   async redundancy(input, options) {
     this.#check();
     const given = optionsOf(options, names.redundancy, 'redundancy');
-    const { redundancy } = await lazy.study();
+    const { redundancy } = await lazyCalls.study();
     return redundancy(this, input, given, {
       worker: this.#hostKind,
       wasmUrl: this.#options.wasmUrl,
+      packageUrl: this.#options.packageUrl,
       platform: this.#platform,
     });
   }
@@ -248,7 +259,7 @@ class GGhostNet {
   async ablated(ablation, options) {
     this.#check();
     const given = optionsOf(options, names.ablated, 'ablated');
-    const { ablationsOf } = await lazy.study();
+    const { ablationsOf } = await lazyCalls.study();
     return this.#edited({ kind: 'ablated', ablations: ablationsOf(this.info, ablation) }, given);
   }
 
@@ -281,7 +292,7 @@ class GGhostNet {
     const { bitmap, maps, ...provenance } = await this.#call(signal, () =>
       this.#turn('draw', { tap, ...drawing }, signal),
     );
-    const { drawMaps, showBitmap } = await lazy.draw();
+    const { drawMaps, showBitmap } = await lazyCalls.draw();
     if (bitmap) showBitmap(canvas, bitmap);
     else drawMaps(canvas, maps, drawing);
     return provenance;
@@ -461,9 +472,9 @@ class GGhostNet {
     await this._open(this.#options);
   }
 
-  #setInfo(info, { worker }) {
+  #setInfo(info, { worker, workerReason }) {
     const edit = this.#options.edit?.kind;
-    this.#info = { ...info, worker, ...(edit && { edit }) };
+    this.#info = { ...info, worker, ...(workerReason && { workerReason }), ...(edit && { edit }) };
   }
 
   /** What the net says of one picture: the likeliest classes, and whether it knows what it shows. */
@@ -564,7 +575,7 @@ const provenance = ({ backend, backendReason, timings }) => ({
 });
 
 /** @type {import('./similarity.d.ts').openSimilarity} */
-export const openSimilarity = async (options) => (await lazy.similarity()).openSimilarity(options);
+export const openSimilarity = async (options) => (await lazyCalls.similarity()).openSimilarity(options);
 
 /** Forgets every downloaded part of a model in several files. */
-export const clearCache = async () => (await lazy.shards()).clearCache();
+export const clearCache = async () => (await lazy.more()).clearCache();

@@ -13,6 +13,7 @@ export { clearCache, GGhostError };
 const flavour = {
   name: 'fixed',
   glue: async () => glue,
+  imported: true,
   bytes: () => Uint8Array.from(atob(wasm), (character) => character.charCodeAt(0)),
 };
 

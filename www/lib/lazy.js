@@ -1,21 +1,25 @@
 /**
  * @file Scripts that are fetched when they are first needed. Where nothing may be imported later, as in a service
- * worker,
- * an entry imports them itself and puts them here.
+ * worker, an entry imports them itself and puts them here.
  */
-export const lazy = {
-  container: () => import('./container.js'),
+import { own } from './place.js';
+import { importScript } from './script.js';
+
+/** What calls need. */
+export const lazyCalls = {
   draw: () => import('./draw.js'),
-  edit: () => import('./edit.js'),
   engine: () => import('./engine.js'),
-  gpu: () => import('./gpu.js'),
-  kind: () => import('./kind.js'),
-  pth: () => import('./pth.js'),
-  selfTest: () => import('./self-test.js'),
-  shards: () => import('./shards.js'),
   similarity: () => import('./similarity.js'),
   similarityEngine: () => import('./similarity-engine.js'),
   study: () => import('./study.js'),
   svg: () => import('./svg.js'),
+};
+
+/** What pictures and the engine need, also in a worker: by its address, because a worker is one file. */
+export const lazy = {
+  /** @type {() => Promise<typeof import('./gpu.js')>} */
+  gpu: () => importScript(own(new URL('./gpu.js', import.meta.url)), 'gpu'),
+  /** @type {() => Promise<typeof import('./more.js')>} */
+  more: () => importScript(own(new URL('./more.js', import.meta.url)), 'more'),
   threads: () => import('./threads.js'),
 };

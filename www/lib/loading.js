@@ -7,7 +7,8 @@ import { GGhostError, throwIfAborted } from './errors.js';
 import { chooseFlavour, parts, threadsHere } from './flavours.js';
 import { isBlob } from './image.js';
 import { lazy } from './lazy.js';
-import { fetchModule, start, startPart } from './module.js';
+import { fetchModule, scriptOf, start, startPart } from './module.js';
+import { located, own } from './place.js';
 
 /** Bytes of a safetensors header that are looked at: those of a model have a tenth of it. */
 const MAX_HEADER = 2 ** 20;
@@ -17,7 +18,8 @@ const MAX_HEADER = 2 ** 20;
  * @property {string | Blob | ArrayBuffer | Uint8Array<ArrayBuffer>} model absolute URL or bytes
  * @property {boolean} [bundled] whether the model is the library's own
  * @property {'auto' | 'webgpu' | 'wasm'} backend
- * @property {string} [wasmUrl] folder of the flavours
+ * @property {string} [wasmUrl] folder of the flavours, as the caller names it
+ * @property {string} [packageUrl] folder of the whole package, where the scripts are not in it
  * @property {string} [flavour]
  * @property {string} [variant]
  * @property {string[]} [labels]
@@ -85,7 +87,7 @@ export class Loaded {
     const threads = this.threads.threads > 1;
     /** @param {import('./flavours.js').Flavour} flavour @param {WebAssembly.Module} [module] */
     const obtain = (flavour, module) =>
-      fetchModule(flavour, options.wasmUrl, { module, signal, fetch: this.#fetch, onBytes: part() });
+      fetchModule(flavour, options, { module, signal, fetch: this.#fetch, onBytes: part() });
     const flavour =
       given ??
       chooseFlavour(options.kept?.flavour ?? options.flavour, { threads, integers: options.precision === 'int8' });
@@ -114,7 +116,7 @@ export class Loaded {
     report({ phase: 'compile' });
     this.flavour = chosen.name;
     this.glue = await start({ module, glue });
-    if (chosen.threads && threads) await this.#startThreads(module);
+    if (chosen.threads && threads) await this.#startThreads(chosen, module);
     this.model = pth ? await this.#safetensorsOf(file) : file;
     if (options.edit && !options.kept?.model) this.model = await this.#edited(options.edit);
     // What was downloaded is not held twice.
@@ -143,7 +145,7 @@ export class Loaded {
           'for more, import g-ghostnet itself.',
       );
     }
-    this.#parts[name] ??= startPart(parts[name], this.options.wasmUrl, { fetch: this.#fetch, signal, onBytes }).catch(
+    this.#parts[name] ??= startPart(parts[name], this.options, { fetch: this.#fetch, signal, onBytes }).catch(
       (error) => {
         this.#parts[name] = undefined;
         throw error;
@@ -166,9 +168,12 @@ export class Loaded {
    */
   async labelsFor({ classes, labels }) {
     if (classes !== 1000 || labels[0] !== 'class 0' || this.#alone) return undefined;
-    const url = new URL('../models/imagenet-1k.json', import.meta.url);
+    const { packageUrl } = this.options;
+    const url = packageUrl
+      ? new URL('models/imagenet-1k.txt', packageUrl)
+      : located(() => own(new URL('../models/imagenet-1k.txt', import.meta.url)));
     const bytes = await download(url, { what: 'The list of ImageNet’s labels', own: true, fetch: this.#fetch });
-    return JSON.parse(new TextDecoder().decode(bytes));
+    return new TextDecoder().decode(bytes).trim().split('\n');
   }
 
   /** After a trap nothing in a module's memory can be trusted: each gets a fresh instance. */
@@ -187,7 +192,7 @@ export class Loaded {
 
   /** @param {Blob | Uint8Array<ArrayBuffer>} pth */
   async #safetensorsOf(pth) {
-    const [{ safetensorsOf }, { PthReader }] = await Promise.all([lazy.pth(), this.part('pth')]);
+    const [{ safetensorsOf }, { PthReader }] = await Promise.all([lazy.more(), this.part('pth')]);
     return safetensorsOf(asBlob(pth), PthReader, this.options.weights);
   }
 
@@ -196,20 +201,22 @@ export class Loaded {
    * @param {import('./edit.js').Edit} edit
    */
   async #edited(edit) {
-    const [{ edited }, editor] = await Promise.all([lazy.edit(), this.part('edit')]);
+    const [{ edited }, editor] = await Promise.all([lazy.more(), this.part('edit')]);
     return edited(editor, await this.bytesIn(editor), asBlob(this.model), edit);
   }
 
   /** The weights of a convolution as the network uses them. @param {string} step */
   async weights(step) {
-    const [{ foldedWeights }, editor] = await Promise.all([lazy.edit(), this.part('edit')]);
+    const [{ foldedWeights }, editor] = await Promise.all([lazy.more(), this.part('edit')]);
     return foldedWeights(editor, await this.bytesIn(editor), this.options, step);
   }
 
-  /** @param {WebAssembly.Module} module */
-  async #startThreads(module) {
+  /** @param {import('./flavours.js').Flavour} flavour @param {WebAssembly.Module} module */
+  async #startThreads(flavour, module) {
     const { startThreads } = await lazy.threads();
-    const engine = { flavour: this.flavour, folder: this.options.wasmUrl, module, glue: this.glue };
+    const { options, glue } = this;
+    const script = scriptOf(flavour, options).href;
+    const engine = { script, flavour: flavour.name, packageUrl: options.packageUrl, module, glue };
     this.threads = await startThreads({ ...engine, count: this.threads.threads - 1 });
   }
 }
@@ -263,7 +270,7 @@ const isManifest = (url) => /\.json([?#]|$)/i.test(url);
  * @returns {Promise<Uint8Array<ArrayBuffer> | Blob>}
  */
 async function modelFile(model, { own, ...options }) {
-  if (typeof model === 'string' && isManifest(model)) return (await lazy.shards()).downloadShards(model, options);
+  if (typeof model === 'string' && isManifest(model)) return (await lazy.more()).downloadShards(model, options);
   if (typeof model === 'string') return download(model, { what: 'The model', own, large: true, ...options });
   const size = isBlob(model) ? model.size : model.byteLength;
   options.onBytes(size, size);

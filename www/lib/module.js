@@ -3,53 +3,60 @@
  */
 import { download } from './download.js';
 import { caught, GGhostError, throwIfAborted } from './errors.js';
+import { adviceFor, engineFolder, located } from './place.js';
+import { importScript } from './script.js';
 
 /**
  * @typedef {import('./flavours.js').Part} Part
  * @typedef {{ fetch?: typeof globalThis.fetch, signal?: AbortSignal, onBytes: import('./download.js').OnBytes }} Hooks
+ * @typedef {{ wasmUrl?: string, packageUrl?: string }} Places folders of the engine's files and of the whole package
+ *   that are not those beside the scripts
  */
 
 /**
  * A part from its file to its script's exports.
  * @param {Part} part
- * @param {string} [folder]
+ * @param {Places} places
  * @param {Partial<Hooks>} [hooks]
  * @returns {Promise<any>} the script, which wasm-bindgen makes: its types are known once it is built
  */
-export async function startPart(part, folder, { fetch, signal, onBytes = () => {} } = {}) {
-  return start(await fetchModule(part, folder, { fetch, signal, onBytes }));
+export async function startPart(part, places, { fetch, signal, onBytes = () => {} } = {}) {
+  return start(await fetchModule(part, places, { fetch, signal, onBytes }));
 }
 
 /**
  * A module, compiled, and its script, which is fetched beside it.
  * @param {Part} part
- * @param {string | undefined} folder
+ * @param {Places} places
  * @param {Hooks & { module?: WebAssembly.Module }} options `module` is what an earlier one had compiled
  * @returns {Promise<{ module: WebAssembly.Module, glue: any }>} `glue` as of `startPart`
  */
-export async function fetchModule(part, folder, { module, ...options }) {
-  const script = loadGlue(part, folder);
+export async function fetchModule(part, places, { module, ...options }) {
+  const script = loadGlue(part, places);
   // What it fails by is said after what the module fails by.
   script.catch(() => {});
-  module ??= await compileFrom(part, folder, options);
+  module ??= await compileFrom(part, places, options);
   return { module, glue: await script };
 }
 
 /**
  * @param {Part} part
- * @param {string | undefined} folder
+ * @param {Places} places
  * @param {Hooks} options
  */
-async function compileFrom(part, folder, options) {
+async function compileFrom(part, places, options) {
   if (part.bytes) {
     const bytes = part.bytes();
     options.onBytes(bytes.length, bytes.length);
     return compile(bytes);
   }
-  const url = folder ? new URL(`${part.name}/g_ghostnet_bg.wasm`, folder) : /** @type {() => URL} */ (part.url)();
+  const folder = engineFolder(places);
+  const url = folder
+    ? new URL(`${part.name}/g_ghostnet_bg.wasm`, folder)
+    : located(/** @type {() => URL} */ (part.url));
   return (
     (await compileStream(url, options)) ??
-    compile(await download(url, { what: 'The engine (WebAssembly)', own: !folder, ...options }))
+    compile(await download(url, { what: 'The engine (WebAssembly)', own: !places.wasmUrl, ...options }))
   );
 }
 
@@ -107,20 +114,33 @@ function whyNotCompiled(message) {
 }
 
 /**
- * Loads a module's script.
- * @param {Part} flavour
- * @param {string} [folder]
+ * The address of a module's script.
+ * @param {Part} part
+ * @param {Places} places
  */
-export async function loadGlue(flavour, folder) {
+export function scriptOf(part, places) {
+  const folder = engineFolder(places);
+  return folder ? new URL(`${part.name}/g_ghostnet.js`, folder) : located(/** @type {() => URL} */ (part.script));
+}
+
+/**
+ * Whether a host has a module's script by another way than its address.
+ * @param {Part} part
+ * @param {Places} places
+ */
+const isThere = ({ glue, imported }, places) => Boolean(glue && (imported || !engineFolder(places)));
+
+/**
+ * Loads a module's script.
+ * @param {Part} part
+ * @param {Places} places
+ */
+export async function loadGlue(part, places) {
+  const url = isThere(part, places) ? undefined : scriptOf(part, places);
   try {
-    if (!folder || flavour.imported) return await flavour.glue();
-    return await import(
-      /* @vite-ignore */ /* webpackIgnore: true */ new URL(`${flavour.name}/g_ghostnet.js`, folder).href
-    );
+    return await (url ? importScript(url, part.name) : part.glue?.());
   } catch (error) {
-    const advice = folder
-      ? 'The option wasmUrl names its folder.'
-      : 'Is it deployed beside the library’s other scripts?';
+    const advice = places.wasmUrl ? 'The option wasmUrl names its folder.' : adviceFor(url?.href ?? '');
     throw new GGhostError('network', `The engine’s script could not be loaded (${caught(error).message}). ${advice}`, {
       cause: error,
     });

@@ -2,18 +2,38 @@
  * @file The library in Node: the same nets in place, files read from disk, pictures decoded by sharp where it is
  * installed.
  */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { decodeBmp, decodeIco } from './bmp.js';
 import { frameOf } from './container.js';
+import { defaultModelUrl } from './default-model.js';
 import { download } from './download.js';
+import { flavours, parts } from './flavours.js';
 import { clearCache, GGhostError, load as loadAnywhere, openSimilarity as openAnywhere } from './index.js';
 import { kindOf, unreadable } from './kind.js';
+import { lazy } from './lazy.js';
 import { HEAD } from './markup.js';
 import { optionsOf } from './options.js';
 
 export { clearCache, GGhostError };
+
+/** The scripts of modules as bundlers of servers follow them: a copy at an address may be no module there. */
+const scripts = {
+  edit: () => import('../wasm/edit/g_ghostnet.js'),
+  fixed: () => import('../wasm/fixed/g_ghostnet.js'),
+  'fixed-int8': () => import('../wasm/fixed-int8/g_ghostnet.js'),
+  pth: () => import('../wasm/pth/g_ghostnet.js'),
+  relaxed: () => import('../wasm/relaxed/g_ghostnet.js'),
+  'relaxed-int8': () => import('../wasm/relaxed-int8/g_ghostnet.js'),
+  similarity: () => import('../wasm/similarity/g_ghostnet.js'),
+  webgpu: () => import('../wasm/webgpu/g_ghostnet.js'),
+};
+for (const module of [...flavours, ...Object.values(parts)]) module.glue = scripts[module.name];
+lazy.gpu = () => import('./gpu.js');
+lazy.more = () => import('./more.js');
 
 /** fetch that also reads files; these need no class of a browser, which a test environment may lack. */
 export async function fetchOrRead(url, options) {
@@ -39,14 +59,46 @@ const platform = {
   resolve: (text) => addressOf(text).replace(/\/+$/, '/'),
 };
 
+/** Whether the package's files are where this script looks for them. */
+function isBeside() {
+  try {
+    return existsSync(fileURLToPath(defaultModelUrl()));
+  } catch {
+    return false; // the bundler made something else of the address
+  }
+}
+
+/**
+ * The package's folder, where a bundler has moved this script away from it: as the program would find it.
+ * @returns {string | undefined}
+ */
+function folderElsewhere() {
+  if (isBeside()) return undefined;
+  for (const program of [path.join(process.cwd(), 'package.json'), process.argv[1]]) {
+    try {
+      const manifest = createRequire(program).resolve('g-ghostnet/package.json');
+      return pathToFileURL(path.dirname(manifest)).href + '/';
+    } catch {
+      // It is not among its packages.
+    }
+  }
+  return undefined;
+}
+
+/** What this host adds to a call's options. */
+const inNode = (options, of) => {
+  const given = optionsOf(options, undefined, of);
+  return { worker: false, ...given, packageUrl: given.packageUrl ?? folderElsewhere(), platform };
+};
+
 /** @type {import('./index.d.ts').load} */
 export async function load(options) {
-  return loadAnywhere({ worker: false, ...optionsOf(options, undefined, 'load'), platform });
+  return loadAnywhere(inNode(options, 'load'));
 }
 
 /** @type {import('./similarity.d.ts').openSimilarity} */
 export async function openSimilarity(options) {
-  return openAnywhere({ worker: false, ...optionsOf(options, undefined, 'openSimilarity'), platform });
+  return openAnywhere(inNode(options, 'openSimilarity'));
 }
 
 /**

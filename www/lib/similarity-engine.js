@@ -26,9 +26,9 @@ class Comparison {
     this.#fetch = fetch;
   }
 
-  /** @param {{ wasmUrl?: string }} options */
-  async open({ wasmUrl }) {
-    this.#glue = await startPart(parts.similarity, wasmUrl, { fetch: this.#fetch });
+  /** @param {import('./module.js').Places} places */
+  async open(places) {
+    this.#glue = await startPart(parts.similarity, places, { fetch: this.#fetch });
   }
 
   /** @param {Maps & { id: number }} maps */

@@ -14,8 +14,10 @@ export interface HeldMaps {
 }
 
 export interface SimilarityOptions {
-  /** Folder with the engine's files, where the bundler or server has moved them. */
+  /** Folder with the engine's files, where they are not beside the scripts. */
   wasmUrl?: string | URL;
+  /** Folder that has all of the package, as for `load`. */
+  packageUrl?: string | URL;
   /** `true` insists on a worker, `false` on none; left out: a worker where one can be started. */
   worker?: boolean;
   signal?: AbortSignal;

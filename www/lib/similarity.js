@@ -3,32 +3,35 @@
  */
 import { asError, GGhostError, throwIfAborted, untilAborted } from './errors.js';
 import { openHost } from './host.js';
-import { absolute } from './image.js';
-import { lazy } from './lazy.js';
+import { folderOf } from './image.js';
+import { lazyCalls } from './lazy.js';
 import { known, optionsOf } from './options.js';
 
 /** @typedef {import('./similarity.d.ts').Maps | Held} AnyMaps */
 
 /** @type {import('./host.js').Place} */
 const place = {
-  start: () => {
-    const name = 'g-ghostnet similarity';
-    return new Worker(new URL('./similarity-worker.js', import.meta.url), { type: 'module', name });
-  },
-  methods: async (hooks) => (await lazy.similarityEngine()).similarityMethods(hooks),
+  // Vite before 6 wants the options written out.
+  start: () =>
+    new Worker(new URL('./similarity-worker.js', import.meta.url), { type: 'module', name: 'g-ghostnet similarity' }),
+  script: 'lib/similarity-worker.js',
+  methods: async (hooks) => (await lazyCalls.similarityEngine()).similarityMethods(hooks),
 };
 
 /** @type {typeof import('./similarity.d.ts').openSimilarity} */
 export async function openSimilarity(options) {
   /** @type {import('./similarity.d.ts').SimilarityOptions & { platform?: import('./image.js').Platform }} */
-  const given = optionsOf(options, ['wasmUrl', 'worker', 'signal', 'platform'], 'openSimilarity');
-  const { wasmUrl, worker, signal, platform = {} } = given;
+  const given = optionsOf(options, ['wasmUrl', 'packageUrl', 'worker', 'signal', 'platform'], 'openSimilarity');
+  const { worker, signal, platform = {} } = given;
+  if (platform.flavour)
+    throw new GGhostError('unsupported', 'The inlined engine compares no feature maps: import g-ghostnet itself.');
   throwIfAborted(signal);
-  const host = await openHost(place, worker, { ...platform, signal });
+  const wasmUrl = folderOf(given.wasmUrl, platform);
+  const packageUrl = folderOf(given.packageUrl, platform);
+  const host = await openHost(place, worker, { ...platform, packageUrl, signal });
   const similarity = new Similarity(host);
   try {
-    const folder = wasmUrl && absolute(String(wasmUrl).replace(/\/?$/, '/'), 'bad-option', platform);
-    await similarity._call('open', { wasmUrl: folder }, { signal });
+    await similarity._call('open', { wasmUrl, packageUrl: host.packageUrl ?? packageUrl }, { signal });
     return similarity;
   } catch (error) {
     similarity.close();

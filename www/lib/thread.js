@@ -2,18 +2,14 @@
  * @file A thread of the engine: an instance of its module on the shared memory. It answers once, `{}` or `{ error }`,
  * and then takes part in whatever the engine computes until it is terminated.
  */
-import { flavours } from './flavours.js';
-import { loadGlue } from './module.js';
+import { importScript } from './script.js';
 
 addEventListener(
   'message',
-  async ({ data: { flavour, folder, module, memory } }) => {
+  async ({ data: { script, flavour, module, memory } }) => {
     let glue;
     try {
-      glue = await loadGlue(
-        flavours.find(({ name }) => name === flavour),
-        folder,
-      );
+      glue = await importScript(new URL(script), flavour);
       await glue.default({ module_or_path: module, memory });
     } catch (error) {
       postMessage({ error: error.message });

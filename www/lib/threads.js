@@ -1,23 +1,25 @@
 /** @file The engine's threads: workers that share its memory. */
 import { caught, sentence } from './errors.js';
+import { workerAt } from './workers.js';
 
 /** What a worker may take until it answers, in milliseconds. */
 const PATIENCE = 5000;
 
 /**
  * Starts workers; all of them, or none and why. A worker that fails is not waited for.
- * @param {{ flavour: string, folder?: string, module: WebAssembly.Module, glue: any, count: number }} engine
+ * @param {{ script: string, flavour: string, packageUrl?: string, module: WebAssembly.Module, glue: any,
+ *   count: number }} engine `script` is the address of the flavour's script, `glue`
  * @returns {Promise<{ threads: number, reason?: string, end: () => void }>} all threads, the caller's own too
  */
-export async function startThreads({ flavour, folder, module, glue, count }) {
+export async function startThreads({ script, flavour, packageUrl, module, glue, count }) {
   /** @type {Worker[]} */
   const workers = [];
   const end = () => workers.forEach((worker) => worker.terminate());
   try {
     const started = Array.from({ length: count }, () => {
-      const worker = new Worker(new URL('./thread.js', import.meta.url), { type: 'module', name: 'g-ghostnet thread' });
+      const worker = openThread(packageUrl);
       workers.push(worker);
-      return answerOf(worker, { flavour, folder, module, memory: glue.sharedMemory() });
+      return answerOf(worker, { script, flavour, module, memory: glue.sharedMemory() });
     });
     await Promise.all(started);
     glue.offerThreads(count);
@@ -28,6 +30,14 @@ export async function startThreads({ flavour, folder, module, glue, count }) {
     glue.__wbg_reset_state();
     return { threads: 1, reason: sentence(`Threads could not be started: ${caught(error).message}`), end() {} };
   }
+}
+
+/** @param {string} [packageUrl] */
+function openThread(packageUrl) {
+  const name = 'g-ghostnet thread';
+  return packageUrl
+    ? workerAt(`${packageUrl}lib/thread.js`, name)
+    : new Worker(new URL('./thread.js', import.meta.url), { type: 'module', name: 'g-ghostnet thread' });
 }
 
 /** @param {Worker} worker @param {object} message @returns {Promise<void>} */
