@@ -11,7 +11,19 @@ import { build, transform } from 'esbuild';
 import { launch } from '../../tools/browser.mjs';
 import { repository, serve } from '../../tools/serve.mjs';
 import { defaultModel } from '../../www/lib/default-model.js';
-import { assertAnswer, browser, cat, classifyOn, golden, main, page, project, run, visit } from './support.mjs';
+import {
+  assertAnswer,
+  browser,
+  cat,
+  classifyOn,
+  golden,
+  main,
+  page,
+  project,
+  run,
+  version,
+  visit,
+} from './support.mjs';
 
 const { devDependencies } = JSON.parse(await readFile(path.join(repository, 'package.json'), 'utf8'));
 const model = `node_modules/g-ghostnet/models/${defaultModel}`;
@@ -62,6 +74,59 @@ test('a plain script tag', async () => {
     },
   });
   await classifyOn(folder);
+});
+
+test('from a CDN: a worker with threads, by full and short addresses and by a bundle of the entry', async () => {
+  const folder = await project('cdn', {});
+  const package_ = path.join(folder, 'node_modules/g-ghostnet');
+  const { outputFiles } = await build({
+    entryPoints: [path.join(package_, 'lib/index.js')],
+    bundle: true,
+    format: 'esm',
+    write: false,
+  });
+  const types = { '.js': 'text/javascript', '.wasm': 'application/wasm' };
+  /** What unpkg and jsDelivr answer, but for redirects. */
+  const answer = async (url) => {
+    const [, file] = /\/g-ghostnet(?:@[\d.]+)?(\/.*)?$/.exec(new URL(url).pathname) ?? [];
+    if (file === '/+esm') return { body: outputFiles[0].text, contentType: 'text/javascript' };
+    const name = file ?? '/g-ghostnet.global.js';
+    return {
+      body: await readFile(path.join(package_, name)),
+      contentType: types[path.extname(name)] ?? 'application/octet-stream',
+    };
+  };
+  const server = await serve(folder);
+  const told =
+    '.then(({ info }) => (document.title = `${info.worker} ${info.threads}`), (error) => (document.title = error.message))';
+  const script = (address) =>
+    `<script crossorigin src="${address}"></script><script>GGhostNet.load({ threads: 2 })${told}</script>`;
+  const module = (address) =>
+    `<script type="module">import { load } from '${address}'; load({ threads: 2 })${told}</script>`;
+  try {
+    for (const html of [
+      script(`https://unpkg.com/g-ghostnet@${version}/g-ghostnet.global.js`),
+      script('https://cdn.jsdelivr.net/npm/g-ghostnet'),
+      module(`https://unpkg.com/g-ghostnet@${version}/lib/index.js`),
+      module(`https://cdn.jsdelivr.net/npm/g-ghostnet@${version}/lib/index.js`),
+      module(`https://cdn.jsdelivr.net/npm/g-ghostnet@${version}/+esm`),
+    ]) {
+      await writeFile(path.join(folder, 'index.html'), `<!doctype html><link rel="icon" href="data:,">${html}`);
+      const context = await browser.newContext();
+      await context.route(/^https:/, async (route) => {
+        const headers = { 'Access-Control-Allow-Origin': '*', 'Cross-Origin-Resource-Policy': 'cross-origin' };
+        const found = await answer(route.request().url()).catch(() => ({ status: 404, body: '' }));
+        await route.fulfill({ ...found, headers: { 'Content-Type': found.contentType ?? 'text/plain', ...headers } });
+      });
+      const page = await context.newPage();
+      await page.goto(server.url);
+      await page.waitForFunction(() => document.title, undefined, { timeout: 60e3 });
+      assert.equal(await page.title(), 'true 2', html);
+      await context.close();
+    }
+  } finally {
+    await server.close();
+  }
 });
 
 test('a module worker of the page’s own', async () => {
