@@ -83,6 +83,17 @@ test('what is not there, may not be read or is no address is an error of the lib
     assert.doesNotMatch(error.message, /CORS|connection/);
   }
   assert.match((await failureOf(net.classify(folder))).message, /is a folder/);
+  // A file is there, whatever it is.
+  const saved = path.join(folder, 'saved.jpg');
+  await writeFile(saved, '<!doctype html><title>404</title>');
+  for (const [failing, code] of [
+    [net.classify(saved), 'bad-image'],
+    [load({ model: saved, wasmUrl }), 'bad-model'],
+  ]) {
+    const error = await failureOf(failing);
+    assert.equal(error.code, code);
+    assert.match(error.message, /is a web page/);
+  }
   for (const failing of [net.classify('http://'), net.classify('https://['), load({ model: 'http://[', wasmUrl })].map(
     failureOf,
   )) {

@@ -182,8 +182,8 @@ export async function bytesOf(
     bytes.set(chunk, offset);
     offset += chunk.length;
   }
-  // An address that a server does not know is often answered with its first page.
-  if (isWebPage(bytes)) {
+  // An address that a server does not know is often answered with its first page; a file is what it is.
+  if (isWebPage(bytes) && !String(url).startsWith('file:')) {
     const advice = own
       ? adviceFor(address)
       : 'Many servers do so for addresses that they don’t know: ' +

@@ -179,6 +179,13 @@ export function chooseFlavour(name, { threads = false, integers = false } = {}) 
       name,
       flavours.map((flavour) => JSON.stringify(flavour.name)),
     );
+  if (found && !WebAssembly.validate(found.probe)) {
+    const missing = found.probe === relaxed ? 'relaxed SIMD' : 'SIMD';
+    throw new GGhostError(
+      'unsupported',
+      `WebAssembly has no ${missing} here, which this flavour needs: leave out the option flavour.`,
+    );
+  }
   if (!found) {
     throw new GGhostError(
       'unsupported',

@@ -88,7 +88,14 @@ async function compileStream(url, { fetch, signal, onBytes }) {
  * @param {{ module: WebAssembly.Module, glue: any }} fetched `glue` as of `startPart`
  */
 export async function start({ module, glue }) {
-  await glue.default({ module_or_path: module });
+  try {
+    await glue.default({ module_or_path: module });
+  } catch (error) {
+    // Safari's engine compiles under such a policy, and refuses here.
+    throw isOfPolicy(String(caught(error).message))
+      ? new GGhostError('unsupported', FORBIDDEN, { cause: error })
+      : error;
+  }
   return glue;
 }
 
@@ -101,13 +108,15 @@ async function compile(bytes) {
   }
 }
 
+const FORBIDDEN = "The page’s content security policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src.";
+/** @param {string} message */
+const isOfPolicy = (message) => /content security policy|unsafe-eval/i.test(message);
+
 /** @param {string} message */
 function whyNotCompiled(message) {
   // Chromium gives no words where it is the policy of the page around a content script.
   const words = message.replace(/^WebAssembly\.\w+\(\):?/, '').trim();
-  if (!words || /content security policy|unsafe-eval/i.test(words)) {
-    return "The page’s content security policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src.";
-  }
+  if (!words || isOfPolicy(words)) return FORBIDDEN;
   if (/disallowed by embedder/i.test(words))
     return 'This host compiles no WebAssembly at run time, which the engine needs.';
   return `The engine could not be compiled (${words}): its file may be damaged.`;

@@ -5,7 +5,7 @@ import { asError, GGhostError, throwIfAborted, untilAborted } from './errors.js'
 import { openHost } from './host.js';
 import { folderOf } from './image.js';
 import { lazyCalls } from './lazy.js';
-import { known, optionsOf } from './options.js';
+import { brandOf, known, optionsOf } from './options.js';
 
 /** @typedef {import('./similarity.d.ts').Maps | Held} AnyMaps */
 
@@ -188,10 +188,10 @@ class Accumulator {
  */
 function sent(maps, copied) {
   const { data, dims } = maps ?? {};
-  if (!(data instanceof Float32Array) || dims?.length !== 3) {
+  if (brandOf(data) !== 'Float32Array' || !data || dims?.length !== 3) {
     const expected = '{ data: Float32Array, dims: [channels, height, width] }';
     throw new GGhostError('wrong-shape', `Expected maps ${expected}, got dims [${dims}].`);
   }
-  const alone = data.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength;
+  const alone = brandOf(data.buffer) === 'ArrayBuffer' && data.byteLength === data.buffer.byteLength;
   return { data: copied || !alone ? data.slice() : data, dims: [dims[0], dims[1], dims[2]] };
 }
