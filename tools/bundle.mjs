@@ -55,6 +55,23 @@ const viewsTogether = {
 };
 
 /**
+ * uPlot makes a number format of the browser's language as it is imported, which throws where that is no valid tag
+ * (`C` in WebKit on Linux): its numbers are written as the page's own are.
+ */
+const chartsOfAnyLanguage = {
+  name: 'charts of any language',
+  setup(bundler) {
+    bundler.onLoad({ filter: /uPlot\.esm\.js$/ }, async ({ path: file }) => {
+      const source = await readFile(file, 'utf8');
+      const contents = source.replace("domEnv ? nav.language : 'en-US'", "'en-US'");
+      if (contents === source)
+        throw new Error('uPlot asks for the language elsewhere: look for it in tools/bundle.mjs');
+      return { contents };
+    });
+  },
+};
+
+/**
  * Scripts and what they import when it is needed, each a file, with the packages that they use.
  * @param {import('esbuild').BuildOptions & { library: string }} options `library` is the folder of the library's
  *   scripts as the bundle names it, with a slash at its end
@@ -70,7 +87,7 @@ export async function bundle({ library: folder, ...options }) {
     legalComments: 'none',
     conditions: ['production'],
     loader: { '.css': 'text' },
-    plugins: [viewsTogether, libraryStays(folder), wordsInParts],
+    plugins: [viewsTogether, libraryStays(folder), wordsInParts, chartsOfAnyLanguage],
     metafile: true,
     ...options,
   });

@@ -29,7 +29,7 @@ const styles = css`
   .actions {
     display: flex; flex-wrap: wrap; gap: 8px 12px; align-items: center; margin: 14px 0 6px; min-height: 36px;
   }
-  .actions input { position: absolute; width: 1px; height: 1px; opacity: 0; }
+  .actions input { position: absolute; width: 1px; height: 1px; opacity: 0; pointer-events: none; }
   .actions:has(input:focus-visible) label { outline: 2px solid var(--text); outline-offset: 2px; }
   progress { width: 180px; accent-color: var(--text); }
   ul.reasons { margin: 6px 0 0; }
