@@ -6,11 +6,11 @@ source tools/setup.sh
 
 # The WebAssembly modules. Four flavours of the CPU engine, because a browser refuses a module with an instruction
 # that it does not know, and shared memory exists in isolated pages only; each again with integer kernels, for models
-# of eight bits; and four that are fetched when they are needed: the WebGPU engine, the reader of PyTorch checkpoints,
+# of eight bits; and four that are fetched when they are needed: the WebGPU engine, the reader of checkpoints,
 # the comparison of feature maps, and the editor of models.
 flavours="relaxed fixed relaxed-threads fixed-threads"
 integer_flavours="relaxed-int8 fixed-int8 relaxed-int8-threads fixed-int8-threads"
-modules="$flavours $integer_flavours webgpu pth similarity edit"
+modules="$flavours $integer_flavours webgpu reader similarity edit"
 # What answers in a current browser, and compares the maps.
 first_modules="relaxed-threads similarity"
 # The Cargo feature that a module is built with.
@@ -19,15 +19,15 @@ part_of() {
     relaxed | fixed | relaxed-threads | fixed-threads) echo cpu ;;
     *-int8 | *-int8-threads) echo int8,profile ;;
     webgpu) echo gpu ;;
-    pth | similarity | edit) echo "$1" ;;
+    reader) echo read ;;
+    similarity | edit) echo "$1" ;;
     *) die "there is no module $1: expected one of $modules" ;;
   esac
 }
 
 # What a visitor downloads besides the model, in bytes after gzip: one flavour and the page's scripts. The GPU engine
 # comes on top where there is a GPU.
-# It was 150,000 before foreign checkpoints were read by every flavour: reading them belongs in a module of its own.
-size_budget=186000
+size_budget=150000
 
 target=wasm32-unknown-unknown
 
@@ -115,6 +115,8 @@ wasm_cargo() {
   case $module in
     relaxed*) own+=(-Zprofile-rustflags --config 'profile.release.package.g-ghostnet.rustflags=["-Ctarget-feature=+relaxed-simd"]') ;;
   esac
+  # It runs once a model, and not for those of the project's own layout.
+  [ "$module" != reader ] || own+=(--config 'profile.release.opt-level="z"')
   if [ "$subcommand" = build ]; then
     flags+=" -Z unstable-options -C panic=immediate-abort"
     own+=(-Zbuild-std=std)
@@ -182,6 +184,10 @@ build_wasm() {
   mkdir -p target
   exec 9>target/wasm.lock
   ! have flock || flock 9
+  # What was a module once is shipped no more.
+  for module in dist/wasm/*/; do
+    case " $modules " in *" $(basename "$module") "*) ;; *) rm -rf "$module" ;; esac
+  done
   for module in "$@"; do
     case $module in *-threads) threaded+=("$module") ;; *) single+=("$module") ;; esac
   done

@@ -101,7 +101,9 @@ def main():
         network = g_ghost_regnetx if variant in VARIANTS else library_network
         net = fill(network(variant, 1000))
         state = {k: v.contiguous() for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")}
-        save_file(state, a.out / f"{variant}.safetensors")
+        # An engine reads what says which network it is of; keys are the library's own in all that are benchmarked.
+        config = {"variant": f"g_ghost_regnetx_{variant}" if variant in VARIANTS else variant}
+        save_file(state, a.out / f"{variant}.safetensors", {"g-ghostnet": json.dumps(config)})
         x = picture((1, 3, a.side, a.side))
         with torch.no_grad():
             y = net(x)

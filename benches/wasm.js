@@ -25,7 +25,7 @@ const methods = {
     const start = performance.now();
     const model = new glue.ModelBytes(bytes.length);
     model.write(bytes);
-    net = new glue.Net(model, JSON.stringify({ backend: 'wasm', threads }));
+    net = new glue.Net(model, false, undefined, threads);
     const loaded = performance.now();
     await methods.runOurs();
     const memory = (glue.sharedMemory?.() ?? exports.memory).buffer.byteLength;

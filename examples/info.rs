@@ -7,9 +7,9 @@ mod support;
 
 use g_ghostnet::arch::{Network, StageKind, Step};
 use g_ghostnet::checkpoint::Dtype;
+use g_ghostnet::checkpoint::LeftOut;
 use g_ghostnet::config::architecture_of_variant;
 use g_ghostnet::model::{Model, Options};
-use g_ghostnet::unwrap::LeftOut;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -68,7 +68,7 @@ fn print_file(model: &Model) {
     if !model.checkpoint.origin.weights.is_empty() {
         println!("weights  `{}`", model.checkpoint.origin.weights);
     }
-    print_left_out(&model.left_out);
+    print_left_out(&model.checkpoint.origin.left_out);
 }
 
 /// What the network does not read, one line for each reason: a second network has hundreds of tensors.

@@ -4,7 +4,7 @@
 use crate::arch::Architecture;
 use crate::arch::ghostnet::GhostNet;
 use crate::arch::regnet::{Form, Ghost, RegNet, VARIANTS};
-use crate::arch::resnet::{ResNet, SIZES, Stem};
+use crate::arch::resnet::{Inner, ResNet, SIZES, Stem};
 use crate::confidence::Known;
 use crate::error::{Error, Result, shortened};
 pub use crate::image::{Interpolation, Preprocess, Resize};
@@ -30,6 +30,12 @@ pub struct Config {
     /// Channels of a group of the 3 x 3 convolutions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_width: Option<usize>,
+    /// Of a ResNet, instead of `widths` and `groupWidth`: channels of the stem, and the inside of bottleneck blocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<usize>,
+    /// As `width`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inner: Option<Inner>,
     /// Ghost ratio before rounding: one for all stages, or one for each; 0 is plain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cheap_ratio: Option<CheapRatio>,
@@ -107,7 +113,14 @@ impl Config {
     pub fn of(architecture: &Architecture) -> Config {
         let regnet = match architecture {
             Architecture::RegNet(regnet) => regnet,
-            Architecture::ResNet(resnet) => return Config::of_name(resnet.name()),
+            Architecture::ResNet(resnet) => {
+                let config = Config::of_name(resnet.name());
+                if ResNet::named(&resnet.name()).is_some() {
+                    return config;
+                }
+                let &ResNet { depths, width, inner, .. } = resnet;
+                return Config { depths: Some(depths), width: Some(width), inner, ..config };
+            }
             Architecture::GhostNet(ghostnet) => return Config::of_name(ghostnet.name()),
         };
         let config = Config::of_name(regnet.name());
@@ -174,6 +187,7 @@ impl Config {
     }
 
     /// What a ResNet's stem of 3 x 3 is, where the variant's name says so.
+    #[cfg(feature = "read")]
     pub(crate) fn small_stem(&self) -> Option<Stem> {
         let stem = Stem::split(self.variant.as_deref()?).1;
         (stem != Stem::ImageNet).then_some(stem)
@@ -181,6 +195,12 @@ impl Config {
 
     fn explicit(&self) -> Result<Option<Architecture>> {
         let plain = self.variant.as_deref().is_some_and(|name| name.starts_with("regnetx"));
+        if let (Some(depths), Some(width), None, None) =
+            (self.depths, self.width, self.widths, self.group_width)
+        {
+            let stem = Stem::split(self.variant.as_deref().unwrap_or_default()).1;
+            return Ok(Some(Architecture::ResNet(ResNet { depths, width, inner: self.inner, stem })));
+        }
         match (self.depths, self.widths, self.group_width) {
             (Some(depths), Some(widths), Some(group_width)) => {
                 let ghost = (!plain).then(Ghost::default);
@@ -188,7 +208,8 @@ impl Config {
             }
             (None, None, None) => Ok(None),
             _ => Err(Error::BadModel(
-                "the model's config names some of `depths`, `widths` and `groupWidth`, expected all three or a `variant`"
+                "the model's config names some of `depths`, `widths` and `groupWidth`, expected all three, `depths` and \
+                 `width` of a ResNet, or a `variant`"
                     .into(),
             )),
         }

@@ -136,7 +136,8 @@ impl Checkpoint {
             })
             .cloned()
             .collect();
-        if let Some((name, kind)) = missing.iter().find_map(|name| self.origin.unread.get_key_value(name)) {
+        #[cfg(feature = "read")]
+        if let Some((name, kind)) = missing.iter().find_map(|name| self.beside.unread.get_key_value(name)) {
             return Err(Error::BadModel(format!(
                 "`{name}` in the checkpoint is {kind}, expected a tensor of F16, BF16, F32 or F64"
             )));
@@ -215,7 +216,7 @@ impl Checkpoint {
             || zero.fract() != 0.0
         {
             return Err(Error::BadModel(format!(
-                "tensor `{input}` is [{step}, {zero}], expected a positive step and a whole number from 0 to 127"
+                "tensor `{input}` is [{step}, {zero}], expected a positive step and a whole number from 0 to 127",
             )));
         }
         let weight = self.read(&format!("{key}.weight"))?.into_iter().map(|w| (w as i8).max(-127)).collect();

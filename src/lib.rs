@@ -14,20 +14,19 @@ pub mod fold;
 pub mod gpu;
 pub mod image;
 pub mod model;
-pub mod names;
 pub mod plan;
 #[cfg(feature = "int8")]
 pub mod quantize;
 #[cfg(any(feature = "similarity", feature = "edit"))]
 mod random;
-pub mod recognise;
+#[cfg(feature = "read")]
+pub mod read;
 #[cfg(any(feature = "cpu", feature = "gpu"))]
 pub mod session;
 #[cfg(feature = "similarity")]
 pub mod similarity;
 #[cfg(feature = "edit")]
 pub mod twin;
-pub mod unwrap;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;
 #[cfg(any(feature = "cpu", feature = "gpu"))]

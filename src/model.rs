@@ -3,21 +3,23 @@
 use crate::arch::{Architecture, Network};
 use crate::checkpoint::Checkpoint;
 use crate::confidence;
-use crate::config::{Config, Preprocess, usual_input};
+#[cfg(feature = "edit")]
+use crate::config::Config;
+use crate::config::{Preprocess, usual_input};
 use crate::error::{Error, Result};
-use crate::recognise;
-use crate::unwrap::{self, LeftOut};
 use serde::{Deserialize, Serialize};
 
 /// What a caller knows better than the file.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Name of the network, where it is not to be recognised.
+    #[cfg(feature = "read")]
     pub variant: Option<String>,
     /// Labels in class order.
     pub labels: Option<Vec<String>>,
     /// Which weights of a file that has several: `ema` for those of a moving average before the plain ones, or the
     /// name that the file has them under.
+    #[cfg(feature = "read")]
     pub weights: Option<String>,
 }
 
@@ -53,69 +55,64 @@ pub struct Model {
     pub input: Preprocess,
     /// The weights as they are in the file; a classifier of one logit is one of two.
     pub checkpoint: Checkpoint,
-    /// What the file has that the network does not read.
-    pub left_out: Vec<LeftOut>,
 }
 
 impl Model {
     /// Reads a model file and checks it whole; the network, the classes and the pre-processing come
     /// from the options, else from the file's config, else from the shapes of its tensors.
     ///
+    /// Without the feature `read`, the file is one of the project's own layout: its config names the network, and its
+    /// keys are the network's.
+    ///
     /// # Errors
     /// Those of [`Checkpoint::from_bytes`] and [`Checkpoint::check`].
     pub fn from_bytes(bytes: Vec<u8>, options: &Options) -> Result<Model> {
-        Model::from_checkpoint(Checkpoint::from_bytes_of(bytes, options.weights.as_deref())?, options)
+        #[cfg(feature = "read")]
+        let checkpoint = Checkpoint::from_bytes_of(bytes, options.weights.as_deref())?;
+        #[cfg(not(feature = "read"))]
+        let checkpoint = Checkpoint::from_bytes(bytes)?;
+        Model::from_checkpoint(checkpoint, options)
     }
 
     /// As [`Model::from_bytes`], from a checkpoint.
     ///
     /// # Errors
     /// Those of [`Checkpoint::check`].
+    #[cfg_attr(not(feature = "read"), allow(unused_mut, reason = "only readers bring it to another layout"))]
     pub fn from_checkpoint(mut checkpoint: Checkpoint, options: &Options) -> Result<Model> {
-        unwrap::strip(&mut checkpoint, options.weights.as_deref())?;
-        let names = recognise::rename_keys(&mut checkpoint);
-        unwrap::refuse_relatives(&checkpoint)?;
-        let asked =
-            options.variant.clone().map(|variant| Config { variant: Some(variant), ..Config::default() });
-        let described = asked.as_ref().unwrap_or(&checkpoint.config);
-        let architecture = match described.architecture()? {
-            Some(architecture) => architecture,
-            None => {
-                let small_stem = described.small_stem().or(names.and_then(|names| names.small_stem));
-                recognise::architecture(&checkpoint, small_stem)
-                    .map_err(|error| unwrap::unfit(&checkpoint, error))?
-            }
+        #[cfg(feature = "read")]
+        crate::read::adopt(&mut checkpoint, options)?.make(&mut checkpoint)?;
+        Model::from_own_layout(checkpoint, options.labels.clone())
+    }
+
+    /// A model of a checkpoint in the project's own layout: its config names the network, and its keys are the
+    /// network's.
+    ///
+    /// # Errors
+    /// [`Error::BadModel`] for a checkpoint in another layout; those of [`Checkpoint::check`].
+    pub fn from_own_layout(checkpoint: Checkpoint, labels: Option<Vec<String>>) -> Result<Model> {
+        let Some(architecture) = checkpoint.config.architecture()? else {
+            return Err(Error::BadModel(
+                "the model's file does not say which network it is of: this build reads the project's own files alone"
+                    .into(),
+            ));
         };
-        let input = checkpoint.config.input.unwrap_or_else(|| usual_input(&architecture));
-        input.check()?;
-        let (mut classes, left_out) = unwrap::fit(&mut checkpoint, &architecture, input.side)?;
-        let network = Network::new(&architecture, classes, input.side, input.side)?;
-        checkpoint.check(&network)?;
-        if classes == 1 {
-            unwrap::two_of_one(&mut checkpoint, &network)?;
-            classes = 2;
-            if let Some([golden]) = checkpoint.config.golden.as_deref() {
-                checkpoint.config.golden = Some(vec![0.0, *golden]);
+        let input = input_of(&checkpoint, &architecture)?;
+        let key = Network::new(&architecture, 1, input.side, input.side)?.classifier().1.weights.conv.clone();
+        let classes =
+            checkpoint.shape(&format!("{key}.weight")).and_then(|shape| shape.first().copied()).unwrap_or(0);
+        checkpoint.check(&Network::new(&architecture, classes, input.side, input.side)?)?;
+        let given = labels.or_else(|| checkpoint.config.classes.clone());
+        let labels = given.unwrap_or_else(|| (0..classes).map(|class| format!("class {class}")).collect());
+        let golden = checkpoint.config.golden.as_ref().map_or(classes, Vec::len);
+        for (found, what) in [(labels.len(), "labels"), (golden, "golden logits")] {
+            if found != classes {
+                return Err(Error::BadModel(format!(
+                    "{found} {what} for a classifier of {classes} classes: they must be as many"
+                )));
             }
         }
-        let found = checkpoint.origin.classes.clone().filter(|found| found.len() == classes);
-        let given = options.labels.clone().or_else(|| checkpoint.config.classes.clone()).or(found);
-        let labels = given.unwrap_or_else(|| (0..classes).map(|class| format!("class {class}")).collect());
-        if labels.len() != classes {
-            return Err(Error::BadModel(format!(
-                "{} labels for a classifier of {classes} classes: they must be as many",
-                labels.len()
-            )));
-        }
-        if let Some(golden) = &checkpoint.config.golden
-            && golden.len() != classes
-        {
-            return Err(Error::BadModel(format!(
-                "{} golden logits for a classifier of {classes} classes: they must be as many",
-                golden.len()
-            )));
-        }
-        Ok(Model { architecture, labels, input, checkpoint, left_out })
+        Ok(Model { architecture, labels, input, checkpoint })
     }
 
     /// The config of another network with this model's labels, pre-processing and temperature; what it knows was not
@@ -165,6 +162,13 @@ impl Model {
     pub fn network(&self, height: usize, width: usize) -> Result<Network> {
         self.outline().network(height, width)
     }
+}
+
+/// How a picture becomes the input: as the file says, else as is usual.
+pub(crate) fn input_of(checkpoint: &Checkpoint, architecture: &Architecture) -> Result<Preprocess> {
+    let input = checkpoint.config.input.unwrap_or_else(|| usual_input(architecture));
+    input.check()?;
+    Ok(input)
 }
 
 /// The input of the self-test, `[3, side, side]`: the same numbers in -2 to 2 everywhere.

@@ -60,7 +60,7 @@ impl GhostNet {
     /// `ghostnet_100` for width 1.0.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("ghostnet_{:03}", (self.width * 100.0).round())
+        format!("ghostnet_{:03}", (self.width * 100.0).round() as u64)
     }
 
     /// Channels of the stem's output.

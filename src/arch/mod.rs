@@ -373,6 +373,19 @@ impl Network {
         self.steps.last().map_or_else(|| self.image(), |step| step.y)
     }
 
+    /// The step whose matrix makes the logits, and its convolution.
+    ///
+    /// # Panics
+    /// Never: every network has one.
+    #[must_use]
+    pub fn classifier(&self) -> (&Step, &Conv) {
+        let found = self.steps.iter().rev().find_map(|step| match &step.op {
+            Op::Conv(conv) if conv.weights.matrix => Some((step, conv)),
+            _ => None,
+        });
+        found.expect("every network has a classifier")
+    }
+
     /// All channels of a value.
     #[must_use]
     pub fn view(&self, value: ValueId) -> View {

@@ -1,27 +1,33 @@
 //! Checkpoint files: bytes, an index of the tensors in them, and their numbers.
 //!
 //! A [`Checkpoint`] keeps the file's bytes and an index of its tensors; nothing is converted before
-//! every name, shape and dtype has been held against the network (see [`crate::fold`]). Each format's reader
-//! makes an index; this module tells the formats apart.
+//! every name, shape and dtype has been held against the network (see [`crate::fold`]). Safetensors files are
+//! indexed here, and all others by [`crate::read`].
 
 mod index;
-mod kind;
+#[cfg(feature = "read")]
 mod origin;
-#[cfg(feature = "pth")]
-pub mod pth;
 mod safetensors;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+#[cfg(feature = "read")]
+use crate::read::{self, Beside};
+#[cfg(any(feature = "read", feature = "edit"))]
 use half::f16;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+#[cfg(feature = "read")]
+pub(crate) use index::MAX_KEY;
 use index::{DECODED_AT_ONCE, all_finite, check_places, decode, strided_indices};
 pub use index::{Dtype, Tensor, contiguous_strides};
-pub use origin::Origin;
-pub(crate) use origin::rank;
-#[cfg(any(feature = "pth", feature = "edit"))]
+#[cfg(feature = "read")]
+pub use origin::{LeftOut, Origin};
+#[cfg(feature = "read")]
+pub(crate) use safetensors::end_of_header;
+pub(crate) use safetensors::index;
+#[cfg(any(feature = "read", feature = "edit"))]
 pub use safetensors::safetensors_layout;
 pub use safetensors::{NewTensor, write_safetensors};
 
@@ -29,21 +35,29 @@ pub use safetensors::{NewTensor, write_safetensors};
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     bytes: Vec<u8>,
+    /// Where in the file the bytes begin: those before lie elsewhere.
+    begin: usize,
     tensors: BTreeMap<String, Tensor>,
     /// What the file says of itself; empty for files without a config.
     pub config: Config,
-    /// Where in its file the weights lay, and what lay beside them.
+    /// Where in its file the weights lay, and what of it no layer reads.
+    #[cfg(feature = "read")]
     pub origin: Origin,
+    #[cfg(feature = "read")]
+    pub(crate) beside: Beside,
 }
 
 impl Checkpoint {
     /// Reads the index of a safetensors file or of a PyTorch checkpoint (zip or legacy), told apart
-    /// by their first bytes.
+    /// by their first bytes; without the feature `read`, that of a safetensors file.
     ///
     /// # Errors
     /// [`Error::BadModel`] for bytes that are neither, are truncated, or hold what is refused.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Checkpoint> {
-        Checkpoint::from_bytes_of(bytes, None)
+        #[cfg(feature = "read")]
+        return Checkpoint::from_bytes_of(bytes, None);
+        #[cfg(not(feature = "read"))]
+        Ok(Checkpoint { begin: 0, ..index(&bytes, bytes.len())? }.with(bytes))
     }
 
     /// As [`Checkpoint::from_bytes`]; of a file with several state dicts the one that is called `weights`, or with
@@ -51,19 +65,9 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`Checkpoint::from_bytes`].
+    #[cfg(feature = "read")]
     pub fn from_bytes_of(bytes: Vec<u8>, weights: Option<&str>) -> Result<Checkpoint> {
-        #[cfg(feature = "pth")]
-        if pth::is_pth(&bytes) {
-            let (tensors, origin) = pth::read(&bytes, weights)?;
-            return Ok(Checkpoint { origin, ..Checkpoint::new(bytes, tensors, Config::default())? });
-        }
-        #[cfg(not(feature = "pth"))]
-        let _ = weights;
-        if let Some(sentence) = kind::of_no_model(&bytes) {
-            return Err(Error::BadModel(sentence));
-        }
-        let (tensors, config, origin) = safetensors::read(&bytes)?;
-        Ok(Checkpoint { origin, ..Checkpoint::new(bytes, tensors, config)? })
+        Ok(read::index(&bytes, weights)?.with(bytes))
     }
 
     /// A checkpoint from an index made by a format's reader.
@@ -72,8 +76,42 @@ impl Checkpoint {
     /// [`Error::BadModel`] for a tensor that does not lie within the bytes, and for one whose name or
     /// shape no network has.
     pub fn new(bytes: Vec<u8>, tensors: BTreeMap<String, Tensor>, config: Config) -> Result<Checkpoint> {
-        check_places(&tensors, bytes.len())?;
-        Ok(Checkpoint { bytes, tensors, config, origin: Origin::default() })
+        Ok(Checkpoint::elsewhere(bytes.len(), tensors, config)?.with(bytes))
+    }
+
+    /// As [`Checkpoint::new`], of a file of `length` bytes that are not here: until they are, no number can be read.
+    pub(crate) fn elsewhere(
+        length: usize,
+        tensors: BTreeMap<String, Tensor>,
+        config: Config,
+    ) -> Result<Checkpoint> {
+        check_places(&tensors, length)?;
+        Ok(Checkpoint {
+            bytes: Vec::new(),
+            begin: length,
+            tensors,
+            config,
+            #[cfg(feature = "read")]
+            origin: Origin::default(),
+            #[cfg(feature = "read")]
+            beside: Beside::default(),
+        })
+    }
+
+    /// The same with its file's bytes.
+    fn with(self, bytes: Vec<u8>) -> Checkpoint {
+        Checkpoint { bytes, begin: 0, ..self }
+    }
+
+    /// Brings a tensor whose bytes lie elsewhere: its elements, row-major.
+    #[cfg(feature = "read")]
+    pub(crate) fn bring(&mut self, name: &str, elements: &[u8]) {
+        let offset = self.size_bytes();
+        if let Some(tensor) = self.tensors.get_mut(name) {
+            tensor.strides = contiguous_strides(&tensor.shape);
+            tensor.offset = offset;
+            self.bytes.extend_from_slice(elements);
+        }
     }
 
     /// Adds the tensors of another file of the same model.
@@ -84,7 +122,7 @@ impl Checkpoint {
         if let Some(name) = other.tensors.keys().find(|name| self.tensors.contains_key(*name)) {
             return Err(Error::BadModel(format!("two files of the model have `{name}`")));
         }
-        let before = self.bytes.len();
+        let before = self.size_bytes();
         self.bytes.extend(other.bytes);
         let moved = |(name, tensor): (String, Tensor)| {
             let offset = tensor.offset + before;
@@ -101,8 +139,9 @@ impl Checkpoint {
     }
 
     /// Replaces or adds a tensor, row-major, stored as f32 or f16; the bytes it had are kept.
+    #[cfg(any(feature = "read", feature = "edit"))]
     pub(crate) fn put(&mut self, name: String, shape: Vec<usize>, half: bool, values: &[f32]) {
-        let (dtype, offset) = (if half { Dtype::F16 } else { Dtype::F32 }, self.bytes.len());
+        let (dtype, offset) = (if half { Dtype::F16 } else { Dtype::F32 }, self.size_bytes());
         // A file's bytes are many: room for no more than these.
         self.bytes.reserve_exact(values.len() * dtype.size());
         match dtype {
@@ -114,10 +153,13 @@ impl Checkpoint {
     }
 
     /// The bytes of a place in the file.
-    #[cfg(feature = "edit")]
+    ///
+    /// # Panics
+    /// For a place that is not here.
+    #[cfg(any(feature = "read", feature = "edit"))]
     #[must_use]
     pub fn bytes(&self, place: Range<usize>) -> &[u8] {
-        &self.bytes[place]
+        &self.bytes[place.start - self.begin..place.end - self.begin]
     }
 
     /// Drops the bytes and the index, once an engine has its own copy of the weights.
@@ -142,10 +184,11 @@ impl Checkpoint {
     /// Size of the file.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        self.bytes.len()
+        self.begin + self.bytes.len()
     }
 
     /// Gives a contiguous tensor another shape of as many elements.
+    #[cfg(feature = "read")]
     pub(crate) fn reshape(&mut self, name: &str, shape: Vec<usize>) {
         if let Some(tensor) = self.tensors.get_mut(name).filter(|tensor| tensor.is_contiguous()) {
             tensor.strides = contiguous_strides(&shape);
@@ -155,8 +198,8 @@ impl Checkpoint {
 
     /// Renames keys; a key mapped to `None` is dropped.
     pub fn rename(&mut self, name_of: &dyn Fn(&str) -> Option<String>) {
-        let unread = std::mem::take(&mut self.origin.unread).into_iter();
-        self.origin.unread = unread.filter_map(|(key, kind)| Some((name_of(&key)?, kind))).collect();
+        #[cfg(feature = "read")]
+        self.beside.rename(name_of);
         for (key, tensor) in std::mem::take(&mut self.tensors) {
             if let Some(name) = name_of(&key) {
                 self.tensors.insert(name, tensor);
@@ -165,6 +208,7 @@ impl Checkpoint {
     }
 
     /// Turns the order of the input channels of a convolution's weight, in the file's bytes.
+    #[cfg(feature = "read")]
     pub fn reverse_channels(&mut self, name: &str) {
         let Some(tensor) = self.tensors.get(name) else { return };
         let (&[filters, channels, ..], size) = (tensor.shape.as_slice(), tensor.dtype.size()) else { return };
@@ -176,7 +220,7 @@ impl Checkpoint {
                     strided_indices(&tensor.shape, &tensor.strides, first..first + plane)
                 });
                 for (a, b) in first.zip(last) {
-                    for byte in tensor.offset..tensor.offset + size {
+                    for byte in (tensor.offset..tensor.offset + size).map(|byte| byte - self.begin) {
                         self.bytes.swap(byte + a * size, byte + b * size);
                     }
                 }
@@ -209,7 +253,7 @@ impl Checkpoint {
 
     /// Some of a tensor's elements, in row-major order.
     pub(crate) fn read_part(&self, name: &str, tensor: &Tensor, range: Range<usize>) -> Result<Vec<f32>> {
-        let (size, bytes) = (tensor.dtype.size(), &self.bytes[tensor.offset..]);
+        let (size, bytes) = (tensor.dtype.size(), &self.bytes[tensor.offset - self.begin..]);
         let mut values = Vec::with_capacity(range.len());
         if tensor.is_contiguous() {
             for part in bytes[range.start * size..range.end * size].chunks(DECODED_AT_ONCE * size) {

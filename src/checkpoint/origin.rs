@@ -1,95 +1,22 @@
-//! Where in a checkpoint its weights lay, and what lay beside them.
+//! Where in a checkpoint's file its weights lay, and what of it the network does not read.
 
-use crate::error::shortened;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde::Serialize;
 
-/// Where a safetensors file keeps it that was made of another checkpoint.
-pub(crate) const ORIGIN_KEY: &str = "g-ghostnet-origin";
-
-/// Most values that are named beside the weights, and most bytes of labels: a header has a megabyte.
-const MAX_BESIDE: usize = 200;
-#[cfg(feature = "pth")]
-const MAX_LABELS: usize = 400 << 10;
-
-/// What weights are asked for by the word, where a file has those of a moving average too.
-const EMA: &str = "ema";
-/// Names of moving averages, and parts of their names.
-const EMA_WORDS: [&str; 6] = ["ema", "averaged", "average", "swa", "shadow", "momentum"];
-/// Names that training scripts keep weights under, the likelier ones first.
-pub(crate) const NAMES: [&str; 15] = [
-    "state_dict",
-    "model_state_dict",
-    "model",
-    "model_state",
-    "net",
-    "network",
-    "weights",
-    "params",
-    "teacher",
-    "student",
-    "module",
-    "backbone",
-    "encoder",
-    "encoder_q",
-    "classifier",
-];
-
-/// What a checkpoint's file says beside the tensors that are read.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// Where in a checkpoint the weights lay, and what of it the network does not read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Origin {
     /// Where in the file the weights were, such as `state_dict`; empty at its top.
-    #[serde(default)]
     pub weights: String,
-    /// What lies beside the weights, by name, in words.
-    #[serde(default)]
-    pub beside: BTreeMap<String, String>,
-    /// What stands among the weights and is no tensor of a type that is read, by key, in words.
-    #[serde(default)]
-    pub unread: BTreeMap<String, String>,
-    /// Names of the classes, where the file has them.
-    #[serde(default)]
-    pub classes: Option<Vec<String>>,
+    /// What the network does not read.
+    pub left_out: Vec<LeftOut>,
 }
 
-impl Origin {
-    #[cfg(feature = "pth")]
-    pub(crate) fn lies_beside(&mut self, name: &str, kind: impl Into<String>) {
-        if self.beside.len() < MAX_BESIDE {
-            self.beside.insert(shortened(name).into_owned(), kind.into());
-        }
-    }
-
-    pub(crate) fn is_unread(&mut self, name: &str, kind: impl Into<String>) {
-        if self.unread.len() < MAX_BESIDE {
-            self.unread.insert(shortened(name).into_owned(), kind.into());
-        }
-    }
-
-    #[cfg(feature = "pth")]
-    pub(crate) fn has_classes(&mut self, classes: Vec<String>) {
-        if !classes.is_empty() && classes.iter().map(|class| class.len() + 8).sum::<usize>() <= MAX_LABELS {
-            self.classes = Some(classes);
-        }
-    }
-}
-
-/// How well a place in a file fits the weights that are asked for, the best first; `asked` is `ema`, or a name.
-///
-/// Plain weights come before those of a moving average; the usual names before others.
-pub(crate) fn rank(path: &[&str], asked: Option<&str>) -> (bool, bool, usize) {
-    let parts = || path.iter().flat_map(|name| name.split('.'));
-    let average =
-        parts().any(|name| name.split('_').any(|word| EMA_WORDS.contains(&word)) || name == "encoder_k");
-    let missed = match asked {
-        None => false,
-        Some(EMA) => !average,
-        Some(asked) => path.join(".") != asked && !parts().any(|name| name == asked),
-    };
-    // What is at the top needs no name.
-    let usual = match path.concat().is_empty() {
-        true => Some(0),
-        false => parts().filter_map(|name| NAMES.iter().position(|usual| *usual == name)).next_back(),
-    };
-    (missed, average && asked != Some(EMA), usual.unwrap_or(NAMES.len()))
+/// A tensor or value of a file that the network does not read.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LeftOut {
+    /// Its key in the file.
+    pub name: String,
+    /// Why it is not read.
+    pub reason: String,
 }

@@ -1,26 +1,28 @@
 //! Safetensors files: their index, and the one writer of them.
 
+use super::Checkpoint;
 use super::index::{Dtype, Tensor, contiguous_strides};
-use super::origin::{ORIGIN_KEY, Origin};
 use crate::config::{Config, METADATA_KEY};
 use crate::error::{Error, Result, shortened};
-use safetensors::SafeTensors;
-use safetensors::tensor::{Metadata, TensorInfo};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::fmt::Formatter;
 
-/// Reads the index and the config.
+/// Largest header that is read: those of the networks here have a tenth of it.
+const MAX_HEADER: u64 = 1 << 20;
+
+/// Where the header ends in a file that begins so.
 ///
 /// # Errors
-/// [`Error::BadModel`] for a header that is damaged, too long, or says another length than the file has.
-pub fn read(bytes: &[u8]) -> Result<(BTreeMap<String, Tensor>, Config, Origin)> {
-    // The crate allows headers of 100 MB; the largest real one here has a few hundred tensors.
-    const MAX_HEADER: u64 = 1 << 20;
-    let Some(length) = bytes.first_chunk::<8>().map(|length| u64::from_le_bytes(*length)) else {
+/// [`Error::BadModel`] for a file of less than its length, and for a header that is too long.
+pub(crate) fn end_of_header(beginning: &[u8]) -> Result<usize> {
+    let Some(length) = beginning.first_chunk::<8>().map(|length| u64::from_le_bytes(*length)) else {
         return Err(Error::BadModel(format!(
             "the model has {} bytes, too few for a safetensors file or a PyTorch checkpoint: was it downloaded whole?",
-            bytes.len()
+            beginning.len()
         )));
     };
     if length > MAX_HEADER {
@@ -29,53 +31,118 @@ pub fn read(bytes: &[u8]) -> Result<(BTreeMap<String, Tensor>, Config, Origin)> 
              models are .safetensors files or PyTorch .pth checkpoints"
         )));
     }
-    let (header, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| {
-        let error = error.to_string();
-        Error::BadModel(format!("not a valid safetensors file: {}", shortened(&error)))
-    })?;
-    let data = header + 8;
-    let metadata_of = |key: &str| metadata.metadata().as_ref().and_then(|metadata| metadata.get(key));
-    // Made by this library of another file: what is damaged of it is not worth a refusal.
-    let origin = metadata_of(ORIGIN_KEY).and_then(|json| serde_json::from_str(json).ok());
-    let mut origin: Origin = origin.unwrap_or_default();
-    let mut tensors = BTreeMap::new();
-    for (name, info) in metadata.tensors() {
-        let Some(dtype) = from_stored(info.dtype) else {
-            origin.is_unread(&name, format!("a tensor of dtype {:?}", info.dtype));
-            continue;
-        };
-        let offset = data + info.data_offsets.0;
-        let strides = contiguous_strides(&info.shape);
-        tensors.insert(name, Tensor { dtype, shape: info.shape.clone(), strides, offset });
+    Ok(8 + length as usize)
+}
+
+/// What the header says of a tensor.
+#[derive(Deserialize, Serialize)]
+struct Entry {
+    dtype: String,
+    shape: Vec<usize>,
+    /// From the end of the header.
+    data_offsets: [usize; 2],
+}
+
+/// A header: the file's metadata, and its tensors in the order in which they are named.
+#[derive(Default)]
+struct Header {
+    metadata: BTreeMap<String, String>,
+    tensors: Vec<(String, Entry)>,
+}
+
+/// The key that is no tensor's.
+const METADATA: &str = "__metadata__";
+
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Header, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Header;
+
+            fn expecting(&self, formatter: &mut Formatter) -> std::fmt::Result {
+                formatter.write_str("tensors by name")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Header, A::Error> {
+                let mut header = Header::default();
+                while let Some(name) = map.next_key::<String>()? {
+                    match name.as_str() {
+                        METADATA => header.metadata = map.next_value()?,
+                        _ => header.tensors.push((name, map.next_value()?)),
+                    }
+                }
+                Ok(header)
+            }
+        }
+        deserializer.deserialize_map(Entries)
     }
-    if metadata.data_len() + data != bytes.len() {
+}
+
+/// Reads index and config of a file of `length` bytes, from its beginning to the end of the header at least.
+///
+/// # Errors
+/// [`Error::BadModel`] for a header that is damaged, too long, or says another length than the file has.
+pub(crate) fn index(beginning: &[u8], length: usize) -> Result<Checkpoint> {
+    let data = end_of_header(beginning)?;
+    let invalid =
+        |words: &str| Error::BadModel(format!("not a valid safetensors file: {}", shortened(words)));
+    let json = beginning.get(8..data).ok_or_else(|| invalid("its header reaches beyond its end"))?;
+    let json = std::str::from_utf8(json).map_err(|error| invalid(&error.to_string()))?;
+    let Header { metadata, tensors: mut entries } =
+        serde_json::from_str(json).map_err(|error| invalid(&error.to_string()))?;
+    entries.sort_by_key(|(_, entry)| entry.data_offsets);
+    let mut end = 0;
+    #[cfg(feature = "read")]
+    let mut beside = crate::read::Beside::default();
+    let mut tensors = BTreeMap::new();
+    for (name, Entry { dtype, shape, data_offsets: [first, last] }) in entries {
+        let known = DTYPES.iter().find(|known| known.1 == dtype).map(|known| known.0);
+        let sized = |dtype: Dtype| bytes_of(&shape, dtype) == last.checked_sub(first);
+        if first != end || last < first || !known.is_none_or(sized) {
+            return Err(invalid(&format!("`{}` does not lie where it must", shortened(&name))));
+        }
+        end = last;
+        let Some(dtype) = known else {
+            let kind = format!("a tensor of dtype {}", shortened(&dtype));
+            #[cfg(feature = "read")]
+            {
+                beside.is_unread(&name, kind);
+                continue;
+            }
+            #[cfg(not(feature = "read"))]
+            return Err(invalid(&format!("`{}` is {kind}", shortened(&name))));
+        };
+        let (offset, strides) = (data + first, contiguous_strides(&shape));
+        if tensors.insert(name.clone(), Tensor { dtype, shape, strides, offset }).is_some() {
+            return Err(invalid(&format!("`{}` is there twice", shortened(&name))));
+        }
+    }
+    if Some(length) != end.checked_add(data) {
         return Err(Error::BadModel(format!(
-            "the model has {} bytes, its header says {}: was it downloaded whole?",
-            bytes.len(),
-            metadata.data_len() + data
+            "the model has {length} bytes, its header says {}: was it downloaded whole?",
+            end.saturating_add(data)
         )));
     }
-    let config =
-        metadata_of(METADATA_KEY).map(|json| Config::from_json(json)).transpose()?.unwrap_or_default();
-    Ok((tensors, config, origin))
+    let config = metadata.get(METADATA_KEY).map(|json| Config::from_json(json)).transpose()?;
+    let checkpoint = Checkpoint::elsewhere(length, tensors, config.unwrap_or_default())?;
+    #[cfg(feature = "read")]
+    let checkpoint = Checkpoint { beside, ..checkpoint };
+    Ok(checkpoint)
 }
 
-/// Its name in safetensors files.
-const fn stored(dtype: Dtype) -> safetensors::Dtype {
-    match dtype {
-        Dtype::F16 => safetensors::Dtype::F16,
-        Dtype::Bf16 => safetensors::Dtype::BF16,
-        Dtype::F32 => safetensors::Dtype::F32,
-        Dtype::F64 => safetensors::Dtype::F64,
-        Dtype::I64 => safetensors::Dtype::I64,
-        Dtype::I8 => safetensors::Dtype::I8,
-    }
-}
+/// The names of those that are read.
+const DTYPES: [(Dtype, &str); 6] = [
+    (Dtype::F16, "F16"),
+    (Dtype::Bf16, "BF16"),
+    (Dtype::F32, "F32"),
+    (Dtype::F64, "F64"),
+    (Dtype::I64, "I64"),
+    (Dtype::I8, "I8"),
+];
 
-fn from_stored(found: safetensors::Dtype) -> Option<Dtype> {
-    [Dtype::F16, Dtype::Bf16, Dtype::F32, Dtype::F64, Dtype::I64, Dtype::I8]
-        .into_iter()
-        .find(|&dtype| stored(dtype) == found)
+/// Bytes of a tensor; `None` beyond the numbers of this machine.
+fn bytes_of(shape: &[usize], dtype: Dtype) -> Option<usize> {
+    shape.iter().try_fold(dtype.size(), |bytes, &extent| bytes.checked_mul(extent))
 }
 
 /// A tensor that is to be written.
@@ -107,37 +174,32 @@ impl NewTensor<'_> {
 #[must_use]
 pub fn write_safetensors(mut tensors: Vec<NewTensor>, config: &Config) -> Vec<u8> {
     tensors.sort_by(|a, b| order(&a.name, a.dtype).cmp(&order(&b.name, b.dtype)));
-    let mut file = header(
-        tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.dtype, &*tensor.shape)),
-        config,
-        &Origin::default(),
-    );
-    let whole = tensors.iter().map(|tensor| tensor.bytes.len()).sum();
-    file.reserve_exact(whole);
+    let mut file =
+        header(tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.dtype, &*tensor.shape)), config);
+    file.reserve_exact(tensors.iter().map(|tensor| tensor.bytes.len()).sum());
     for tensor in &tensors {
-        let expected = tensor.shape.iter().product::<usize>() * tensor.dtype.size();
-        assert_eq!(tensor.bytes.len(), expected, "the bytes of `{}`", tensor.name);
+        let expected = bytes_of(&tensor.shape, tensor.dtype);
+        assert_eq!(Some(tensor.bytes.len()), expected, "the bytes of `{}`", tensor.name);
         file.extend_from_slice(&tensor.bytes);
     }
     file
 }
 
-/// The beginning of a safetensors file with a config and an origin, if there is something to say, and the tensors of an index; and the
-/// tensors in the order in which their row-major elements follow it.
+/// The beginning of a safetensors file with a config, if there is something to say, and the tensors of an index; and
+/// the tensors in the order in which their row-major elements follow it.
 ///
 /// # Panics
 /// For an index of tensors that do not lie within a file.
-#[cfg(any(feature = "pth", feature = "edit"))]
+#[cfg(any(feature = "read", feature = "edit"))]
 #[must_use]
 pub fn safetensors_layout<'a>(
     tensors: &'a BTreeMap<String, Tensor>,
     config: &Config,
-    origin: &Origin,
 ) -> (Vec<u8>, Vec<&'a Tensor>) {
     let mut ordered: Vec<_> = tensors.iter().collect();
     ordered.sort_by(|a, b| order(a.0, a.1.dtype).cmp(&order(b.0, b.1.dtype)));
     let infos = ordered.iter().map(|(name, tensor)| (name.as_str(), tensor.dtype, &*tensor.shape));
-    (header(infos, config, origin), ordered.iter().map(|&(_, tensor)| tensor).collect())
+    (header(infos, config), ordered.iter().map(|&(_, tensor)| tensor).collect())
 }
 
 /// Wide elements first: then all are aligned.
@@ -146,28 +208,24 @@ fn order(name: &str, dtype: Dtype) -> (Reverse<usize>, &str) {
 }
 
 /// The length of the header and the header, for tensors that follow each other.
-fn header<'a>(
-    tensors: impl Iterator<Item = (&'a str, Dtype, &'a [usize])>,
-    config: &Config,
-    origin: &Origin,
-) -> Vec<u8> {
-    let mut end = 0;
-    let infos = tensors.map(|(name, dtype, shape)| {
-        let begin = end;
-        end += shape.iter().product::<usize>() * dtype.size();
-        let info = TensorInfo { dtype: stored(dtype), shape: shape.to_vec(), data_offsets: (begin, end) };
-        (name.to_owned(), info)
-    });
-    let mut said = HashMap::new();
+fn header<'a>(tensors: impl Iterator<Item = (&'a str, Dtype, &'a [usize])>, config: &Config) -> Vec<u8> {
+    fn entry(name: &str, value: &impl Serialize) -> String {
+        let json = |text: serde_json::Result<String>| text.expect("names and numbers are JSON");
+        json(serde_json::to_string(name)) + ":" + &json(serde_json::to_string(value))
+    }
+    let mut entries = Vec::new();
     if *config != Config::default() {
-        said.insert(METADATA_KEY.to_owned(), config.to_json());
+        entries.push(entry(METADATA, &BTreeMap::from([(METADATA_KEY, config.to_json())])));
     }
-    if *origin != Origin::default() {
-        said.insert(ORIGIN_KEY.to_owned(), serde_json::to_string(origin).expect("names are JSON"));
+    let mut end = 0;
+    for (name, dtype, shape) in tensors {
+        let begin = end;
+        end += bytes_of(shape, dtype).expect("a tensor that is somewhere");
+        let known = DTYPES.iter().find(|known| known.0 == dtype).expect("all are named");
+        let (dtype, shape) = (known.1.to_owned(), shape.to_vec());
+        entries.push(entry(name, &Entry { dtype, shape, data_offsets: [begin, end] }));
     }
-    let metadata = Metadata::new((!said.is_empty()).then_some(said), infos.collect())
-        .expect("the tensors follow each other and have the sizes of their shapes");
-    let mut json = serde_json::to_vec(&metadata).expect("names and numbers are JSON");
+    let mut json = format!("{{{}}}", entries.join(",")).into_bytes();
     json.resize(json.len().next_multiple_of(8), b' ');
     [&(json.len() as u64).to_le_bytes(), json.as_slice()].concat()
 }

@@ -1,9 +1,8 @@
 //! Other models made of one, as JavaScript sees it.
 
-use super::file::ModelBytes;
+use super::file::{MadeModel, ModelBytes};
 use crate::ablation::{Ablation, ablate};
 use crate::arch::Op;
-use crate::checkpoint::{Checkpoint, safetensors_layout};
 use crate::error::Error;
 use crate::model::{Model, Options};
 use crate::twin::{Twin, random_twin};
@@ -19,19 +18,14 @@ pub struct ModelEditor {
 
 #[wasm_bindgen]
 impl ModelEditor {
-    /// Reads a model file; variant, labels and weights where the file does not say them.
+    /// Reads a model file; labels where the file does not say them.
     ///
     /// # Errors
     /// As [`Model::from_bytes`].
     #[wasm_bindgen(constructor)]
-    pub fn new(
-        model: ModelBytes,
-        variant: Option<String>,
-        labels: Option<Vec<String>>,
-        weights: Option<String>,
-    ) -> Result<ModelEditor, JsValue> {
+    pub fn new(model: ModelBytes, labels: Option<Vec<String>>) -> Result<ModelEditor, JsValue> {
         let length = model.0.len();
-        let model = Model::from_bytes(model.0, &Options { variant, labels, weights })?;
+        let model = Model::from_bytes(model.0, &Options { labels, ..Options::default() })?;
         Ok(ModelEditor { model, length, ablations: Vec::new() })
     }
 
@@ -84,21 +78,18 @@ impl ModelEditor {
     ///
     /// # Errors
     /// As [`ablate`].
-    pub fn ablated(self) -> Result<EditedModel, JsValue> {
+    pub fn ablated(self) -> Result<MadeModel, JsValue> {
         let checkpoint = ablate(self.model, &self.ablations)?.checkpoint;
-        Ok(EditedModel { checkpoint, of_original: self.length })
+        Ok(MadeModel::new(checkpoint, self.length))
     }
 
     /// A random model of the same network, or of the plain one of its size.
     ///
     /// # Errors
     /// As [`random_twin`].
-    pub fn twin(self, plain: bool, seed: f64) -> Result<EditedModel, JsValue> {
+    pub fn twin(self, plain: bool, seed: f64) -> Result<MadeModel, JsValue> {
         let twin = if plain { Twin::Plain } else { Twin::Same };
-        Ok(EditedModel {
-            checkpoint: random_twin(&self.model, twin, seed as u64)?.checkpoint,
-            of_original: 0,
-        })
+        Ok(MadeModel::new(random_twin(&self.model, twin, seed as u64)?.checkpoint, 0))
     }
 }
 
@@ -127,39 +118,5 @@ impl FoldedWeights {
     /// `[channels_out, channels_in / groups, kernel, kernel]`
     pub fn dims(&self) -> Vec<usize> {
         self.dims.clone()
-    }
-}
-
-/// A model file as a beginning and the places of what follows it, most of them in the original.
-#[wasm_bindgen]
-pub struct EditedModel {
-    checkpoint: Checkpoint,
-    of_original: usize,
-}
-
-#[wasm_bindgen]
-impl EditedModel {
-    /// How the safetensors file begins.
-    pub fn header(&self) -> Vec<u8> {
-        safetensors_layout(self.checkpoint.tensors(), &self.checkpoint.config, &self.checkpoint.origin).0
-    }
-
-    /// What follows, `[begin, end, ...]`: places in the original, from `ofOriginal` on in [`EditedModel::bytes`].
-    pub fn places(&self) -> Vec<usize> {
-        let (_, tensors) =
-            safetensors_layout(self.checkpoint.tensors(), &self.checkpoint.config, &self.checkpoint.origin);
-        let place = |tensor: &crate::checkpoint::Tensor| tensor.place().unwrap_or_default();
-        tensors.into_iter().map(place).flat_map(|place| [place.start, place.end]).collect()
-    }
-
-    /// Length of the original.
-    #[wasm_bindgen(js_name = ofOriginal)]
-    pub fn of_original(&self) -> usize {
-        self.of_original
-    }
-
-    /// The bytes of a place.
-    pub fn bytes(&self, begin: usize, end: usize) -> Vec<u8> {
-        self.checkpoint.bytes(begin..end).to_vec()
     }
 }

@@ -1,14 +1,12 @@
 //! The face towards JavaScript; the only folder that names a `JsValue`.
 //!
 //! Each module that `build.sh` makes has one thing: the CPU engine, the WebGPU engine, the reader of
-//! PyTorch checkpoints, the comparison of feature maps, or the editor of models, so that a visitor downloads what is
+//! checkpoints, the comparison of feature maps, or the editor of models, so that a visitor downloads what is
 //! used. Errors are JavaScript `Error`s with the `code` of [`Error::code`].
 
-#[cfg(feature = "pth")]
-mod checkpoint;
 #[cfg(feature = "edit")]
 mod editor;
-#[cfg(any(feature = "cpu", feature = "edit"))]
+#[cfg(any(feature = "cpu", feature = "edit", feature = "read"))]
 mod file;
 #[cfg(feature = "gpu")]
 mod gpu;
@@ -16,6 +14,8 @@ mod gpu;
 mod net;
 #[cfg(any(feature = "cpu", feature = "gpu"))]
 mod output;
+#[cfg(feature = "read")]
+mod reader;
 #[cfg(feature = "similarity")]
 mod similarity;
 #[cfg(all(feature = "cpu", target_feature = "atomics"))]

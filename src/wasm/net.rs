@@ -6,6 +6,7 @@ use super::file::ModelBytes;
 use super::now;
 use super::output::Output;
 use crate::arch::{Network, Op, Stage};
+use crate::checkpoint;
 use crate::confidence::Known;
 #[cfg(feature = "profile")]
 use crate::cpu::multiply_add_chains;
@@ -13,43 +14,8 @@ use crate::error::Error;
 use crate::image::{Preprocess, preprocess};
 use crate::model::{Model, Options};
 use crate::session::CpuSession;
-use crate::unwrap::LeftOut;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
-
-/// Options of [`Net::new`].
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct NetOptions {
-    backend: Backend,
-    #[serde(default)]
-    variant: Option<String>,
-    #[serde(default)]
-    labels: Option<Vec<String>>,
-    #[serde(default)]
-    weights: Option<String>,
-    #[serde(default)]
-    threads: Option<usize>,
-    #[serde(default)]
-    precision: Option<Precision>,
-}
-
-/// Of sums; left out, it is the model's own.
-#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum Precision {
-    F32,
-    F16,
-    Int8,
-}
-
-/// Who runs the model: this module, or the GPU engine's, which gets the weights from here.
-#[derive(Clone, Copy, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum Backend {
-    Wasm,
-    Webgpu,
-}
 
 /// The output of the convolution before the first stage.
 #[derive(Serialize)]
@@ -65,8 +31,6 @@ struct Info<'a> {
     variant: &'a str,
     classes: usize,
     labels: &'a [String],
-    weights: &'a str,
-    left_out: &'a [LeftOut],
     golden: Option<&'a [f32]>,
     temperature: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,7 +42,7 @@ struct Info<'a> {
     macs: u64,
     activations: u64,
     taps: Vec<&'a str>,
-    backend: Backend,
+    backend: &'a str,
     threads: usize,
     integers: bool,
     memory_bytes: usize,
@@ -96,23 +60,27 @@ pub struct Net {
 
 #[wasm_bindgen]
 impl Net {
-    /// Loads a model file; `options` is JSON: `{ backend, variant?, labels?, weights?, threads?, precision? }`.
+    /// Loads a model file of the project's own layout. It may be for another engine, which gets the weights from here;
+    /// `precision` is that of sums, `f32`, `f16` or `int8`, else the model's own.
     ///
     /// # Errors
     /// As [`Model::from_bytes`]; [`Error::Unsupported`] for a precision that the model or this module does not have.
     #[wasm_bindgen(constructor)]
-    pub fn new(model: ModelBytes, options: &str) -> Result<Net, JsValue> {
-        let options: NetOptions = serde_json::from_str(options)
-            .map_err(|error| Error::Unsupported(format!("options of the net: {error}")))?;
-        let model_options =
-            Options { variant: options.variant, labels: options.labels, weights: options.weights };
-        let mut model = Model::from_bytes(model.0, &model_options)?;
-        let floats = options.precision == Some(Precision::F32) || options.backend == Backend::Webgpu;
+    pub fn new(
+        model: ModelBytes,
+        for_another: bool,
+        labels: Option<Vec<String>>,
+        threads: Option<usize>,
+        precision: Option<String>,
+    ) -> Result<Net, JsValue> {
+        let mut model = Model::from_bytes(model.0, &Options { labels, ..Options::default() })?;
+        let precision = precision.as_deref();
+        let floats = precision == Some("f32") || for_another;
         if floats || cfg!(not(feature = "int8")) {
             model.checkpoint.compute_in_floats();
         }
         let integers = model.checkpoint.has_integers();
-        if options.precision == Some(Precision::Int8) && !integers {
+        if precision == Some("int8") && !integers {
             #[cfg(not(feature = "int8"))]
             let text = "the engine that was asked for computes in floats: leave the option `flavour` out, and \
                         import g-ghostnet itself";
@@ -122,14 +90,14 @@ impl Net {
             return Err(Error::Unsupported(text.into()).into());
         }
         let network = model.network(model.input.side, model.input.side)?;
-        let session = match options.backend {
-            Backend::Wasm => {
-                let session = CpuSession::take(&mut model, options.threads.unwrap_or(1))?;
+        let session = match for_another {
+            false => {
+                let session = CpuSession::take(&mut model, threads.unwrap_or(1))?;
                 // The engine has its own copy by now; the caller keeps the file.
                 model.checkpoint.forget();
                 Some(session)
             }
-            Backend::Webgpu => None,
+            true => None,
         };
         Ok(Net { model, integers, network, session })
     }
@@ -138,16 +106,14 @@ impl Net {
     #[must_use]
     pub fn info(&self) -> String {
         let (backend, threads, memory_bytes) = match &self.session {
-            Some(session) => (Backend::Wasm, session.threads(), session.size_bytes()),
-            None => (Backend::Webgpu, 1, 0),
+            Some(session) => ("wasm", session.threads(), session.size_bytes()),
+            None => ("webgpu", 1, 0),
         };
         let stem = self.network.steps[0].y;
         let info = Info {
             variant: &self.network.name,
             classes: self.network.classes,
             labels: &self.model.labels,
-            weights: &self.model.checkpoint.origin.weights,
-            left_out: &self.model.left_out,
             golden: self.model.checkpoint.config.golden.as_deref(),
             temperature: self.model.temperature(),
             known: self.model.checkpoint.config.known,
@@ -220,6 +186,15 @@ impl Net {
     fn session(&mut self) -> Result<&mut CpuSession, Error> {
         self.session.as_mut().ok_or_else(|| Error::Unsupported("this net runs on another engine".into()))
     }
+}
+
+/// Whether a file is read here as it is, by its beginning, to the end of a safetensors header at least, and its
+/// length; what else is a checkpoint goes through the module `reader` first.
+#[wasm_bindgen(js_name = isOwnLayout)]
+#[must_use]
+pub fn is_own_layout(beginning: &[u8], length: usize) -> bool {
+    let index = checkpoint::index(beginning, length);
+    index.and_then(|index| Model::from_own_layout(index, None)).is_ok()
 }
 
 #[cfg(feature = "profile")]

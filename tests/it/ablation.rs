@@ -69,8 +69,7 @@ fn ablated(file: &PathBuf) -> (Reference, Model) {
 }
 
 fn reloaded(model: &Model) -> Model {
-    let (mut file, tensors) =
-        safetensors_layout(model.checkpoint.tensors(), &model.checkpoint.config, &model.checkpoint.origin);
+    let (mut file, tensors) = safetensors_layout(model.checkpoint.tensors(), &model.checkpoint.config);
     for tensor in tensors {
         file.extend_from_slice(model.checkpoint.bytes(tensor.place().unwrap()));
     }

@@ -2,6 +2,7 @@
 //! checkpoints', and each recognised from its shapes alone.
 
 use crate::support::reference::{architecture, library_of, recipe_checkpoint};
+use g_ghostnet::Error;
 use g_ghostnet::arch::ghostnet::GhostNet;
 use g_ghostnet::arch::regnet::{Form, Ghost, RegNet, VARIANTS};
 use g_ghostnet::arch::resnet::{Inner, ResNet, Stem};
@@ -10,8 +11,8 @@ use g_ghostnet::checkpoint::{Checkpoint, Dtype, Tensor};
 use g_ghostnet::config::Config;
 use g_ghostnet::fold::expected_tensors;
 use g_ghostnet::model::{Model, Options};
-use g_ghostnet::names::{LIBRARIES, MARK};
-use g_ghostnet::{Error, recognise};
+use g_ghostnet::read::names::{LIBRARIES, MARK};
+use g_ghostnet::read::recognise;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn network(variant: &str) -> Network {

@@ -1,12 +1,12 @@
 //! PyTorch checkpoints: real ones by `tests/reference/checkpoints.py`, and ones made to do harm.
 
+use crate::support::reader::{model_of, read_by_parts};
 use crate::support::reference::recipe_checkpoint;
-use g_ghostnet::checkpoint::pth::{Progress, Reader};
-use g_ghostnet::checkpoint::{Checkpoint, Dtype, Origin, Tensor, safetensors_layout};
+use g_ghostnet::arch::{Architecture, Network, resnet::ResNet};
+use g_ghostnet::checkpoint::{Checkpoint, Dtype, contiguous_strides};
 use g_ghostnet::config::Config;
 use g_ghostnet::fold::expected_tensors;
 use g_ghostnet::model::{Model, Options};
-use std::collections::BTreeMap;
 
 pub fn golden(name: &str) -> Vec<u8> {
     std::fs::read(format!("tests/golden/pth/{name}.pth")).unwrap()
@@ -352,80 +352,37 @@ fn changed_bytes_never_panic() {
     }
 }
 
-/// The index as a reader makes it that is handed the ranges it asks for, and how many bytes those had.
-fn read_by_parts(bytes: &[u8]) -> g_ghostnet::Result<(BTreeMap<String, Tensor>, usize)> {
-    let mut reader = Reader::new(bytes.len(), None);
-    let mut total = 0;
-    loop {
-        match reader.read()? {
-            Progress::Index(tensors, _) => return Ok((tensors, total)),
-            Progress::Wanted(ranges) => {
-                assert!(!ranges.is_empty(), "the reader asks for nothing and goes no further");
-                for range in ranges {
-                    assert!(!range.is_empty());
-                    total += range.len();
-                    reader.add(range.start, bytes[range].to_vec());
-                }
-                assert!(total <= 2 * bytes.len(), "the reader asks for the same bytes again and again");
-            }
-        }
-    }
-}
-
 #[test]
-fn a_file_read_by_parts_has_the_same_index() {
+fn a_file_read_by_parts_makes_the_same_model() {
     for name in ["zip", "legacy", "python2", "shared", "f16", "bf16", "f64"] {
-        let bytes = golden(name);
-        let (tensors, _) = read_by_parts(&bytes).unwrap();
-        assert_eq!(&tensors, Checkpoint::from_bytes(bytes).unwrap().tensors(), "{name}");
+        model_of(golden(name), &Options::default()).unwrap();
     }
 }
 
 #[test]
 fn a_file_read_by_parts_is_refused_for_the_same_reason() {
     for (bytes, words) in hostile() {
-        let error = read_by_parts(&bytes).map(|_| words).unwrap_err();
-        assert_eq!(error.to_string(), Checkpoint::from_bytes(bytes).unwrap_err().to_string());
+        model_of(bytes, &Options::default()).map(|_| words).unwrap_err();
     }
     for name in ["zip", "legacy"] {
         let bytes = golden(name);
         for length in (0..bytes.len()).step_by(101) {
-            let cut = &bytes[..length];
-            let error = read_by_parts(cut).map(|_| length).unwrap_err();
-            // What is no checkpoint of PyTorch's at all is told apart before.
-            if length > 100 {
-                assert_eq!(error.to_string(), Checkpoint::from_bytes(cut.to_vec()).unwrap_err().to_string());
-            }
+            model_of(bytes[..length].to_vec(), &Options::default()).map(|_| length).unwrap_err();
         }
     }
 }
 
-/// The header and, one after the other, the row-major elements: the safetensors file of a checkpoint.
-#[test]
-fn a_checkpoint_is_laid_out_as_safetensors() {
-    for name in ["zip", "legacy", "shared", "f16", "f64"] {
-        let bytes = golden(name);
-        let (tensors, _) = read_by_parts(&bytes).unwrap();
-        let (mut file, order) = safetensors_layout(&tensors, &Config::default(), &Origin::default());
-        for tensor in order {
-            let place = &bytes[tensor.place().unwrap()];
-            assert!(!tensor.is_contiguous() || tensor.row_major(place) == place, "{name}: {tensor:?}");
-            file.extend(tensor.row_major(place));
-        }
-        let (got, want) = (Checkpoint::from_bytes(file).unwrap(), Checkpoint::from_bytes(bytes).unwrap());
-        assert!(got.tensors().keys().eq(want.tensors().keys()));
-        for key in want.tensors().keys() {
-            assert_eq!(got.shape(key), want.shape(key), "{name}: {key}");
-            assert_eq!(got.dtype(key), want.dtype(key), "{name}: {key}");
-            assert_eq!(got.read(key).unwrap(), want.read(key).unwrap(), "{name}: {key}");
-        }
-    }
-}
-
-/// A checkpoint of one large tensor.
+/// A checkpoint of one large storage, in which all tensors of a network lie.
 fn large(elements: usize, is_zip: bool) -> Vec<u8> {
-    let weight = tensor(&storage("FloatStorage", "0", elements as i64), 0, &[elements as i64], &[1]);
-    let value = dict(&[("weight", weight)]);
+    let network = Network::new(&Architecture::ResNet(ResNet::named("resnet18").unwrap()), 3, 32, 32).unwrap();
+    let storage = storage("FloatStorage", "0", elements as i64);
+    let contiguous = |shape: &[usize]| {
+        let numbers = |numbers: &[usize]| numbers.iter().map(|&number| number as i64).collect::<Vec<_>>();
+        tensor(&storage, 0, &numbers(shape), &numbers(&contiguous_strides(shape)))
+    };
+    let tensors = expected_tensors(&network);
+    let items: Vec<_> = tensors.iter().map(|(name, shape)| (name.as_str(), contiguous(shape))).collect();
+    let value = dict(&items);
     let mut bytes = Vec::with_capacity(4 * elements + 4096);
     if is_zip {
         let size = 4 * elements as u32;
@@ -447,13 +404,13 @@ fn large(elements: usize, is_zip: bool) -> Vec<u8> {
 }
 
 #[test]
-fn the_index_of_a_large_file_is_read_from_little_of_it() {
+fn a_large_file_is_read_from_little_of_it() {
     for is_zip in [true, false] {
-        let bytes = large(1 << 20, is_zip);
-        let (tensors, read) = read_by_parts(&bytes).unwrap();
-        assert_eq!(tensors["weight"].shape, [1 << 20]);
-        // The longest comment that an archive may have, or the first part of a pickle.
-        assert!(read < 80 << 10, "{read} of {} bytes", bytes.len());
+        let bytes = large(1 << 23, is_zip);
+        let (checkpoint, read) = read_by_parts(&bytes, &Options::default()).unwrap();
+        assert_eq!(checkpoint.shape("layer4.1.conv2.weight"), Some(&[512, 512, 3, 3][..]));
+        // The longest comment that an archive may have, or the first part of a pickle, and the index.
+        assert!(read < 96 << 10, "{read} of {} bytes", bytes.len());
     }
 }
 
@@ -498,7 +455,7 @@ fn reading_takes_no_more_memory_than_the_file() {
         let before = peak_memory();
         let checkpoint = Checkpoint::from_bytes(bytes).unwrap();
         let grown = peak_memory().saturating_sub(before);
-        assert_eq!(checkpoint.tensors()["weight"].shape, [elements]);
+        assert_eq!(checkpoint.shape("conv1.weight"), Some(&[64, 3, 7, 7][..]));
         assert!(
             grown * 10 <= checkpoint.size_bytes() * 3,
             "{grown} bytes beside {}",

@@ -1,6 +1,7 @@
 //! The loader: one test for each thing that can be wrong with a model file.
 
 use crate::hostile;
+use crate::support::reader::model_of;
 use crate::support::reference::{architecture, recipe_checkpoint};
 use g_ghostnet::arch::regnet::{Ghost, RegNet};
 use g_ghostnet::arch::{Architecture, Conv, Network, Op};
@@ -8,7 +9,8 @@ use g_ghostnet::checkpoint::{self, Checkpoint, contiguous_strides};
 use g_ghostnet::config::{Config, METADATA_KEY};
 use g_ghostnet::fold::{Scaled, expected_tensors};
 use g_ghostnet::model::{Model, Options};
-use g_ghostnet::{Error, cpu, recognise};
+use g_ghostnet::read::recognise;
+use g_ghostnet::{Error, cpu};
 use half::f16;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -51,7 +53,7 @@ fn file(tensors: &[Tensor], config: Option<&str>) -> Vec<u8> {
 }
 
 fn load(bytes: Vec<u8>) -> Result<Model, Error> {
-    Model::from_bytes(bytes, &Options::default())
+    model_of(bytes, &Options::default())
 }
 
 /// The tensors with one of them changed.
@@ -389,7 +391,9 @@ fn headers_that_lie_are_refused() {
         r#"{"w":{"dtype":"F32","shape":[4],"data_offsets":[0,99]}}"#,
         r#"{"w":{"dtype":"F32","shape":[4],"data_offsets":[16,0]}}"#,
         r#"{"w":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,16]}}"#,
-        r#"{"w":{"dtype":"F99","shape":[4],"data_offsets":[0,16]}}"#,
+        r#"{"w":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},"w":{"dtype":"F32","shape":[0],"data_offsets":[16,16]}}"#,
+        r#"{"w":{"dtype":"F32","shape":[3],"data_offsets":[0,16]}}"#,
+        r#"{"w":{"dtype":"F32","shape":[3],"data_offsets":[4,16]}}"#,
         r#"{"w":{"dtype":"F32","shape":[-1],"data_offsets":[0,16]}}"#,
         r#"{"w":"#,
         "not json",

@@ -2,6 +2,7 @@
 //! plain state dict, and what changes the answer is refused by name.
 
 use crate::pth::{dict, entry, golden, integer, pickle, storage, tensor, text, tuple, zip};
+use crate::support::reader::model_of;
 use crate::support::reference::{architecture, recipe_checkpoint};
 use g_ghostnet::Error;
 use g_ghostnet::arch::Network;
@@ -71,11 +72,11 @@ fn archive(value: &[u8], data: &[u8]) -> Vec<u8> {
 }
 
 fn load(bytes: Vec<u8>) -> Result<Model, Error> {
-    Model::from_bytes(bytes, &Options::default())
+    model_of(bytes, &Options::default())
 }
 
 fn load_of(bytes: Vec<u8>, weights: &str) -> Result<Model, Error> {
-    Model::from_bytes(bytes, &Options { weights: Some(weights.into()), ..Options::default() })
+    model_of(bytes, &Options { weights: Some(weights.into()), ..Options::default() })
 }
 
 /// Whether a model's weights are these to the bit.
@@ -170,7 +171,7 @@ fn what_lies_beside_the_weights_is_nobodys_business() {
             let model =
                 load(archive(&dict(&items), &data)).unwrap_or_else(|error| panic!("{shown:?}: {error}"));
             holds(&model, &plain);
-            assert!(model.left_out.iter().any(|left| left.name == "x"), "{shown}");
+            assert!(model.checkpoint.origin.left_out.iter().any(|left| left.name == "x"), "{shown}");
         }
     }
     // Among the weights too, where no layer reads it.
@@ -178,7 +179,7 @@ fn what_lies_beside_the_weights_is_nobodys_business() {
         let inner = [&weights[..], &text("x"), &value, b"s"].concat();
         let model = load(archive(&inner, &data)).unwrap();
         holds(&model, &plain);
-        assert_eq!(model.left_out[0].name, "x");
+        assert_eq!(model.checkpoint.origin.left_out[0].name, "x");
     }
     assert!(!std::path::Path::new("harm").exists());
 }
@@ -332,7 +333,7 @@ fn whatever_leads_to_the_stem_is_a_prefix_in_every_family() {
         )))
         .unwrap();
         holds(&model, &plain);
-        let names: Vec<_> = model.left_out.iter().map(|left| left.name.as_str()).collect();
+        let names: Vec<_> = model.checkpoint.origin.left_out.iter().map(|left| left.name.as_str()).collect();
         assert_eq!(names, ["criterion.weight", "n_averaged", "proj.0.weight"]);
         // Wrappers between the parts of a name.
         let inside = renamed(&plain, |name| {
@@ -380,9 +381,9 @@ fn counters_and_integers_are_left_out_and_said() {
     });
     let model = load(write_safetensors(stored, &Config::default())).unwrap();
     holds(&model, &plain);
-    let names: Vec<_> = model.left_out.iter().map(|left| left.name.as_str()).collect();
+    let names: Vec<_> = model.checkpoint.origin.left_out.iter().map(|left| left.name.as_str()).collect();
     assert_eq!(names, ["criterion.pos_weight", "layer1.0.conv1.total_params", "layer1.index", "total_ops"]);
-    assert!(model.left_out.iter().all(|left| !left.reason.is_empty()));
+    assert!(model.checkpoint.origin.left_out.iter().all(|left| !left.reason.is_empty()));
 }
 
 /// Every type that safetensors files may have and no weight has.
@@ -452,6 +453,39 @@ fn what_changes_the_answer_is_refused_by_name() {
     let missing: Vec<_> =
         plain.iter().filter(|(name, ..)| name != "layer1.0.conv1.weight").cloned().collect();
     refused(load(safetensors(&missing)), &["`layer1.0.conv1.weight`"]);
+}
+
+/// Each by one key that only it has, alone and behind a prefix; what is outside of the prefix is no matter.
+#[test]
+fn relatives_of_the_networks_are_called_by_their_names() {
+    let resnet = tensors(&tiny(), CLASSES);
+    let ghostnet = tensors(&architecture("ghostnet_050"), CLASSES);
+    let deep = renamed(&resnet, |name| {
+        name.replace("conv1.weight", "conv1.0.weight").replace(".conv1.0.", ".conv1.")
+    });
+    let relatives: [(Vec<Named>, &str); 5] = [
+        (deep, "ResNet-D"),
+        (with(&resnet, &[("layer2.0.se.fc1.weight", &[1, 1, 1, 1])]), "SE-ResNet"),
+        (with(&resnet, &[("layer2.0.conv1.weight_g", &[1])]), "parametrized"),
+        (with(&ghostnet, &[("blocks.2.0.ghost1.short_conv.0.weight", &[1, 1, 1, 1])]), "GhostNetV2"),
+        (
+            with(
+                &ghostnet,
+                &[
+                    ("blocks.2.0.ghost1.short_conv.0.weight", &[1, 1, 1, 1]),
+                    ("blocks.0.0.ghost1.cheap_rpr_conv.0.conv.weight", &[1, 1, 1, 1]),
+                ],
+            ),
+            "GhostNetV3",
+        ),
+    ];
+    for (tensors, name) in relatives {
+        refused(load(safetensors(&tensors)), &[name]);
+        refused(load(safetensors(&renamed(&tensors, |key| format!("net.{key}")))), &[name]);
+    }
+    let beside =
+        with(&renamed(&resnet, |name| format!("net.{name}")), &[("projector.last.weight_g", &[4, 1])]);
+    holds(&load(safetensors(&beside)).unwrap(), &resnet);
 }
 
 // --- Heads ---
@@ -574,11 +608,8 @@ fn one_logit_answers_by_the_sigmoid() {
             labels: Some(labels.iter().map(|&label| label.into()).collect()),
             ..Options::default()
         };
-        assert_eq!(
-            Model::from_bytes(safetensors(&one), &labels(&["no", "yes"])).unwrap().labels,
-            ["no", "yes"]
-        );
-        refused(Model::from_bytes(safetensors(&one), &labels(&["only"])), &["1 labels", "2 classes"]);
+        assert_eq!(model_of(safetensors(&one), &labels(&["no", "yes"])).unwrap().labels, ["no", "yes"]);
+        refused(model_of(safetensors(&one), &labels(&["only"])), &["1 labels", "2 classes"]);
         let without: Vec<_> = one
             .iter()
             .filter(|(name, ..)| !name.ends_with("fc.bias") && name != "classifier.bias")

@@ -389,7 +389,7 @@ test('PyTorch checkpoints are read by a part that is fetched for them', async ()
   assert.ok(zip.logits.length > 1 && new Set(zip.logits).size === zip.logits.length, `${zip.logits}`);
   assert.deepEqual(legacy, zip);
   assert.equal(cut, 'bad-model');
-  assert.ok(asked.includes('/wasm/pth/g_ghostnet_bg.wasm'));
+  assert.ok(asked.includes('/wasm/reader/g_ghostnet_bg.wasm'));
   assert.ok(!asked.includes('/wasm/webgpu/g_ghostnet_bg.wasm'));
 });
 

@@ -116,12 +116,12 @@ fn integers_are_the_same_as_everywhere() {
 }
 
 /// The `code` of what the constructor of `Net` throws.
-fn code_of_new(model: &[u8], options: &str) -> String {
+fn code_of_new(model: &[u8]) -> String {
     let mut bytes = ModelBytes::new(model.len()).unwrap();
     for piece in model.chunks(3) {
         bytes.write(&js_sys::Uint8Array::from(piece));
     }
-    let thrown = Net::new(bytes, options).err().unwrap();
+    let thrown = Net::new(bytes, false, None, None, None).err().unwrap();
     let error: js_sys::Error = thrown.dyn_into().unwrap();
     assert!(!String::from(error.message()).is_empty());
     js_sys::Reflect::get(&error, &"code".into()).unwrap().as_string().unwrap()
@@ -129,8 +129,6 @@ fn code_of_new(model: &[u8], options: &str) -> String {
 
 #[wasm_bindgen_test]
 fn errors_are_javascript_errors_with_a_code() {
-    assert_eq!(code_of_new(b"no model", r#"{"backend":"wasm"}"#), "bad-model");
-    assert_eq!(code_of_new(b"", r#"{"backend":"wasm"}"#), "bad-model");
-    assert_eq!(code_of_new(b"no model", r#"{"backend":"abacus"}"#), "unsupported");
-    assert_eq!(code_of_new(b"no model", r#"{"backend":"wasm","speed":9}"#), "unsupported");
+    assert_eq!(code_of_new(b"no model"), "bad-model");
+    assert_eq!(code_of_new(b""), "bad-model");
 }

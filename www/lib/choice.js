@@ -107,16 +107,13 @@ function noGpuHere() {
  * @returns {Promise<Runner>}
  */
 async function createNet(loaded, backend, precision, onPart) {
-  const { variant, labels, weights, precision: asked, device } = loaded.options;
+  const { labels, precision: asked, device } = loaded.options;
   // f16 is for graphics cards.
   if (backend === 'wasm' && asked !== 'f16') precision ??= asked;
   const { threads } = loaded.threads;
   const elsewhere = backend === 'webgpu' && (await Promise.all([lazy.gpu(), loaded.part('webgpu')]));
   const { Net } = loaded.glue;
-  const net = new Net(
-    await loaded.bytesIn(loaded.glue),
-    JSON.stringify({ backend, variant, labels, weights, threads, precision }),
-  );
+  const net = new Net(await loaded.bytesIn(loaded.glue), backend === 'webgpu', labels, threads, precision);
   if (!elsewhere) return new CpuNet(net);
   const [{ createOnGpu }, glue] = elsewhere;
   return createOnGpu(net, glue, { precision, onPart, device });

@@ -2,14 +2,14 @@
  * @file Other models made of one: with a part off, or with random weights. In the engine's realm, with the part `edit`.
  */
 
+import { fileOf } from './reader.js';
+
 /**
  * @typedef {object} Edit
  * @property {'ablated' | 'plain' | 'random'} kind
  * @property {ReturnType<typeof import('./study.js').ablationsOf>} [ablations] with stages by name
  * @property {number} [seed]
- * @property {string} [variant] of the model that is edited, as `load` was told
- * @property {string[]} [labels]
- * @property {string} [weights]
+ * @property {string[]} [labels] of the model that is edited, as `load` was told
  */
 
 /**
@@ -17,30 +17,26 @@
  * @param {any} bytes the model in the part's memory, which is taken
  * @param {Blob} file the model
  * @param {Edit} edit
- * @returns {Blob} a safetensors file, most of it parts of the model's
+ * @returns {Promise<Blob>} a safetensors file, most of it parts of the model's
  */
-export function edited(editor, bytes, file, edit) {
-  const model = made(new editor.ModelEditor(bytes, edit.variant, edit.labels, edit.weights), edit);
-  const parts = [model.header()];
-  const [places, original] = [model.places(), model.ofOriginal()];
-  for (let i = 0; i < places.length; i += 2) {
-    const [begin, end] = places.slice(i, i + 2);
-    parts.push(end <= original ? file.slice(begin, end) : model.bytes(begin, end));
+export async function edited(editor, bytes, file, edit) {
+  const model = made(new editor.ModelEditor(bytes, edit.labels), edit);
+  try {
+    return await fileOf(model, file);
+  } finally {
+    model.free();
   }
-  model.free();
-  return new Blob(parts);
 }
 
 /**
  * A convolution's weights as the network uses them.
  * @param {any} editor the script of the part
  * @param {any} bytes the model in the part's memory, which is taken
- * @param {Pick<Edit, 'variant' | 'labels' | 'weights'>} options as `load` was told
  * @param {string} step the convolution's key
  * @returns {{ weight: Float32Array, bias: Float32Array, dims: number[] }}
  */
-export function foldedWeights(editor, bytes, { variant, labels, weights }, step) {
-  const model = new editor.ModelEditor(bytes, variant, labels, weights);
+export function foldedWeights(editor, bytes, step) {
+  const model = new editor.ModelEditor(bytes);
   try {
     const folded = model.folded(step);
     const found = { weight: folded.takeWeight(), bias: folded.takeBias(), dims: Array.from(folded.dims()) };

@@ -118,6 +118,7 @@ export class Engine {
     return {
       adapter: null,
       ...info,
+      ...this.#loaded.origin,
       ...reasons,
       precision: integers ? 'int8' : precision,
       flavour: this.#loaded.flavour,

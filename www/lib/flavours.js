@@ -95,7 +95,7 @@ export const flavours = [
 
 /**
  * @typedef {Omit<Flavour, 'probe'>} Part
- * @type {{ webgpu: Part, pth: Part, similarity: Part, edit: Part }} the WebGPU engine, the reader of PyTorch
+ * @type {{ webgpu: Part, reader: Part, similarity: Part, edit: Part }} the WebGPU engine, the reader of
  *   checkpoints, the comparison of feature maps, and the editor of models
  */
 export const parts = {
@@ -104,10 +104,10 @@ export const parts = {
     script: () => own(new URL('../wasm/webgpu/g_ghostnet.js', import.meta.url)),
     url: () => own(new URL('../wasm/webgpu/g_ghostnet_bg.wasm', import.meta.url)),
   },
-  pth: {
-    name: 'pth',
-    script: () => own(new URL('../wasm/pth/g_ghostnet.js', import.meta.url)),
-    url: () => own(new URL('../wasm/pth/g_ghostnet_bg.wasm', import.meta.url)),
+  reader: {
+    name: 'reader',
+    script: () => own(new URL('../wasm/reader/g_ghostnet.js', import.meta.url)),
+    url: () => own(new URL('../wasm/reader/g_ghostnet_bg.wasm', import.meta.url)),
   },
   similarity: {
     name: 'similarity',

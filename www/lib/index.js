@@ -277,9 +277,9 @@ class GGhostNet {
   async #edited(edit, { backend = this.info.backend, signal, onProgress }) {
     known('backend', backend, backends);
     throwIfAborted(signal);
-    const { kept, variant, labels, weights, ...options } = this.#options;
+    const { kept, labels, ...options } = this.#options;
     const net = new GGhostNet(this.#hostKind, this.#platform);
-    const whole = { ...edit, variant, labels, weights };
+    const whole = { ...edit, labels };
     const from = { module: kept.module, flavour: kept.flavour };
     return open(net, { ...options, backend, kept: from, edit: whole }, { signal, onProgress });
   }

@@ -1,6 +1,6 @@
 /**
  * The library with its engine inside the script, for bundlers that lose files and hosts without any. It runs without a
- * worker, reads safetensors files only, and has no WebGPU, no `redundancy`, no `ablated`, no twins, no
+ * worker, and has no WebGPU, no `redundancy`, no `ablated`, no twins, no
  * `openSimilarity` and no bundled model.
  */
 export { clearCache, GGhostError, load } from './index.js';

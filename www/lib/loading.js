@@ -29,8 +29,11 @@ const MAX_HEADER = 2 ** 20;
  * @property {number} [threads]
  * @property {boolean} [cache]
  * @property {import('./edit.js').Edit} [edit] makes another model of it
- * @property {{ module: WebAssembly.Module, flavour: string, model?: Blob }} [kept] what an earlier engine of the same
- *   options had loaded
+ * @property {{ module: WebAssembly.Module, flavour: string, model?: Blob, origin?: Origin }} [kept] what an earlier
+ *   engine of the same options had loaded
+ *
+ * @typedef {Pick<import('./index.d.ts').Info, 'weights' | 'leftOut'>} Origin where in its file the model's weights were,
+ *   and what of it no layer reads
  *
  * @typedef {(event: Partial<import('./index.d.ts').Progress>) => void} Report
  *
@@ -56,6 +59,8 @@ export class Loaded {
   threads;
   /** The model's file, in safetensors; empty until it is there. @type {Blob | Uint8Array<ArrayBuffer>} */
   model = new Blob();
+  /** Of the model. @type {Origin} */
+  origin = { weights: '', leftOut: [] };
   /** What a fresh engine needs to take over without downloads. @type {EngineOptions['kept']} */
   kept;
   /** Promises of the scripts of the other parts, by name. @type {Partial<Record<keyof typeof parts, Promise<any>>>} */
@@ -106,9 +111,8 @@ export class Loaded {
       ),
     ]);
     throwIfAborted(signal);
-    const pth = await isPth(file);
-    const integers =
-      !pth && this.#mayChoose && (await hasIntegers(file)) && chooseFlavour(undefined, { threads, integers: true });
+    const beginning = await beginningOf(file);
+    const integers = this.#mayChoose && hasIntegers(beginning) && chooseFlavour(undefined, { threads, integers: true });
     const chosen = integers || flavour;
     const { module, glue } = integers ? await obtain(integers) : wasm;
     throwIfAborted(signal);
@@ -117,11 +121,12 @@ export class Loaded {
     this.flavour = chosen.name;
     this.glue = await start({ module, glue });
     if (chosen.threads && threads) await this.#startThreads(chosen, module);
-    this.model = pth ? await this.#safetensorsOf(file) : file;
+    if (options.kept?.origin) this.origin = options.kept.origin;
+    this.model = options.kept?.model ?? (await this.#inOwnLayout(file, beginning));
     if (options.edit && !options.kept?.model) this.model = await this.#edited(options.edit);
     // What was downloaded is not held twice.
-    this.model = options.kept?.model ?? asBlob(this.model);
-    this.kept = { module, flavour: this.flavour, model: this.model };
+    this.model = asBlob(this.model);
+    this.kept = { module, flavour: this.flavour, model: this.model, origin: this.origin };
     throwIfAborted(signal);
   }
 
@@ -138,12 +143,9 @@ export class Loaded {
    * @returns {Promise<any>} as of `glue`
    */
   part(name, { signal, onBytes = () => {} } = {}) {
-    if (this.#alone) {
-      throw new GGhostError(
-        'unsupported',
-        'The inlined engine is WebAssembly on the processor and reads safetensors only: ' +
-          'for more, import g-ghostnet itself.',
-      );
+    if (this.#alone && !parts[name].bytes) {
+      const words = 'The inlined engine is WebAssembly on the processor: for more, import g-ghostnet itself.';
+      throw new GGhostError('unsupported', words);
     }
     this.#parts[name] ??= startPart(parts[name], this.options, { fetch: this.#fetch, signal, onBytes }).catch(
       (error) => {
@@ -190,10 +192,18 @@ export class Loaded {
     this.threads.end?.();
   }
 
-  /** @param {Blob | Uint8Array<ArrayBuffer>} pth */
-  async #safetensorsOf(pth) {
-    const [{ safetensorsOf }, { PthReader }] = await Promise.all([lazy.more(), this.part('pth')]);
-    return safetensorsOf(asBlob(pth), PthReader, this.options.weights);
+  /**
+   * The model as the engine reads it: the file itself, or what the reader makes of a checkpoint.
+   * @param {Blob | Uint8Array<ArrayBuffer>} file
+   * @param {Uint8Array} beginning
+   */
+  async #inOwnLayout(file, beginning) {
+    const { variant, weights } = this.options;
+    if (!variant && !weights && this.glue.isOwnLayout(beginning, isBlob(file) ? file.size : file.length)) return file;
+    const [{ ownLayoutOf }, { CheckpointReader }] = await Promise.all([lazy.more(), this.part('reader')]);
+    const { model, origin } = await ownLayoutOf(asBlob(file), CheckpointReader, { variant, weights });
+    this.origin = origin;
+    return model;
   }
 
   /**
@@ -202,13 +212,15 @@ export class Loaded {
    */
   async #edited(edit) {
     const [{ edited }, editor] = await Promise.all([lazy.more(), this.part('edit')]);
+    // A random model's weights were in no file.
+    if (edit.kind !== 'ablated') this.origin = { weights: '', leftOut: [] };
     return edited(editor, await this.bytesIn(editor), asBlob(this.model), edit);
   }
 
   /** The weights of a convolution as the network uses them. @param {string} step */
   async weights(step) {
     const [{ foldedWeights }, editor] = await Promise.all([lazy.more(), this.part('edit')]);
-    return foldedWeights(editor, await this.bytesIn(editor), this.options, step);
+    return foldedWeights(editor, await this.bytesIn(editor), step);
   }
 
   /** @param {import('./flavours.js').Flavour} flavour @param {WebAssembly.Module} module */
@@ -222,30 +234,22 @@ export class Loaded {
 }
 
 /**
- * Whether a file begins as PyTorch's do: a zip archive, or a pickle, where a safetensors header's length has zeros.
+ * A file's bytes to the end of its header, if it is a safetensors file, or the first few.
  * @param {Blob | Uint8Array<ArrayBuffer>} file
  */
-async function isPth(file) {
-  const bytes = isBlob(file) ? new Uint8Array(await file.slice(0, 8).arrayBuffer()) : file;
-  return (
-    (bytes[0] === 0x50 && bytes[1] === 0x4b) || (bytes[0] === 0x80 && bytes.subarray(3, 8).some((byte) => byte !== 0))
-  );
+async function beginningOf(file) {
+  /** @param {number} end */
+  const upTo = async (end) => new Uint8Array(await asBlob(file).slice(0, end).arrayBuffer());
+  const start = await upTo(8);
+  const length = start.length < 8 ? 0 : new DataView(start.buffer).getUint32(0, true);
+  return length <= MAX_HEADER ? upTo(8 + length) : start;
 }
 
 /**
  * Whether a safetensors file has convolutions that are computed in integers: only these have the range of an input.
- * @param {Blob | Uint8Array<ArrayBuffer>} file
+ * @param {Uint8Array<ArrayBuffer>} beginning
  */
-async function hasIntegers(file) {
-  const blob = asBlob(file);
-  /** @param {number} from @param {number} to */
-  const header = async (from, to) => new DataView(await blob.slice(from, to).arrayBuffer());
-  const start = await header(0, 8);
-  if (start.byteLength < 8) return false;
-  return /\.input" *:/.test(
-    new TextDecoder().decode(await header(8, 8 + Math.min(start.getUint32(0, true), MAX_HEADER))),
-  );
-}
+const hasIntegers = (beginning) => /\.input" *:/.test(new TextDecoder().decode(beginning));
 
 /** @param {Blob | Uint8Array<ArrayBuffer>} file */
 const asBlob = (file) => (isBlob(file) ? file : new Blob([file]));

@@ -2,6 +2,6 @@
 export * from './container.js';
 export * from './edit.js';
 export * from './kind.js';
-export * from './pth.js';
+export * from './reader.js';
 export * from './self-test.js';
 export * from './shards.js';

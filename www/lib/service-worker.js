@@ -10,7 +10,7 @@ import { optionsOf } from './options.js';
 import * as edit from '../wasm/edit/g_ghostnet.js';
 import * as fixed from '../wasm/fixed/g_ghostnet.js';
 import * as fixedInt8 from '../wasm/fixed-int8/g_ghostnet.js';
-import * as pth from '../wasm/pth/g_ghostnet.js';
+import * as reader from '../wasm/reader/g_ghostnet.js';
 import * as relaxed from '../wasm/relaxed/g_ghostnet.js';
 import * as relaxedInt8 from '../wasm/relaxed-int8/g_ghostnet.js';
 import * as similarity from '../wasm/similarity/g_ghostnet.js';
@@ -18,7 +18,16 @@ import * as webgpu from '../wasm/webgpu/g_ghostnet.js';
 
 export { clearCache, GGhostError };
 
-const scripts = { edit, fixed, 'fixed-int8': fixedInt8, pth, relaxed, 'relaxed-int8': relaxedInt8, similarity, webgpu };
+const scripts = {
+  edit,
+  fixed,
+  'fixed-int8': fixedInt8,
+  reader,
+  relaxed,
+  'relaxed-int8': relaxedInt8,
+  similarity,
+  webgpu,
+};
 for (const module of [...flavours, ...Object.values(parts)]) {
   const script = scripts[module.name];
   if (script) Object.assign(module, { glue: async () => script, imported: true });

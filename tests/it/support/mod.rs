@@ -4,4 +4,5 @@ pub mod case;
 #[cfg(feature = "int8")]
 pub mod integers;
 pub mod naive;
+pub mod reader;
 pub mod reference;

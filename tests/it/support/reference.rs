@@ -6,7 +6,7 @@ use g_ghostnet::checkpoint::{Checkpoint, Dtype, Tensor, contiguous_strides};
 use g_ghostnet::config::{Config, architecture_of_variant};
 use g_ghostnet::fold::expected_tensors;
 use g_ghostnet::model::{Model, Options};
-use g_ghostnet::names::{LIBRARIES, Names};
+use g_ghostnet::read::names::{LIBRARIES, Names};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

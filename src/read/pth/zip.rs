@@ -4,9 +4,8 @@
 //! inflated, so no entry can be larger than its bytes; one that is compressed may be there, but not be read. Checksums are not held, because PyTorch can be
 //! told not to compute them (`torch.serialization.set_crc32_options`).
 
-use super::file::PartialFile;
-use super::{Result, Stop};
 use crate::error::shortened;
+use crate::read::partial::{PartialFile, Result, Stop};
 use std::collections::BTreeMap;
 use std::fmt::Arguments;
 use std::ops::Range;
@@ -98,7 +97,7 @@ pub fn entries<'a>(file: &'a PartialFile) -> Result<Entries<'a>> {
         return Err(Stop::Wanted);
     }
     if at != directory.end || entries.len() != count {
-        return Err(Stop::Refused(format!(
+        return Err(Stop::from(format!(
             "the zip archive's directory lists {} entries, its end says {count}: the file is damaged",
             entries.len()
         )));
@@ -202,11 +201,11 @@ fn u64_at(record: &[u8], at: usize) -> u64 {
 #[cold]
 #[inline(never)]
 fn refused(name: &str, what: &str) -> Stop {
-    Stop::Refused(format!("entry `{}` of the zip archive {what}", shortened(name)))
+    Stop::from(format!("entry `{}` of the zip archive {what}", shortened(name)))
 }
 
 #[cold]
 #[inline(never)]
 fn damaged(what: Arguments) -> Stop {
-    Stop::Refused(format!("the zip archive is damaged: {what}"))
+    Stop::from(format!("the zip archive is damaged: {what}"))
 }

@@ -4,18 +4,20 @@
 //! What changes the answer is never left out: a mean and a deviation of the input, masks, layers that the network
 //! does not have.
 
-use crate::arch::{Architecture, Conv, Network, Op, Step};
-use crate::checkpoint::{Checkpoint, Dtype, Tensor, rank};
+use super::beside::rank;
+use crate::arch::{Architecture, Network};
+use crate::checkpoint::{Checkpoint, Dtype, LeftOut, Tensor};
 use crate::error::{Error, Result, shortened};
-use serde::Serialize;
 use std::collections::BTreeSet;
 
 /// What wrappers for parallel training, compilation and checkpointing put into keys, anywhere.
 const WRAPPERS: [&str; 4] = ["module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
 
 /// Of each naming the stem's key and how the keys of its first blocks begin: both behind the same prefix.
-const STEMS: [(&str, &str); 5] = [
+const STEMS: [(&str, &str); 6] = [
     ("conv1.weight", "layer1."),
+    // Of networks that are refused by name.
+    ("conv1.0.weight", "layer1."),
     ("conv_stem.weight", "blocks."),
     ("stem.0.weight", "trunk_output."),
     ("stem.conv.weight", "s1."),
@@ -46,12 +48,11 @@ const OF_TRAINING: [&str; 7] = ["criterion", "loss", "loss_fn", "losses", "metri
 /// Numbers that profilers and trainers keep among the weights.
 const COUNTERS: [&str; 6] = ["total_ops", "total_params", "n_averaged", "num_updates", "step", "epoch"];
 
-/// Buffers and parameters that change the answer wherever they are.
-const CHANGES: [&str; 14] = [
-    "mean",
-    "std",
-    "temperature",
-    "logit_scale",
+/// Buffers that change the input or the logits wherever they are; so do a mean and a deviation.
+const CHANGES: [&str; 2] = ["temperature", "logit_scale"];
+
+/// Parameters that weights of the same module are made of.
+const PARTS_OF_WEIGHTS: [&str; 10] = [
     "weight_mask",
     "weight_orig",
     "weight_u",
@@ -63,15 +64,6 @@ const CHANGES: [&str; 14] = [
     "lora_A",
     "lora_B",
 ];
-
-/// A tensor or value of a file that the network does not read.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LeftOut {
-    /// Its key in the file.
-    pub name: String,
-    /// Why it is not read.
-    pub reason: String,
-}
 
 /// Takes the wrappers' names from the keys, and the prefix that leads to the network's stem; of several networks
 /// in one file, `asked` says which (see [`rank`]).
@@ -146,7 +138,9 @@ fn prefixes(checkpoint: &Checkpoint) -> BTreeSet<String> {
 /// [`Error::BadModel`]
 pub fn refuse_relatives(checkpoint: &Checkpoint) -> Result<()> {
     let tensors = checkpoint.tensors();
-    let with_part = |part: &str| tensors.keys().find(|key| key.split('.').any(|one| one == part));
+    // What is outside of the network may be as it likes.
+    let inside = || tensors.keys().filter(|key| !key.starts_with(OUTSIDE));
+    let with_part = |part: &str| inside().find(|key| key.split('.').any(|one| one == part));
     let has = |key: &str| tensors.contains_key(key);
     let blocks = tensors.keys().any(|key| key.starts_with("layer1."));
     let sentence = if let Some(key) = with_part("weight_mask") {
@@ -166,13 +160,10 @@ pub fn refuse_relatives(checkpoint: &Checkpoint) -> Result<()> {
             "the checkpoint has squeeze-and-excitation (`{key}`): it is of a RegNetY or an SE-ResNet, which are not \
              supported; RegNetX and ResNet are"
         )
-    } else if has("conv_stem.weight") && (with_part("short_conv").is_some() || with_part("gate_fn").is_some())
-    {
-        "the checkpoint is of a GhostNetV2, which is not supported: the first GhostNet is".into()
-    } else if has("conv_stem.weight")
-        && tensors.keys().any(|key| key.contains("_rpr_") || key.contains(".primary_skip"))
-    {
+    } else if has("conv_stem.weight") && inside().any(|key| key.contains("_rpr_")) {
         "the checkpoint is of a GhostNetV3, which is not supported: the first GhostNet is".into()
+    } else if has("conv_stem.weight") && with_part("short_conv").is_some() {
+        "the checkpoint is of a GhostNetV2, which is not supported: the first GhostNet is".into()
     } else if blocks && has("conv1.0.weight") {
         "the checkpoint is of a ResNet with a stem of several convolutions (`conv1.0.weight`: ResNet-D, -T or -S), \
          which is not supported: those with one convolution are"
@@ -188,7 +179,7 @@ pub fn refuse_relatives(checkpoint: &Checkpoint) -> Result<()> {
 pub fn unfit(checkpoint: &Checkpoint, error: Error) -> Error {
     let is_weight =
         |name: &str| ["weight", "bias", "running_mean", "running_var"].iter().any(|end| name.ends_with(end));
-    match checkpoint.origin.unread.iter().find(|(name, _)| is_weight(name)) {
+    match checkpoint.beside.unread.iter().find(|(name, _)| is_weight(name)) {
         Some((name, kind)) => {
             let name = name.trim_start_matches(OUTSIDE);
             Error::BadModel(format!(
@@ -199,29 +190,15 @@ pub fn unfit(checkpoint: &Checkpoint, error: Error) -> Error {
     }
 }
 
-/// The step whose matrix makes the logits.
-fn head_of(network: &Network) -> Option<(&Step, &Conv)> {
-    network.steps.iter().rev().find_map(|step| match &step.op {
-        Op::Conv(conv) if conv.weights.matrix => Some((step, conv)),
-        _ => None,
-    })
-}
-
-/// Brings the classifier to its key, and leaves out what no layer reads: the number of classes, and what was
-/// left out.
+/// Brings the classifier to its key, and leaves out what no layer reads, as the origin then says; returns the number
+/// of classes.
 ///
 /// # Errors
 /// [`Error::BadModel`] without a classifier of one matrix.
-pub fn fit(
-    checkpoint: &mut Checkpoint,
-    architecture: &Architecture,
-    side: usize,
-) -> Result<(usize, Vec<LeftOut>)> {
+pub fn fit(checkpoint: &mut Checkpoint, architecture: &Architecture, side: usize) -> Result<usize> {
     let network = Network::new(architecture, 1, side, side).map_err(|error| unfit(checkpoint, error))?;
-    let Some((head, Conv { weights, .. })) = head_of(&network) else {
-        unreachable!("every network has a classifier")
-    };
-    let key = weights.conv.as_str();
+    let (head, conv) = network.classifier();
+    let key = conv.weights.conv.as_str();
     let body: BTreeSet<String> =
         network.steps.iter().flat_map(|step| checkpoint.expected_of(step)).map(|(name, _)| name).collect();
     let module = head_module(checkpoint, key, head.x.channels, &body)?;
@@ -239,13 +216,14 @@ pub fn fit(
         }
         _ => return Err(no_classifier(checkpoint, key)),
     };
-    Ok((classes, leave_out(checkpoint, &body, key, &module)))
+    leave_out(checkpoint, &body, key, &module);
+    Ok(classes)
 }
 
 #[cold]
 fn no_classifier(checkpoint: &Checkpoint, key: &str) -> Error {
     let matrix = format!("{key}.weight");
-    Error::BadModel(match checkpoint.origin.unread.get(&matrix) {
+    Error::BadModel(match checkpoint.beside.unread.get(&matrix) {
         Some(kind) => format!("`{matrix}` in the checkpoint is {kind}, expected a matrix of F16, BF16, F32 or F64"),
         None => "the checkpoint has no classifier: expected a matrix `fc.weight` or `classifier.weight`, found none that \
                  fits the network: is it a backbone alone?"
@@ -300,12 +278,13 @@ fn is_of_training(name: &str) -> bool {
 }
 
 /// Takes from the index what no layer reads and what changes no answer.
-fn leave_out(checkpoint: &mut Checkpoint, body: &BTreeSet<String>, key: &str, module: &str) -> Vec<LeftOut> {
+fn leave_out(checkpoint: &mut Checkpoint, body: &BTreeSet<String>, key: &str, module: &str) {
     let mut left_out = Vec::new();
     let head = format!("{}.", module.trim_start_matches(OUTSIDE).split('.').next().unwrap_or_default());
-    let origin = checkpoint.origin.clone();
-    let place =
-        if origin.weights.is_empty() { "the weights".into() } else { format!("`{}`", origin.weights) };
+    let place = match checkpoint.origin.weights.as_str() {
+        "" => "the weights".into(),
+        weights => format!("`{weights}`"),
+    };
     for (name, tensor) in checkpoint.tensors() {
         let is_head = name
             .strip_prefix(key)
@@ -318,7 +297,7 @@ fn leave_out(checkpoint: &mut Checkpoint, body: &BTreeSet<String>, key: &str, mo
         let integers = matches!(tensor.dtype, Dtype::I64 | Dtype::I8);
         let reason = if COUNTERS.contains(&last) && tensor.len() <= 1 {
             "a counter".into()
-        } else if changes_the_answer(last) {
+        } else if changes_the_answer(last, name.starts_with(OUTSIDE)) {
             continue;
         } else if integers {
             "integers that no layer reads".into()
@@ -336,23 +315,25 @@ fn leave_out(checkpoint: &mut Checkpoint, body: &BTreeSet<String>, key: &str, mo
         let shown = name.trim_start_matches(OUTSIDE);
         (!names.contains(shown) || body.contains(name)).then(|| shown.to_owned())
     });
-    left_out.extend(origin.unread.into_iter().map(|(name, kind)| LeftOut {
+    let beside = &checkpoint.beside;
+    left_out.extend(beside.unread.iter().map(|(name, kind)| LeftOut {
         name: name.trim_start_matches(OUTSIDE).to_owned(),
         reason: format!("{kind}, which no layer reads"),
     }));
     left_out.extend(
-        origin
-            .beside
-            .into_iter()
-            .map(|(name, kind)| LeftOut { name, reason: format!("{kind}, beside the weights") }),
+        beside.values.iter().map(|(name, kind)| LeftOut {
+            name: name.clone(),
+            reason: format!("{kind}, beside the weights"),
+        }),
     );
-    left_out
+    checkpoint.origin.left_out.extend(left_out);
 }
 
-/// Whether a tensor of a name changes the answer wherever it is.
-fn changes_the_answer(last: &str) -> bool {
-    CHANGES.contains(&last)
-        || (!last.starts_with("running_") && last.split('_').any(|word| word == "mean" || word == "std"))
+/// Whether a tensor whose name ends so changes the answer, in the network or outside of it.
+fn changes_the_answer(last: &str, outside: bool) -> bool {
+    let of_input =
+        !last.starts_with("running_") && last.split('_').any(|word| word == "mean" || word == "std");
+    of_input || CHANGES.contains(&last) || (!outside && PARTS_OF_WEIGHTS.contains(&last))
 }
 
 /// A classifier of one logit `z` as one of two, `0` and `z`: their softmax is `1 - sigmoid(z)` and `sigmoid(z)`.
@@ -360,7 +341,7 @@ fn changes_the_answer(last: &str) -> bool {
 /// # Errors
 /// As [`Checkpoint::read`].
 pub fn two_of_one(checkpoint: &mut Checkpoint, network: &Network) -> Result<()> {
-    let Some((_, conv)) = head_of(network) else { return Ok(()) };
+    let (_, conv) = network.classifier();
     let folded = checkpoint.folded(conv, 1)?;
     let (key, channels) = (conv.weights.conv.as_str(), folded.weight.len());
     let parts = [format!("{key}.scale"), format!("{key}.input")];

@@ -5,11 +5,39 @@
 //! again once the noted ranges have been added. Nothing is waited for, so that the same readers serve a
 //! file in memory and one that a browser hands out piece by piece.
 
-use super::{Result, Stop};
+use crate::error::Error;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
+
+/// Why reading ended before there was an index.
+pub enum Stop {
+    /// Parts of the file are not there yet; the file has noted which.
+    Wanted,
+    /// What is refused, damaged or missing.
+    Refused(Error),
+}
+
+pub type Result<T> = std::result::Result<T, Stop>;
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        Stop::Refused(error)
+    }
+}
+
+impl From<String> for Stop {
+    fn from(sentence: String) -> Stop {
+        Stop::Refused(Error::BadModel(sentence))
+    }
+}
+
+impl From<&str> for Stop {
+    fn from(sentence: &str) -> Stop {
+        Stop::from(sentence.to_owned())
+    }
+}
 
 /// Ranges that lie closer than this are read as one: a read costs more than these bytes.
 const GAP: usize = 16 << 10;

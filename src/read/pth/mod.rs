@@ -4,17 +4,17 @@
 //! window on a storage, and the storages' bytes. In the zip format (since PyTorch 1.6) the pickle is
 //! the entry `data.pkl` and storage `k` the stored entry `data/k`; in the legacy format both lie in
 //! one stream. Only the index is built: the numbers stay where they are in the file, most of which
-//! need not even be in memory (see [`Reader`]).
+//! need not even be in memory (see [`crate::read::Reader`]).
 
-mod file;
 mod find;
 mod pickle;
 mod zip;
 
-use super::index::{MAX_KEY, Tensor, check_places};
-use super::origin::Origin;
-use crate::error::{self, Error, shortened};
-use file::PartialFile;
+use crate::checkpoint::{Checkpoint, MAX_KEY, Tensor};
+use crate::config::Config;
+use crate::error::shortened;
+use crate::read::partial::{PartialFile, Result, Stop};
+use find::Found;
 use pickle::{Loaded, Pickle, StorageType, Value};
 use std::collections::BTreeMap;
 use std::fmt::Arguments;
@@ -36,82 +36,8 @@ pub(crate) fn is_pth(bytes: &[u8]) -> bool {
 /// Largest pickle: that of the largest network here has 200 kB, and one is held in memory.
 const MAX_PICKLE: usize = 16 << 20;
 
-/// Why reading ended before there was an index.
-enum Stop {
-    /// Parts of the file are not there yet; the file has noted which.
-    Wanted,
-    /// What is refused, damaged or missing, in a sentence, which becomes an [`Error::BadModel`].
-    Refused(String),
-}
-
-impl From<&str> for Stop {
-    fn from(sentence: &str) -> Stop {
-        Stop::Refused(sentence.into())
-    }
-}
-
-type Result<T> = std::result::Result<T, Stop>;
-
-/// An index, and what lay beside its tensors.
-pub type Index = (BTreeMap<String, Tensor>, Origin);
-
-/// Reads the index of a PyTorch checkpoint; `weights` as for [`super::Checkpoint::read`].
-///
-/// # Errors
-/// [`Error::BadModel`] with the name of what is refused, damaged or missing.
-pub(crate) fn read(bytes: &[u8], weights: Option<&str>) -> error::Result<Index> {
-    match index_of(&PartialFile::whole(bytes), weights) {
-        Ok(index) => Ok(index),
-        Err(Stop::Refused(why)) => Err(Error::BadModel(why)),
-        Err(Stop::Wanted) => unreachable!("the whole file is there"),
-    }
-}
-
-/// Reads the index of a checkpoint from those parts of its file that the index needs: some hundred
-/// kilobytes, however large the file is.
-pub struct Reader {
-    file: PartialFile<'static>,
-    weights: Option<String>,
-}
-
-/// What [`Reader::read`] finds.
-#[derive(Debug)]
-pub enum Progress {
-    /// Ranges of the file, in order and apart from each other, to be added first.
-    Wanted(Vec<Range<usize>>),
-    /// The index.
-    Index(BTreeMap<String, Tensor>, Origin),
-}
-
-impl Reader {
-    /// A reader of a file with a number of bytes; `weights` as for [`super::Checkpoint::read`].
-    #[must_use]
-    pub fn new(length: usize, weights: Option<String>) -> Reader {
-        Reader { file: PartialFile::new(length), weights }
-    }
-
-    /// Adds the bytes of a range.
-    pub fn add(&mut self, begin: usize, bytes: Vec<u8>) {
-        self.file.add(begin, bytes);
-    }
-
-    /// Reads as far as the file is there.
-    ///
-    /// # Errors
-    /// As [`super::Checkpoint::read`].
-    pub fn read(&self) -> error::Result<Progress> {
-        match index_of(&self.file, self.weights.as_deref()) {
-            Ok((tensors, origin)) => {
-                check_places(&tensors, self.file.len())?;
-                Ok(Progress::Index(tensors, origin))
-            }
-            Err(Stop::Wanted) => Ok(Progress::Wanted(self.file.take_wanted())),
-            Err(Stop::Refused(why)) => Err(Error::BadModel(why)),
-        }
-    }
-}
-
-fn index_of(file: &PartialFile, weights: Option<&str>) -> Result<Index> {
+/// The index of a PyTorch checkpoint; `weights` as for [`crate::model::Options`].
+pub(super) fn index(file: &PartialFile, weights: Option<&str>) -> Result<Checkpoint> {
     let length = zip::LOCAL_HEADER.len().min(file.len());
     match file.get(0..length)? {
         Some(zip::LOCAL_HEADER) => read_zip(file, weights),
@@ -119,7 +45,7 @@ fn index_of(file: &PartialFile, weights: Option<&str>) -> Result<Index> {
     }
 }
 
-fn read_zip(file: &PartialFile, weights: Option<&str>) -> Result<Index> {
+fn read_zip(file: &PartialFile, weights: Option<&str>) -> Result<Checkpoint> {
     let entries = zip::entries(file)?;
     if entries.names().any(|name| name.ends_with("/constants.pkl") || name.contains("/code/__torch__")) {
         return Err("the file is a TorchScript program, expected weights alone: save them with \
@@ -136,7 +62,7 @@ fn read_zip(file: &PartialFile, weights: Option<&str>) -> Result<Index> {
             Some(_) => " (it is a Keras model)",
             None => "",
         };
-        return Err(Stop::Refused(format!(
+        return Err(Stop::from(format!(
             "the zip archive has {} entries `NAME/data.pkl`, expected one: is it a checkpoint written by torch.save?{kind}",
             roots.len()
         )));
@@ -149,9 +75,9 @@ fn read_zip(file: &PartialFile, weights: Option<&str>) -> Result<Index> {
         return Err(BIG_ENDIAN.into());
     }
     let loaded = Pickle::new(file, entry("data.pkl")?.unwrap_or_default()).load()?;
-    index(&loaded, weights, &|key, expected| {
+    checkpoint_of(&loaded, weights, file.len(), &|key, expected| {
         let range = entry(&format!("data/{key}"))?.ok_or_else(|| {
-            Stop::Refused(format!(
+            Stop::from(format!(
                 "the checkpoint has no entry `data/{key}` for a storage that it names: is it complete?"
             ))
         })?;
@@ -160,7 +86,7 @@ fn read_zip(file: &PartialFile, weights: Option<&str>) -> Result<Index> {
     })
 }
 
-fn read_legacy(file: &PartialFile, weights: Option<&str>) -> Result<Index> {
+fn read_legacy(file: &PartialFile, weights: Option<&str>) -> Result<Checkpoint> {
     if file.get(0..LEGACY_MAGIC.len())? != Some(LEGACY_MAGIC) {
         return Err("the file is a pickle, but not one of PyTorch's checkpoints: save the weights with \
              torch.save(model.state_dict(), path)"
@@ -227,7 +153,7 @@ fn read_legacy(file: &PartialFile, weights: Option<&str>) -> Result<Index> {
     if wanted {
         return Err(Stop::Wanted);
     }
-    index(&loaded, weights, &|key, expected| {
+    checkpoint_of(&loaded, weights, file.len(), &|key, expected| {
         let range: &Range<usize> =
             starts.get(key).ok_or_else(|| damaged(format_args!("storage `{key}` is missing")))?;
         same_size(key, expected, range.len())?;
@@ -237,33 +163,34 @@ fn read_legacy(file: &PartialFile, weights: Option<&str>) -> Result<Index> {
 
 /// The state dict's tensors with their place in the file; `start` gives the byte offset of a storage
 /// that must have a number of bytes.
-fn index(
+fn checkpoint_of(
     loaded: &Loaded,
     weights: Option<&str>,
+    length: usize,
     start: &dyn Fn(&str, usize) -> Result<usize>,
-) -> Result<Index> {
-    let (items, mut origin) = find::state_dict(loaded, weights)?;
+) -> Result<Checkpoint> {
+    let Found { items, path, mut beside } = find::state_dict(loaded, weights)?;
     let mut tensors = BTreeMap::new();
     for &(key, value) in items {
         let Value::Text(name) = *loaded.value(key) else { continue };
         // Of a key that is there twice the last value counts.
         tensors.remove(name);
-        origin.unread.remove(name);
+        beside.unread.remove(name);
         let value = loaded.value(value);
         let tensor = match value {
             Value::Tensor(tensor) if name.len() <= MAX_KEY => tensor,
             Value::Tensor(_) => {
-                origin.is_unread(name, format!("a tensor with a key of {} bytes", name.len()));
+                beside.is_unread(name, format!("a tensor with a key of {} bytes", name.len()));
                 continue;
             }
             _ => {
-                origin.is_unread(name, value.kind());
+                beside.is_unread(name, value.kind());
                 continue;
             }
         };
         let storage = &loaded.storages[tensor.storage];
         let StorageType::Read(dtype) = storage.kind else {
-            origin.is_unread(name, format!("a tensor of type {}", storage.kind.name()));
+            beside.is_unread(name, format!("a tensor of type {}", storage.kind.name()));
             continue;
         };
         let offset = start(tensor.storage, storage.bytes())? + tensor.first * dtype.size();
@@ -271,13 +198,16 @@ fn index(
         tensors.insert(name.to_owned(), Tensor { dtype, shape, strides, offset });
     }
     if tensors.is_empty()
-        && let Some((name, kind)) = origin.unread.first_key_value()
+        && let Some((name, kind)) = beside.unread.first_key_value()
     {
-        return Err(Stop::Refused(format!(
+        return Err(Stop::from(format!(
             "`{name}` in the checkpoint is {kind}, expected a tensor of type Float, Half, BFloat16, Double or Long"
         )));
     }
-    Ok((tensors, origin))
+    let mut checkpoint = Checkpoint::elsewhere(length, tensors, Config::default())?;
+    checkpoint.origin.weights = path;
+    checkpoint.beside = beside;
+    Ok(checkpoint)
 }
 
 fn same_size(key: &str, expected: usize, found: usize) -> Result<()> {
@@ -290,5 +220,5 @@ fn same_size(key: &str, expected: usize, found: usize) -> Result<()> {
 #[cold]
 #[inline(never)]
 fn damaged(what: Arguments) -> Stop {
-    Stop::Refused(format!("the checkpoint is damaged: {what}"))
+    Stop::from(format!("the checkpoint is damaged: {what}"))
 }

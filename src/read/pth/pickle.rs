@@ -7,9 +7,9 @@
 //! nothing and no depth of nesting can exhaust the stack. Text is borrowed from the pickle. What one
 //! pickle can make is bounded by [`MAX_PUSHES`].
 
-use super::file::PartialFile;
-use super::{MAX_PICKLE, Result, Stop};
+use super::MAX_PICKLE;
 use crate::checkpoint::Dtype;
+use crate::read::partial::{PartialFile, Result, Stop};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Arguments;
@@ -838,7 +838,7 @@ fn opcode_name(opcode: u8) -> String {
 #[cold]
 #[inline(never)]
 fn refused(what: Arguments) -> Stop {
-    Stop::Refused(format!(
+    Stop::from(format!(
         "the checkpoint's pickle was refused: {what}; only the tensors of state dicts are read: save them with \
          torch.save(model.state_dict(), path)"
     ))
@@ -847,5 +847,5 @@ fn refused(what: Arguments) -> Stop {
 #[cold]
 #[inline(never)]
 fn damaged(what: Arguments) -> Stop {
-    Stop::Refused(format!("the checkpoint's pickle is damaged: {what}"))
+    Stop::from(format!("the checkpoint's pickle is damaged: {what}"))
 }

@@ -3,22 +3,19 @@
 //! Key names of other libraries are brought to this library's first, which are those of the released
 //! G-Ghost code (for RegNet) and of torchvision and timm (for ResNet and GhostNet).
 
+use super::names::Names;
 use crate::arch::Architecture;
 use crate::arch::ghostnet::GhostNet;
 use crate::arch::regnet::{Form, Ghost, RegNet};
 use crate::arch::resnet::{Inner, ResNet, Stem};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
-use crate::names::Names;
 
 /// Brings the keys of other libraries to this library's names; returns the table they were found in.
 pub fn rename_keys(checkpoint: &mut Checkpoint) -> Option<&'static Names> {
     let names = Names::of(|key| checkpoint.shape(key).is_some());
     if let Some(names) = names {
         checkpoint.rename(&|key| Some(names.ours(key)));
-        if names.is_bgr {
-            checkpoint.reverse_channels("conv1.weight");
-        }
     }
     names
 }

@@ -1,9 +1,10 @@
 //! Where in a checkpoint the weights are, and what their classes are called.
 
+use super::damaged;
 use super::pickle::{Id, Loaded, Value};
-use super::{Result, Stop, damaged};
-use crate::checkpoint::origin::{NAMES, Origin, rank};
 use crate::error::shortened;
+use crate::read::beside::{Beside, NAMES, rank};
+use crate::read::partial::{Result, Stop};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -20,9 +21,16 @@ struct Candidate<'l, 'a> {
     tensors: usize,
 }
 
-/// The items of the state dict: the only dict of tensors, or the one whose name says so, or the one that is
+/// A state dict, where it was, and what lay beside it.
+pub struct Found<'l> {
+    pub items: &'l [(Id, Id)],
+    pub path: String,
+    pub beside: Beside,
+}
+
+/// The state dict: the only dict of tensors, or the one whose name says so, or the one that is
 /// asked for (see [`rank`]).
-pub fn state_dict<'l>(loaded: &'l Loaded, asked: Option<&str>) -> Result<(&'l [(Id, Id)], Origin)> {
+pub fn state_dict<'l>(loaded: &'l Loaded, asked: Option<&str>) -> Result<Found<'l>> {
     let root = loaded.root();
     let mut found = candidates(loaded);
     let rank = |candidate: &Candidate| {
@@ -42,7 +50,7 @@ pub fn state_dict<'l>(loaded: &'l Loaded, asked: Option<&str>) -> Result<(&'l [(
             if a == b || (a.2 == NAMES.len() && (a.0, a.1, a.2) == (b.0, b.1, b.2)) {
                 let names: Vec<_> =
                     found.iter().take(4).map(|one| format!("`{}`", shortened(&one.path.join(".")))).collect();
-                return Err(Stop::Refused(format!(
+                return Err(Stop::from(format!(
                     "the checkpoint has several dicts of tensors: {}; name the one to read by the option `weights`",
                     names.join(", ")
                 )));
@@ -50,20 +58,20 @@ pub fn state_dict<'l>(loaded: &'l Loaded, asked: Option<&str>) -> Result<(&'l [(
             first
         }
     };
-    let mut origin = Origin { weights: chosen.path.join("."), ..Origin::default() };
+    let mut beside = Beside::default();
     if let (false, Value::Dict(items)) = (chosen.path.is_empty(), root) {
         for &(key, value) in items {
             if let Value::Text(name) = *loaded.value(key)
                 && chosen.path.first().is_some_and(|first| first != name)
             {
-                origin.lies_beside(name, loaded.value(value).kind());
+                beside.lies_beside(name, loaded.value(value).kind());
             }
         }
     }
     if let Some(classes) = classes(loaded) {
-        origin.has_classes(classes);
+        beside.has_classes(classes);
     }
-    Ok((chosen.items, origin))
+    Ok(Found { items: chosen.items, path: chosen.path.join("."), beside })
 }
 
 /// Every dict that has a tensor under a text, and is reached by texts and places in lists.
@@ -106,10 +114,10 @@ fn candidates<'l, 'a>(loaded: &'l Loaded<'a>) -> Vec<Candidate<'l, 'a>> {
 }
 
 /// There is no dict of tensors: why, by what stands in its place.
-fn nothing<'l>(loaded: &'l Loaded) -> Result<(&'l [(Id, Id)], Origin)> {
+fn nothing<'l>(loaded: &'l Loaded) -> Result<Found<'l>> {
     let root = loaded.root();
     let Value::Dict(items) = root else {
-        return Err(Stop::Refused(format!(
+        return Err(Stop::from(format!(
             "the checkpoint holds {}, expected a state dict: save it with torch.save(model.state_dict(), path)",
             root.kind()
         )));
@@ -122,11 +130,11 @@ fn nothing<'l>(loaded: &'l Loaded) -> Result<(&'l [(Id, Id)], Origin)> {
     // What has the name of weights is likelier to be in their place than a number of epochs.
     let usual = named.iter().find(|(name, _)| NAMES.contains(name)).or(named.first());
     match usual {
-        None if items.is_empty() => Ok((items, Origin::default())),
+        None if items.is_empty() => Ok(Found { items, path: String::new(), beside: Beside::default() }),
         None => Err(damaged(format_args!("the state dict has a key that is no text"))),
         Some((name, value)) => {
             let known = NAMES[..8].iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
-            Err(Stop::Refused(format!(
+            Err(Stop::from(format!(
                 "`{}` in the checkpoint is {}, expected a tensor or a state dict: weights are looked for at the top or \
                  under {known} or any other name; save them with torch.save(model.state_dict(), path)",
                 shortened(name),
