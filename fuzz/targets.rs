@@ -47,6 +47,7 @@ const SIDE: usize = 32;
 /// A safetensors file, or anything else that is told from one by its first bytes.
 pub fn safetensors(data: &[u8]) {
     model(data);
+    read_in_parts(data, None);
 }
 
 /// A safetensors file from its JSON header: two bytes say how much data follows.
@@ -58,6 +59,8 @@ pub fn header(data: &[u8]) {
     let file: Vec<u8> =
         (json.len() as u64).to_le_bytes().into_iter().chain(json.iter().copied()).chain(numbers).collect();
     model(&file);
+    read_in_parts(&file, None);
+    read_in_parts(&file, Some("ema"));
 }
 
 /// A PyTorch checkpoint, zip or legacy.
