@@ -277,6 +277,12 @@ wasm_tests() {
 # One file at a time: each starts a browser of its own.
 page_tests() { node --test --test-concurrency=1 tests/web/*.test.mjs; }
 
+# engine_tests ENGINE: those of the page and the library, in another engine than Chromium's.
+engine_tests() {
+  local files=(tests/web/{engines,fixed,library,library-pictures,similarity}.test.mjs)
+  ENGINE=$1 node --test --test-concurrency=1 "${files[@]}"
+}
+
 test_all() {
   local part flavour
   [ $# != 0 ] || set -- check native wasm page
@@ -302,9 +308,12 @@ test_all() {
       page)
         need_chromium
         need_firefox
+        need_webkit
         build_page
         hold_size_budget
         step "Page tests" page_tests
+        step "Page tests, WebKit" engine_tests WebKit
+        step "Page tests, Firefox" engine_tests Firefox
         ;;
       *) die "there is no part $part of the tests: expected check, native, wasm or page" ;;
     esac

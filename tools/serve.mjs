@@ -100,15 +100,16 @@ async function locateBuilt(mounts, pathname, building) {
  * Serves `root` at `/` and each folder of `mounts` at its prefix (which ends with `/`).
  * `port` 0 takes a free one; `coi: false` leaves out the headers of cross-origin isolation;
  * `maxAge` lets the browser keep what it got for so many seconds; while the file `building` exists, modules below
- * `/wasm/` are waited for.
+ * `/wasm/` are waited for; `intercept(request, response)` is asked first: true where it answers itself.
  * @returns {Promise<{ url: string, close: () => Promise<void> }>} `url` ends with `/`.
  */
-export async function serve(root, { port = 0, coi = true, maxAge = 0, mounts = {}, building } = {}) {
+export async function serve(root, { port = 0, coi = true, maxAge = 0, mounts = {}, building, intercept } = {}) {
   const folders = Object.entries({ ...mounts, ...(root && { '/': root }) });
   folders.sort(([a], [b]) => b.length - a.length);
 
   const server = http.createServer(async (request, response) => {
     try {
+      if (await intercept?.(request, response)) return;
       if (request.method !== 'GET' && request.method !== 'HEAD') throw new Refusal(405, 'only GET and HEAD');
       const { file, size } = await locateBuilt(folders, request.url.split(/[?#]/, 1)[0], building);
       response.writeHead(200, {

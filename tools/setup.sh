@@ -132,9 +132,18 @@ need_chromium() {
   node tools/browser.mjs path >/dev/null || die "Chromium or Chrome is needed: see the message above."
 }
 
-# A browser without WebGPU, for the tests of what then happens; FIREFOX names another program.
+# Gecko; FIREFOX names another program.
 need_firefox() {
   have "${FIREFOX:-firefox-esr}" || apt_install "Firefox" firefox-esr
+}
+
+# Safari's engine, with its driver and a display. Without a generated locale its language is no valid tag.
+need_webkit() {
+  have WebKitWebDriver && have Xvfb || apt_install "WebKit" webkit2gtk-driver xvfb
+  [ ! -d $tools/locale/en_US.UTF-8 ] || return 0
+  [ -e /usr/share/i18n/locales/en_US ] || apt_install "definitions of languages" locales
+  mkdir -p $tools/locale
+  localedef -i en_US -f UTF-8 $tools/locale/en_US.UTF-8
 }
 
 # A driver of the browser's own version.

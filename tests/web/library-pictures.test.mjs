@@ -1,13 +1,14 @@
 // Pictures as pages have them: lazy, stalled, of other realms, SVG of every kind, turned, framed, in lists.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
+import http from 'node:http';
 import path from 'node:path';
 import { test } from 'node:test';
 import sharp from 'sharp';
 
 import { repository } from '../../tools/serve.mjs';
 import { decodeImage } from '../../www/lib/node.js';
-import { blankPages, inPage, page, server, withWebgpu } from './support/blank.mjs';
+import { blankPages, chromiumOnly, engine, inPage, page, server, withWebgpu } from './support/blank.mjs';
 import { cat } from './support/golden.mjs';
 
 blankPages();
@@ -26,49 +27,56 @@ function assertCat(top, tolerance, name) {
 test(
   'a picture that does not come holds no other call, and ends with its signal, the net or never',
   { timeout: 300e3 },
-  async () => {
-    await page.route('**/stalled*', () => {}); // no answer, ever
+  async (t) => {
+    // No answer, ever; a server of its own, because a browser has few connections for each.
+    const dead = http.createServer(() => {});
+    await new Promise((resolve) => dead.listen(0, '127.0.0.1', resolve));
+    t.after(() => (dead.close(), dead.closeAllConnections()));
+    const stalled = `http://127.0.0.1:${dead.address().port}/stalled`;
     await page.route('**/late.jpg', async (route) => {
       await new Promise((resolve) => setTimeout(resolve, 3000));
       await route.fulfill({ path: photo });
     });
     for (const worker of [true, false]) {
-      const { fast, waited, late, codes, disposed } = await inPage(async ({ load }, codeOf, worker) => {
-        const net = await load({ backend: 'wasm', worker });
-        await net.classify('/samples/cat.jpg');
-        const image = (properties) => {
-          const made = Object.assign(document.createElement('img'), properties);
-          document.body.append(made);
-          return made;
-        };
-        const stream = () => new Response(new ReadableStream({ pull: () => new Promise(() => {}) }));
-        const { createImageBitmap } = globalThis;
-        const controller = new AbortController();
-        const { signal } = controller;
-        const start = performance.now();
-        const late = net.classify('/late.jpg').then(({ top }) => [top, performance.now() - start]);
-        const waiting = [
-          net.classify(image({ src: '/stalled.jpg' }), { signal }),
-          net.classify('/stalled.png', { signal }),
-          net.features(stream(), { stage: 3, signal }),
-          net.embed(['/samples/cat.jpg', '/stalled.gif'], { signal }),
-        ].map(codeOf);
-        const rest = [
-          net.classify('/stalled.webp'),
-          net.classify(image({ src: '/stalled.avif', loading: 'lazy' })),
-        ].map(codeOf);
-        const begin = performance.now();
-        const fast = [];
-        for (let i = 0; i < 4; i++) fast.push((await net.classify('/samples/cat.jpg')).top);
-        const waited = performance.now() - begin;
-        controller.abort();
-        const codes = await Promise.all(waiting);
-        fast.push((await net.classify('/samples/cat.jpg')).top);
-        const found = await late;
-        net.dispose();
-        globalThis.createImageBitmap = createImageBitmap;
-        return { fast, waited, late: found, codes, disposed: await Promise.all(rest) };
-      }, worker);
+      const { fast, waited, late, codes, disposed } = await inPage(
+        async ({ load }, codeOf, [worker, stalled]) => {
+          const net = await load({ backend: 'wasm', worker });
+          await net.classify('/samples/cat.jpg');
+          const image = (properties) => {
+            const made = Object.assign(document.createElement('img'), properties);
+            document.body.append(made);
+            return made;
+          };
+          const stream = () => new Response(new ReadableStream({ pull: () => new Promise(() => {}) }));
+          const { createImageBitmap } = globalThis;
+          const controller = new AbortController();
+          const { signal } = controller;
+          const start = performance.now();
+          const late = net.classify('/late.jpg').then(({ top }) => [top, performance.now() - start]);
+          const waiting = [
+            net.classify(image({ src: `${stalled}.jpg` }), { signal }),
+            net.classify(`${stalled}.png`, { signal }),
+            net.features(stream(), { stage: 3, signal }),
+            net.embed(['/samples/cat.jpg', `${stalled}.gif`], { signal }),
+          ].map(codeOf);
+          const rest = [
+            net.classify(`${stalled}.webp`),
+            net.classify(image({ src: `${stalled}.avif`, loading: 'lazy' })),
+          ].map(codeOf);
+          const begin = performance.now();
+          const fast = [];
+          for (let i = 0; i < 4; i++) fast.push((await net.classify('/samples/cat.jpg')).top);
+          const waited = performance.now() - begin;
+          controller.abort();
+          const codes = await Promise.all(waiting);
+          fast.push((await net.classify('/samples/cat.jpg')).top);
+          const found = await late;
+          net.dispose();
+          globalThis.createImageBitmap = createImageBitmap;
+          return { fast, waited, late: found, codes, disposed: await Promise.all(rest) };
+        },
+        [worker, stalled],
+      );
       for (const top of fast) assertCat(top, 1e-3, 'beside');
       assertCat(late[0], 1e-3, 'late');
       assert.ok(late[1] >= 2900 || waited < late[1], `${waited} ms for what is there, ${late[1]} for what is late`);
@@ -186,36 +194,41 @@ test('SVG as people have it has one answer: by address, Blob, File and element',
       'latin1',
     ),
   );
-  const { answers, inline } = await inPage(async ({ load }, codeOf, files) => {
-    const net = await load({ backend: 'wasm' });
-    const probabilities = async (input) => {
-      const { top } = await net.classify(input, { topK: 10 });
-      return top.sort((a, b) => a.index - b.index).map(({ probability }) => probability);
-    };
-    const answers = {};
-    for (const [name, text] of Object.entries(files)) {
-      const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-      const address = `/vector/${encodeURIComponent(name)}`;
-      const image = Object.assign(new Image(), { src: address });
-      const ways = {
-        address,
-        blob: new Blob([bytes]),
-        file: new File([bytes], 'x.svg', { type: 'image/svg+xml' }),
-        bytes,
-        image,
-        response: await fetch(address),
+  // Others than Chromium give an <img> of an SVG that has no whole size one that is not its own.
+  const stretched = engine !== 'Chromium';
+  const { answers, inline } = await inPage(
+    async ({ load }, codeOf, [files, stretched]) => {
+      const net = await load({ backend: 'wasm' });
+      const probabilities = async (input) => {
+        const { top } = await net.classify(input, { topK: 10 });
+        return top.sort((a, b) => a.index - b.index).map(({ probability }) => probability);
       };
-      if (name === 'latin-1') delete ways.image;
-      for (const [way, input] of Object.entries(ways)) {
-        answers[`${name}, ${way}`] = await probabilities(input).catch((error) => {
-          throw new Error(`${name}, ${way}: ${error.message}`);
-        });
+      const answers = {};
+      for (const [name, text] of Object.entries(files)) {
+        const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+        const address = `/vector/${encodeURIComponent(name)}`;
+        const image = Object.assign(new Image(), { src: address });
+        const ways = {
+          address,
+          blob: new Blob([bytes]),
+          file: new File([bytes], 'x.svg', { type: 'image/svg+xml' }),
+          bytes,
+          image,
+          response: await fetch(address),
+        };
+        if (name === 'latin-1' || (name !== 'plain' && stretched)) delete ways.image;
+        for (const [way, input] of Object.entries(ways)) {
+          answers[`${name}, ${way}`] = await probabilities(input).catch((error) => {
+            throw new Error(`${name}, ${way}: ${error.message}`);
+          });
+        }
       }
-    }
-    document.body.innerHTML = `<div style="width: 60px">${atob(files['a box only'])}</div>`;
-    const inline = await probabilities(document.querySelector('svg'));
-    return { answers, inline };
-  }, files);
+      document.body.innerHTML = `<div style="width: 60px">${atob(files['a box only'])}</div>`;
+      const inline = await probabilities(document.querySelector('svg'));
+      return { answers, inline };
+    },
+    [files, stretched],
+  );
   const expected = answers['plain, blob'];
   assert.ok(Math.max(...expected) > 0.1);
   for (const [name, found] of [...Object.entries(answers), ['inline', inline]]) {
@@ -322,7 +335,10 @@ test('what is no picture is told by its kind', async () => {
     },
     files.map(([file]) => base64(file)),
   );
-  told.forEach((words, i) => assert.match(words, files[i][1]));
+  told.forEach((words, i) => {
+    // Others than Chromium show a picture that ends early as far as it goes.
+    if (engine === 'Chromium' || words !== 'answered' || !/damaged/.test(files[i][1])) assert.match(words, files[i][1]);
+  });
 });
 
 test('lists are anything that can be gone through; one bad picture has its place and name', async () => {
@@ -393,7 +409,7 @@ test('lists are anything that can be gone through; one bad picture has its place
 
 test(
   'a graphics card gets several pictures of a list at once, each with the answer it has alone',
-  { timeout: 300e3 },
+  { ...chromiumOnly, timeout: 300e3 },
   async () => {
     await withWebgpu(async () => {
       const { alone, listed, most, failed, maps } = await inPage(async ({ load }) => {
@@ -440,7 +456,7 @@ test(
 
 test('pictures that are being read survive a crash of the engine', async () => {
   const crashing = `
-    const { Net } = await import('/wasm/relaxed/g_ghostnet.js');
+    const { Net } = await import('/wasm/fixed/g_ghostnet.js');
     const forward = Net.prototype.forward;
     Net.prototype.forward = function (...given) {
       if (given[3] === 33) throw new WebAssembly.RuntimeError('unreachable');
@@ -457,7 +473,7 @@ test('pictures that are being read survive a crash of the engine', async () => {
           await import(
             'data:text/javascript,' + encodeURIComponent(crashing.replace("'/wasm", `'${location.origin}/wasm`))
           );
-        const net = await load({ worker, backend: 'wasm', flavour: 'relaxed' });
+        const net = await load({ worker, backend: 'wasm', flavour: 'fixed' });
         const blob = await (await fetch('/samples/cat.jpg')).blob();
         const bitmap = await createImageBitmap(blob);
         const [codes, tops] = [[], []];
@@ -480,8 +496,8 @@ test('pictures that are being read survive a crash of the engine', async () => {
 
 test('a tap reaches its caller in memory of its own, once', async () => {
   const { own, whole, moved } = await inPage(async ({ load }) => {
-    const net = await load({ backend: 'wasm', worker: false, flavour: 'relaxed' });
-    const { Output } = await import('/wasm/relaxed/g_ghostnet.js');
+    const net = await load({ backend: 'wasm', worker: false, flavour: 'fixed' });
+    const { Output } = await import('/wasm/fixed/g_ghostnet.js');
     const { tap } = Output.prototype;
     const given = [];
     Output.prototype.tap = function (i) {

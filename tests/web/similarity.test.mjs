@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 
 import { repository } from '../../tools/serve.mjs';
-import { blankPages, inPage, page, withWebgpu } from './support/blank.mjs';
+import { blankPages, chromiumOnly, inPage, page, withWebgpu } from './support/blank.mjs';
 import { checkpoint } from './support/pth.mjs';
 
 blankPages();
@@ -373,6 +373,22 @@ test('what cannot be measured is refused with a code', async () => {
   });
 });
 
+test('maps of a frame are as good as the page’s own', async () => {
+  const { own, framed } = await inPage(async ({ openSimilarity }) => {
+    const frame = document.body.appendChild(document.createElement('iframe')).contentWindow;
+    const similarity = await openSimilarity();
+    const maps = ({ Float32Array }, seed) => ({
+      data: Float32Array.from({ length: 60 }, (_, i) => Math.sin(seed * (i + 1))),
+      dims: [3, 4, 5],
+    });
+    const compare = (realm) => similarity.correlate(maps(realm, 1), maps(realm, 2));
+    const [own, framed] = [await compare(globalThis), await compare(frame)];
+    similarity.close();
+    return { own, framed };
+  });
+  assert.deepEqual(framed, own);
+});
+
 test('held maps can be used in every call until they are released', async () => {
   for (const worker of [true, false]) {
     const { same, codes, length } = await inPage(async ({ openSimilarity }, codeOf, worker) => {
@@ -477,7 +493,7 @@ const largest = (values) => values.reduce((most, value) => Math.max(most, Math.a
 const mapOf = (values, channel, count) =>
   values.slice((channel * values.length) / count, ((channel + 1) * values.length) / count);
 
-test('networks without a part run on both engines alike', async () => {
+test('networks without a part run on both engines alike', chromiumOnly, async () => {
   await withWebgpu(async () => {
     const { wasm, webgpu, infos, again, fit } = await inPage(async ({ load }) => {
       const picture = '/samples/cat.jpg';
@@ -555,7 +571,7 @@ test('networks without a part run on both engines alike', async () => {
   });
 });
 
-test('plain and random twins run on both engines alike, with the costs of their form', async () => {
+test('plain and random twins run on both engines alike, with the costs of their form', chromiumOnly, async () => {
   await withWebgpu(async () => {
     const { original, twins } = await inPage(async ({ load }) => {
       const costsOf = ({ params, macs, activations }) => ({ params, macs, activations });

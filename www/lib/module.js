@@ -110,7 +110,7 @@ async function compile(bytes) {
 
 const FORBIDDEN = "The page’s content security policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src.";
 /** @param {string} message */
-const isOfPolicy = (message) => /content security policy|unsafe-eval/i.test(message);
+const isOfPolicy = (message) => /content security policy|unsafe-eval|\bCSP\b/i.test(message);
 
 /** @param {string} message */
 function whyNotCompiled(message) {

@@ -1,12 +1,19 @@
 // A server, a browser and, for each test, a blank page on it with the library beside it: call `blankPages()` at a
-// file's top.
+// file's top. The browser is Chromium, or that of the variable ENGINE: WebKit or Firefox.
 import path from 'node:path';
 import { after, afterEach, before, beforeEach } from 'node:test';
 
 import { launch } from '../../../tools/browser.mjs';
 import { pageMounts, repository, serve } from '../../../tools/serve.mjs';
+import { launchEngine, routing } from './webdriver.mjs';
 
 export const mounts = { ...pageMounts, '/blank/': path.join(repository, 'tests/web/blank') };
+
+export const engine = process.env.ENGINE || 'Chromium';
+/** For a test that needs what only Chromium's tools give. */
+export const chromiumOnly = engine === 'Chromium' ? {} : { skip: 'asks tools of Chromium’s' };
+/** The fastest flavour that the engine takes: JavaScriptCore has no relaxed SIMD so far. */
+export const fastest = engine === 'WebKit' ? 'fixed' : 'relaxed';
 
 export let server;
 export let browser;
@@ -16,8 +23,9 @@ export let page;
 /** @param {Parameters<typeof launch>[0]} [options] of the browser */
 export function blankPages(options) {
   before(async () => {
-    server = await serve(null, { mounts });
-    browser = await launch(options);
+    const { routes, intercept } = routing();
+    server = await serve(null, { mounts, intercept });
+    browser = engine === 'Chromium' ? await launch(options) : await launchEngine(engine, { routes });
   });
   after(async () => {
     await browser?.close();

@@ -101,6 +101,14 @@ export async function open(hash = '', options = {}, { from = browser, url = serv
   return page;
 }
 
+/** In the page: until the service worker has it. */
+export async function untilControlled() {
+  const { active } = await navigator.serviceWorker.ready;
+  const changed = (target, name) => new Promise((resolve) => target.addEventListener(name, resolve, { once: true }));
+  while (active.state !== 'activated') await changed(active, 'statechange');
+  while (!navigator.serviceWorker.controller) await changed(navigator.serviceWorker, 'controllerchange');
+}
+
 /** Polls until something is true of the page. */
 export async function until(ask, what) {
   const end = Date.now() + PATIENCE;
