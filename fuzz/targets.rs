@@ -117,7 +117,7 @@ fn read_in_parts(file: &[u8], weights: Option<&str>) {
         }
         // Labels are looked at by who loads the model.
         (Err(_), Some(Err(_)) | None) => {}
-        (whole, made) => panic!("whole {:?}, in parts {:?}", whole.err(), made.map(|made| made.err())),
+        (whole, made) => panic!("whole {:?}, in parts {:?}", whole.err(), made.map(Result::err)),
     }
 }
 
