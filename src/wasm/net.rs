@@ -66,6 +66,7 @@ impl Net {
     /// # Errors
     /// As [`Model::from_bytes`]; [`Error::Unsupported`] for a precision that the model or this module does not have.
     #[wasm_bindgen(constructor)]
+    #[allow(clippy::needless_pass_by_value, reason = "JavaScript's text comes as a value")]
     pub fn new(
         model: ModelBytes,
         for_another: bool,
