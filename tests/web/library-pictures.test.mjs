@@ -271,7 +271,7 @@ test('WebP is turned as its EXIF says, in each of the eight ways, as in Node', a
       .toBuffer();
     const expected = await decodeImage(new Uint8Array(file));
     const found = await inPage(async (_, __, text) => {
-      const { toPixels } = await import('/lib/image.js');
+      const { toPixels } = await import('/source/image.js');
       const { data, width, height } = await toPixels(
         new Blob([Uint8Array.from(atob(text), (character) => character.charCodeAt(0))]),
       );
@@ -295,7 +295,7 @@ test('around a GIF’s first frame that is smaller the browser has what Node has
       Buffer.from([0x2c, 2, 0, 2, 0, 2, 0, 2, 0, 0, 2, 3, 0x94, 0x28, 0x15, 0, 0x3b]),
     ]);
     const found = await inPage(async (_, __, text) => {
-      const { toPixels } = await import('/lib/image.js');
+      const { toPixels } = await import('/source/image.js');
       return Array.from(
         (await toPixels(new Blob([Uint8Array.from(atob(text), (character) => character.charCodeAt(0))]))).data,
       );

@@ -7,7 +7,12 @@ import { launch } from '../../../tools/browser.mjs';
 import { pageMounts, repository, serve } from '../../../tools/serve.mjs';
 import { launchEngine, routing } from './webdriver.mjs';
 
-export const mounts = { ...pageMounts, '/blank/': path.join(repository, 'tests/web/blank') };
+export const mounts = {
+  ...pageMounts,
+  '/blank/': path.join(repository, 'tests/web/blank'),
+  // Parts of the library that have no file of their own as it is shipped.
+  '/source/': path.join(repository, 'www/lib'),
+};
 
 export const engine = process.env.ENGINE || 'Chromium';
 /** For a test that needs what only Chromium's tools give. */
