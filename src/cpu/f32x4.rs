@@ -1,4 +1,4 @@
-//! The one SIMD type: four f32 lanes, wasm `simd128` or an array that the compiler vectorises.
+//! The SIMD type of the kernels: four f32 lanes, wasm `simd128` or an array that the compiler vectorises.
 //!
 //! With `relaxed-simd` a multiply-add is one instruction with one or two roundings, as the processor
 //! likes; without it, it is a multiplication and an addition, the same to the bit everywhere.

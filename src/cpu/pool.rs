@@ -3,7 +3,7 @@
 //! A step's output is cut into ranges of pixels (or channels) that are written independently, by the
 //! same operations as on one thread, so that results are the same to the bit for any number of threads.
 //!
-//! The pool is 200 lines of its own because a general one is a seventh of the whole download: the caller
+//! The pool is the project's own because a general one is a seventh of the whole download: the caller
 //! and its workers take parts by a counter, workers look for the next step for some microseconds before
 //! they sleep, and a caller whose worker crashed is told so instead of waiting for ever.
 
