@@ -372,9 +372,11 @@ fn a_stem_of_3_x_3_needs_a_name_where_its_weights_leave_a_choice() {
 }
 
 #[test]
-fn incomplete_and_shorter_resnets_are_called_so() {
+fn incomplete_resnets_are_called_so() {
     let network = Network::new(&resnet([1; 4], 8, Some((8, 1)), Stem::ImageNet), 7, 64, 64).unwrap();
-    for (missing, words) in [("layer4.", "three stages"), ("layer1.", "no `layer1.0.conv1.weight`")] {
+    for (missing, words) in
+        [("layer4.", "no `layer4.0.conv1.weight`"), ("layer1.", "no `layer1.0.conv1.weight`")]
+    {
         let mut checkpoint = recipe_checkpoint(&network, "", str::to_owned, Config::default()).unwrap();
         checkpoint.rename(&|key| (!key.starts_with(missing)).then(|| key.to_owned()));
         let error = recognise::architecture(&checkpoint, None).unwrap_err().to_string();
