@@ -302,9 +302,9 @@ test_all() {
         # same with each flavour of the other.
         step "Tests in the browser, relaxed" wasm_tests relaxed
         for flavour in relaxed-threads fixed-threads; do
-          step "Tests in the browser, $flavour" wasm_tests "$flavour" --no-default-features --features cpu,int8
+          step "Tests in the browser, $flavour" wasm_tests "$flavour" --no-default-features --features cpu,int8,read
         done
-        step "Tests in Node, fixed" wasm_tests fixed --no-default-features --features cpu,int8
+        step "Tests in Node, fixed" wasm_tests fixed --no-default-features --features cpu,int8,read
         ;;
       page)
         need_chromium
