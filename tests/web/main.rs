@@ -18,7 +18,8 @@ use reference::{LIMIT, Outputs, Reference};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::*;
 
-#[cfg(feature = "gpu")]
+// Node has neither WebGPU nor, in all versions, the instructions of the flavours with threads.
+#[cfg(any(feature = "gpu", target_feature = "atomics"))]
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
 fn hold_against_pytorch(reference: &Reference, outputs: session::Outputs) {
