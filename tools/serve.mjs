@@ -83,14 +83,18 @@ const exists = (file) =>
     () => false,
   );
 
-/** As `locate`; a module that is still being built is waited for. */
+/** As `locate`; a module that is still being built is taken from where it is made, as soon as it is there. */
 async function locateBuilt(mounts, pathname, building) {
   for (;;) {
-    const isLast = !building || !pathname.startsWith('/wasm/') || !(await exists(building));
+    const early = building && pathname.startsWith('/wasm/') && (await exists(building.file));
     try {
-      return await locate(mounts, pathname);
+      // What is in its own place already is what the page expects: its scripts are minified there.
+      return await locate(mounts, pathname).catch((error) => {
+        if (!early || error.status !== 404) throw error;
+        return locate([['/wasm/', building.modules]], pathname);
+      });
     } catch (error) {
-      if (isLast || error.status !== 404) throw error;
+      if (!early || error.status !== 404) throw error;
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   }
@@ -99,8 +103,8 @@ async function locateBuilt(mounts, pathname, building) {
 /**
  * Serves `root` at `/` and each folder of `mounts` at its prefix (which ends with `/`).
  * `port` 0 takes a free one; `coi: false` leaves out the headers of cross-origin isolation;
- * `maxAge` lets the browser keep what it got for so many seconds; while the file `building` exists, modules below
- * `/wasm/` are waited for; `intercept(request, response)` is asked first: true where it answers itself.
+ * `maxAge` lets the browser keep what it got for so many seconds; while `building.file` exists, what is missing below
+ * `/wasm/` is taken from the folder `building.modules` and waited for; `intercept(request, response)` is asked first: true where it answers itself.
  * @returns {Promise<{ url: string, close: () => Promise<void> }>} `url` ends with `/`.
  */
 export async function serve(root, { port = 0, coi = true, maxAge = 0, mounts = {}, building, intercept } = {}) {
@@ -161,10 +165,8 @@ async function main() {
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
     throw new Error(`--port takes a number from 0 to 65535, not ${values.port}`);
   }
-  const { building } = values;
-  // A module is there as soon as it is built, and in the page's own folder when all are.
-  const mounts = building ? { ...pageMounts, '/wasm/': path.join(repository, 'dist/wasm') } : pageMounts;
-  const { url } = await serve(null, { mounts, port, coi: !values['no-coi'], building });
+  const building = values.building && { file: values.building, modules: path.join(repository, 'dist/wasm') };
+  const { url } = await servePage({ port, coi: !values['no-coi'], building });
   console.log(`g-ghostnet is at ${url}\nStop it with Ctrl+C.`);
 }
 

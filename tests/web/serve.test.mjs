@@ -101,15 +101,21 @@ test('isolation can be switched off', async () => {
 });
 
 test('a module that is still being built is waited for, any other file is not', async () => {
-  const building = path.join(folder, 'building');
-  await writeFile(building, '');
-  const slow = await serve(null, { mounts: { '/wasm/': path.join(folder, 'wasm') }, building });
+  const file = path.join(folder, 'building');
+  const modules = path.join(folder, 'built');
+  await writeFile(file, '');
+  await mkdir(modules);
+  await writeFile(path.join(modules, 'a.wasm'), 'as it is made');
+  const mounts = { '/wasm/': path.join(folder, 'wasm') };
+  const slow = await serve(null, { mounts, building: { file, modules } });
   try {
     const [later, never] = ['later', 'never'].map((name) => fetch(`${slow.url}wasm/${name}.wasm`));
     assert.equal((await fetch(`${slow.url}never.js`)).status, 404);
-    await writeFile(path.join(folder, 'wasm/later.wasm'), 'built');
+    await writeFile(path.join(modules, 'later.wasm'), 'built');
     assert.equal(await (await later).text(), 'built');
-    await rm(building);
+    // What the page has of its own comes first: a service worker holds it against its hash.
+    assert.equal((await fetch(`${slow.url}wasm/a.wasm`)).headers.get('content-length'), '4');
+    await rm(file);
     assert.equal((await never).status, 404);
   } finally {
     await slow.close();
