@@ -1,3 +1,4 @@
+import type { Listen } from './events.js';
 import type { Classification, FeatureMaps, GGhostError, GGhostNet, ImageInput } from './index.js';
 
 type ClassifierEvents = HTMLElementEventMap & Pick<GGhostNetEventMap, 'result' | 'failure'>;
@@ -12,31 +13,13 @@ export class GGhostNetClassifier extends HTMLElement {
   /** The net, loaded when the element is first connected. */
   readonly net: Promise<GGhostNet>;
   classify(input: ImageInput): Promise<Classification | undefined>;
-  addEventListener<K extends keyof ClassifierEvents>(
-    type: K,
-    listener: (this: GGhostNetClassifier, event: ClassifierEvents[K]) => void,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
+  addEventListener: Listen<GGhostNetClassifier, ClassifierEvents>;
 }
 
 /** `<g-ghostnet-maps colormap="grey" scale="all">`: a grid of feature maps; fires `point` (`detail`: the channel under the pointer). */
 export class GGhostNetMaps extends HTMLElement {
   maps?: FeatureMaps;
-  addEventListener<K extends keyof MapsEvents>(
-    type: K,
-    listener: (this: GGhostNetMaps, event: MapsEvents[K]) => void,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
+  addEventListener: Listen<GGhostNetMaps, MapsEvents>;
 }
 
 declare global {

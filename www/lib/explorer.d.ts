@@ -1,3 +1,4 @@
+import type { Listen } from './events.js';
 import type { GGhostError, GGhostNet, ImageInput } from './index.js';
 
 /**
@@ -19,16 +20,7 @@ export class GGhostNetView extends HTMLElement {
   picture?: ImageInput;
   /** More pictures: the first is the control beside every score, all of them are the set that can be measured. */
   others?: ImageInput[];
-  addEventListener<K extends keyof ViewEvents>(
-    type: K,
-    listener: (this: GGhostNetView, event: ViewEvents[K]) => void,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
+  addEventListener: Listen<GGhostNetView, ViewEvents>;
 }
 
 type ViewEvents = HTMLElementEventMap & GGhostNetExplorerEventMap;

@@ -75,8 +75,8 @@ export class Loaded {
    */
   constructor(options, { fetch, flavour, ownWorker } = {}) {
     this.options = options;
-    this.threads = threadsHere(options.threads, { ownWorker, inlined: Boolean(flavour?.bytes) });
     this.#alone = Boolean(flavour?.bytes);
+    this.threads = threadsHere(options.threads, { ownWorker, inlined: this.#alone });
     this.#fetch = fetch;
   }
 

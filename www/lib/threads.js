@@ -34,9 +34,8 @@ export async function startThreads({ script, flavour, packageUrl, module, glue, 
 
 /** @param {string} [packageUrl] */
 function openThread(packageUrl) {
-  const name = 'g-ghostnet thread';
   return packageUrl
-    ? workerAt(`${packageUrl}lib/thread.js`, name)
+    ? workerAt(`${packageUrl}lib/thread.js`, 'g-ghostnet thread')
     : new Worker(new URL('./thread.js', import.meta.url), { type: 'module', name: 'g-ghostnet thread' });
 }
 
