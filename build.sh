@@ -219,9 +219,9 @@ serve_site() {
   build_wasm $first_modules
   step "The page until all is built" node tools/site.mjs --unfinished
   : >$building
-  trap 'rm -f target/building; report_failure' EXIT
   node tools/serve.mjs --building $building "$@" &
   server=$!
+  trap "report_failure; rm -f $building; kill $server 2>/dev/null" EXIT
   sleep 1 # its address comes first
   kill -0 $server 2>/dev/null || wait $server
   build_site
@@ -230,7 +230,7 @@ serve_site() {
   wait $server
 }
 
-# What is deployed: the page, the documents, and the reference of the API, which takes the longest and no test needs.
+# What is deployed: the page, the documents, and the reference of the API.
 build_site() {
   build_page
   step "The reference of the API" node tools/document.mjs dist/site/api
@@ -309,7 +309,7 @@ test_all() {
       page)
         need_chromium
         need_firefox
-        build_page
+        build_site
         hold_size_budget
         step "Page tests" page_tests
         ;;
