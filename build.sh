@@ -17,7 +17,7 @@ first_modules="relaxed-threads similarity"
 part_of() {
   case $1 in
     relaxed | fixed | relaxed-threads | fixed-threads) echo cpu ;;
-    *-int8 | *-int8-threads) echo int8,profile ;;
+    *-int8 | *-int8-threads) echo int8 ;;
     webgpu) echo gpu ;;
     reader) echo read ;;
     similarity | edit) echo "$1" ;;

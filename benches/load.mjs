@@ -1,7 +1,7 @@
 // Times `load()` on a warm HTTP cache to the first logits of the bundled model, on one thread in a worker, in headless
 // Chromium: the whole, and the times of its phases.
 //
-//   node benches/load.mjs [--runs 15] [--flavour relaxed] [--model FILE] [--json]
+//   node benches/load.mjs [--runs 15] [--flavour relaxed-int8] [--model FILE] [--json]
 //
 // The library is the shipped one in dist/site (./build.sh wasm). Each run is a page of its own; the first ones fill the
 // caches, that of compiled code too.
@@ -9,12 +9,13 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { launch } from '../tools/browser.mjs';
 import { pageMounts, repository, serve } from '../tools/serve.mjs';
+import { defaultModel } from '../www/lib/default-model.js';
 
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '15' },
-    flavour: { type: 'string', default: 'relaxed' },
-    model: { type: 'string', default: 'models/g_ghost_regnetx_006-imagenette.safetensors' },
+    flavour: { type: 'string', default: 'relaxed-int8' },
+    model: { type: 'string', default: `models/${defaultModel}` },
     json: { type: 'boolean', default: false },
   },
 });

@@ -43,10 +43,13 @@ function titleOf(file) {
   return data ? `${name} · ${data[0].toUpperCase()}${data.slice(1)}${bits}` : name;
 }
 
-/** Whether a file is kept for a visitor without a network only once it has been asked for. */
+/**
+ * Whether a file is kept for a visitor without a network only once it has been asked for: other models than the
+ * default, and the engines without integers, which compute these.
+ */
 const isExtra = (name) =>
   (name.startsWith('models/') && name.endsWith('.safetensors') && name !== `models/${defaultModel}`) ||
-  /^wasm\/[a-z]+-int8/.test(name);
+  /^wasm\/(relaxed|fixed)(-threads)?\//.test(name);
 
 /** The service worker with the hash of every file that a visitor may need without a network. */
 async function listForOffline() {

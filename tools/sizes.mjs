@@ -1,7 +1,7 @@
 // Prints what a visitor of the page downloads besides the model, and fails above a budget.
 //   node tools/sizes.mjs BUDGET MODULE...   the budget in bytes after gzip, for the page with a flavour of the CPU
-//                                           engine; those with integers, and the parts that are fetched when they
-//                                           are needed, are listed
+//                                           engine with integers, as the default model has them; those without, and
+//                                           the parts that are fetched when they are needed, are listed
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
@@ -67,7 +67,7 @@ for (const name of modules) {
   const folder = path.join(engines, name);
   const engine = await sizes([path.join(folder, 'g_ghostnet.js'), path.join(folder, 'g_ghostnet_bg.wasm')]);
   const total = engine[1] + page[1];
-  const isFlavour = flavours.some((flavour) => flavour.name === name && !flavour.integers);
+  const isFlavour = flavours.some((flavour) => flavour.name === name && flavour.integers);
   row(name, ...engine, isFlavour ? total : '');
   if (isFlavour && total > Number(budget)) tooLarge.push(name);
 }

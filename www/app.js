@@ -41,7 +41,7 @@ const actions = {
     chosen = choice;
     if (together.length > 1 && together.some(({ name }) => name.endsWith('.json'))) return open({ file: together });
     update({ busy: true, error: undefined });
-    const model = await holdsModel(choice);
+    const model = choice.blob && (await (await import('./view/model-file.js')).holdsModel(choice.blob, choice.name));
     if (chosen !== choice) return;
     await (model ? open({ file: /** @type {File} */ (choice.blob) }) : session.look(choice));
   },
@@ -77,20 +77,6 @@ function remembered({ picture, result, times }) {
     state.times = { ...times, first: times.first ?? result.milliseconds, warm: result.milliseconds };
   }
   last = { picture, result };
-}
-
-const MODEL_NAMES = /\.(safetensors|pth|pt|ckpt|tar|bin|pyth|pkl|onnx|h5|keras|tflite)$/i;
-
-/**
- * Whether a file is a model, by its first bytes: training scripts name theirs as they like. What only has a model's name
- * and is no picture is one too, so that `load` says what it is instead.
- * @param {Picture} choice
- */
-async function holdsModel({ blob, name = '' }) {
-  if (!blob) return false;
-  const { isModel, kindOf } = await import('./lib/kind.js');
-  const head = new Uint8Array(await blob.slice(0, 4096).arrayBuffer());
-  return isModel(head) || (MODEL_NAMES.test(name) && !kindOf(head).picture);
 }
 
 /**

@@ -4,7 +4,7 @@
  * `tools/site.mjs` puts the SHA-256 of every file here, so that a new version is a new list: its files are fetched (or
  * taken over from the old version, where they are the same), checked, and served together once all are there. Until
  * then, and for a page that is open already, the old version is served as a whole. Other models than the first, and the
- * engines for models of eight bits, are kept when they are first asked for.
+ * engines for models of floats, are kept when they are first asked for.
  */
 /* global MANIFEST, EXTRA, VERSION */
 const byAddress = (list) =>

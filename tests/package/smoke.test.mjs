@@ -336,7 +336,7 @@ test('React: options written in place load once, in StrictMode and over fast rem
         console.warn = (...given) => window.warnings.push(given.join(' '));
         const bytes = new Uint8Array(await (await fetch('${model}')).arrayBuffer());
         const options = {
-          address: () => ({ model: new URL('${model}', location.href), labels: 'abcdefghij'.split(''), backend: 'wasm' }),
+          address: () => ({ model: new URL('${model}', location.href), labels: Array.from({ length: 498 }, (_, i) => 'class ' + i), backend: 'wasm' }),
           'kept bytes': () => ({ model: bytes, backend: 'wasm' }),
           'new bytes': () => ({ model: bytes.slice(), backend: 'wasm' }),
           'new Blob': () => ({ model: new Blob([bytes]), backend: 'wasm' }),

@@ -1,4 +1,5 @@
-"""Writes ../golden/page.json: what the bundled model says of the samples and of the tricky photos, in PyTorch and Pillow.
+"""Writes ../golden/page.json, what Imagenette's model says of the samples and of the tricky photos, in PyTorch and
+Pillow, and ../golden/default.json, what the floats of the default model say of the samples.
 
 usage: page.py      (needs torch, torchvision, pillow, safetensors)
 Per file (from the repository's root): its size as shown (after EXIF orientation), and `top`: the five likeliest classes
@@ -12,14 +13,14 @@ from model import load
 from pictures import normalised, resized, rgb_over_white
 
 ROOT = Path(__file__).parent.parent.parent
-MODEL = "models/g_ghost_regnetx_006-imagenette.safetensors"
+MODELS = (("page", "models/g_ghost_regnetx_006-imagenette.safetensors", ("www/samples", "tests/golden/photos")),
+          ("default", "models/g_ghost_regnetx_008-imagenet.safetensors", ("www/samples",)))
 ENDINGS = {".jpg", ".png", ".webp"}
 
 
-def main():
-    torch.set_num_threads(1)
-    net, config = load(ROOT / MODEL)
-    files = [file for folder in ("www/samples", "tests/golden/photos") for file in sorted((ROOT / folder).iterdir())
+def write(name, model, folders):
+    net, config = load(ROOT / model)
+    files = [file for folder in folders for file in sorted((ROOT / folder).iterdir())
              if file.suffix in ENDINGS]
     out = []
     for file in files:
@@ -33,7 +34,13 @@ def main():
                              for p, i in zip(top.values.tolist(), top.indices.tolist())]))
         print(file.name, picture.size, out[-1]["top"][0]["label"], out[-1]["top"][0]["probability"])
     lines = ",\n".join("  " + json.dumps(entry) for entry in out)
-    (ROOT / "tests/golden/page.json").write_text(f'{{\n "model": "{MODEL}",\n "files": [\n{lines}\n ]\n}}\n')
+    (ROOT / f"tests/golden/{name}.json").write_text(f'{{\n "model": "{model}",\n "files": [\n{lines}\n ]\n}}\n')
+
+
+def main():
+    torch.set_num_threads(1)
+    for row in MODELS:
+        write(*row)
 
 
 if __name__ == "__main__":

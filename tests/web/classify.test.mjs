@@ -10,6 +10,7 @@ import { repository } from '../../tools/serve.mjs';
 import { cat as answers, golden } from './support/golden.mjs';
 
 const cat = path.join(repository, 'www/samples/cat.jpg');
+const model = path.join(repository, golden.model);
 
 let folder;
 
@@ -24,7 +25,7 @@ const classify = (...options) =>
   new Promise((resolve) => {
     execFile(
       process.execPath,
-      [path.join(repository, 'tools/classify.mjs'), ...options],
+      [path.join(repository, 'tools/classify.mjs'), '--model', model, ...options],
       { cwd: repository },
       (error, out, err) => resolve({ code: error?.code ?? 0, out, err }),
     );

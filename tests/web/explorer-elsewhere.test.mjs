@@ -13,7 +13,7 @@ explorerPages();
 
 test('after the first visit the page works without a network, from a folder below a host’s root', async () => {
   const site = await serve(null, { mounts: { '/some/where/': inRepository('dist/site') }, coi: false });
-  const rare = 'wasm/fixed-int8/g_ghostnet_bg.wasm';
+  const rare = 'wasm/fixed/g_ghostnet_bg.wasm';
   const bytesOf = (name) => page.evaluate(async (name) => (await (await fetch(name)).arrayBuffer()).byteLength, name);
   let size;
   try {
@@ -29,7 +29,7 @@ test('after the first visit the page works without a network, from a folder belo
   await page.raw.reload();
   await page.headline('In stage 3');
   assert.equal(await bytesOf(rare), size);
-  await assert.rejects(bytesOf('wasm/fixed-int8-threads/g_ghostnet_bg.wasm'));
+  await assert.rejects(bytesOf('wasm/fixed-threads/g_ghostnet_bg.wasm'));
   await page.sample('dahlia.jpg');
   await page.caption('Dahlia');
   // Of the file that was not kept: the service worker's own words, and the page's.

@@ -65,7 +65,7 @@ test('the exported numbers are those of the library, with the control beside eac
   const [head, ...lines] = bytes.toString().trim().split('\r\n');
   assert.equal(head, 'channel,match,score,chance_other_picture,chance_shuffled_positions,energy');
   assert.equal(lines.length, 96);
-  const { own, chance } = await page.libraryNumbers('/samples/pavilion.jpg', 'layer2', '/samples/cat.jpg');
+  const { own, chance } = await page.libraryNumbers('/samples/cat.jpg', 'layer2', '/samples/coffee.jpg');
   lines.forEach((line, channel) => {
     const [number, match, score, byChance] = line.split(',');
     assert.equal(Number(number), channel);
@@ -127,7 +127,7 @@ test('a map under the pointer lights its twin; a click pins it, and the link bri
 
 test('everything that was chosen is in the link', async () => {
   await open();
-  await page.sample('cat.jpg');
+  await page.sample('pavilion.jpg');
   await page.stage('layer2');
   await page.select('#sort', 'similarity');
   await page.select('#palette', 'cividis');
@@ -136,9 +136,9 @@ test('everything that was chosen is in the link', async () => {
   await page.find('#threshold').fill('0.8');
   await page.click('#theme');
   await page.addressSays('theme', 'dark');
-  await page.addressSays('sample', 'cat.jpg');
+  await page.addressSays('sample', 'pavilion.jpg');
   assert.deepEqual(await page.address(), {
-    sample: 'cat.jpg',
+    sample: 'pavilion.jpg',
     stage: 'layer2',
     threshold: '0.8',
     metric: 'cosine',
@@ -154,7 +154,7 @@ test('everything that was chosen is in the link', async () => {
   await page.headline('In stage 2');
   await page.compared();
   assert.equal(await page.textOf('#headline'), headline);
-  assert.match(await page.textOf('#photo-caption'), /Chelsea/);
+  assert.match(await page.textOf('#photo-caption'), /Pavilion/);
   assert.equal(await page.raw.inputValue('#palette'), 'cividis');
 });
 
@@ -382,7 +382,7 @@ async function answersWithout() {
     ['map', { channels: [{ tap: 'layer3.end', channel: 12 }] }],
   ]) {
     const other = await net.ablated(edit);
-    [answers[kind]] = (await other.classify('/samples/pavilion.jpg')).top;
+    [answers[kind]] = (await other.classify('/samples/cat.jpg')).top;
     other.dispose();
   }
   net.dispose();
@@ -464,7 +464,7 @@ test('the camera is looked at live, with its rate, and can be paused', async () 
   await page.click('#pause');
   assert.equal(await page.textOf('#pause'), 'Resume');
   await page.click('#camera');
-  await page.caption('Pavilion');
+  await page.caption('Chelsea');
   assert.equal(await page.find('video').count(), 0);
 });
 
@@ -568,7 +568,7 @@ test('on WebGPU: the same twins and the same numbers, and the engine is named', 
     await open('stage=layer2&backend=webgpu', {}, { from: gpu });
     assert.match(await page.textOf('#engine-badge'), /^WebGPU · \d+\.\d ms$/);
     const lines = (await page.download('csv')).bytes.toString().trim().split('\r\n').slice(1);
-    const { own } = await page.libraryNumbers('/samples/pavilion.jpg', 'layer2', '/samples/cat.jpg');
+    const { own } = await page.libraryNumbers('/samples/cat.jpg', 'layer2', '/samples/coffee.jpg');
     lines.forEach((line, channel) => {
       if (own[channel].match >= 0) near(line.split(',')[2], own[channel].r, 1e-3, `map ${channel}`);
     });
@@ -593,5 +593,5 @@ test('on WebGPU the card draws the camera’s maps', () =>
     });
     assert.ok(colours > 50, `the graphics card drew ${colours} colours`);
     await page.click('#camera');
-    await page.caption('Pavilion');
+    await page.caption('Chelsea');
   }));

@@ -7,9 +7,10 @@ import path from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 
 import { launch } from '../../tools/browser.mjs';
-import { pageMounts, repository, serve } from '../../tools/serve.mjs';
-import { defaultModel } from '../../www/lib/default-model.js';
+import { repository } from '../../tools/serve.mjs';
+import { defaultModel } from './support/site.mjs';
 import { cat } from './support/golden.mjs';
+import { serveSite } from './support/site.mjs';
 
 const modelFile = path.join(repository, 'models', defaultModel);
 const html = { status: 200, contentType: 'text/html', body: '<!doctype html><title>Not here</title>' };
@@ -20,8 +21,7 @@ let browser;
 let page;
 
 before(async () => {
-  const mounts = { ...pageMounts, '/blank/': path.join(repository, 'tests/web/blank') };
-  [server, bare] = await Promise.all([serve(null, { mounts }), serve(null, { mounts, coi: false })]);
+  [server, bare] = await Promise.all([serveSite(), serveSite({ coi: false })]);
   browser = await launch();
 });
 after(async () => {

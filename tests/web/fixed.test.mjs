@@ -1,14 +1,19 @@
 // The flavour without relaxed SIMD gives the same bits in every engine: V8 in Node and Chromium, and what ENGINE names.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import path from 'node:path';
 import { test } from 'node:test';
 
 import { load } from '../../dist/site/lib/node.js';
+import { repository } from '../../tools/serve.mjs';
 import { blankPages, engine, inPage } from './support/blank.mjs';
+import { defaultModel } from './support/site.mjs';
 
 blankPages();
 
-/** Logits of the bundled model; a change of the weights or of a kernel's order of operations changes them. */
+const model = path.join(repository, 'models', defaultModel);
+
+/** Logits of a bundled model; a change of the weights or of a kernel's order of operations changes them. */
 const HASH = '9d2cd094d6921453ff6ed6fda6c89cef9d3b5322c07925102a832f6d1256eb81';
 
 const dims = [1, 3, 192, 192];
@@ -32,7 +37,7 @@ const inBrowser = (options) =>
   );
 
 test(`the fixed flavour is reproducible to the bit, in Node and in ${engine}`, async () => {
-  const net = await load({ flavour: 'fixed', backend: 'wasm' });
+  const net = await load({ model, flavour: 'fixed', backend: 'wasm' });
   const node = [];
   for (let run = 0; run < 2; run++) node.push((await net.forward({ data: input(), dims })).logits);
   net.dispose();

@@ -9,8 +9,9 @@ import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 
 import { launch } from '../../tools/browser.mjs';
-import { pageMounts, repository, serve } from '../../tools/serve.mjs';
+import { repository } from '../../tools/serve.mjs';
 import { cat } from './support/golden.mjs';
+import { serveSite } from './support/site.mjs';
 
 const catFile = await readFile(path.join(repository, 'www/samples/cat.jpg'));
 
@@ -19,10 +20,7 @@ let browser;
 let page;
 
 before(async () => {
-  server = await serve(null, {
-    mounts: { ...pageMounts, '/blank/': path.join(repository, 'tests/web/blank') },
-    coi: false,
-  });
+  server = await serveSite({ coi: false });
   browser = await launch();
   page = await browser.newPage();
   await page.goto(`${server.url}blank/`);

@@ -5,8 +5,9 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { launch } from '../../tools/browser.mjs';
-import { pageMounts, repository, serve } from '../../tools/serve.mjs';
+import { repository, serve } from '../../tools/serve.mjs';
 import { load } from '../../dist/site/lib/node.js';
+import { mounts } from './support/site.mjs';
 
 const folder = path.join(repository, 'tests/golden/int8');
 const golden = JSON.parse(await readFile(path.join(folder, 'logits.json'), 'utf8'));
@@ -21,7 +22,7 @@ let page;
 
 before(async () => {
   server = await serve(null, {
-    mounts: { ...pageMounts, '/blank/': path.join(repository, 'tests/web/blank'), '/int8/': folder },
+    mounts: { ...mounts, '/int8/': folder },
   });
   browser = await launch();
   page = await browser.newPage();

@@ -8,8 +8,8 @@ import { chromium } from 'playwright-core';
 
 import { chromiumArguments, findChromium } from '../../tools/browser.mjs';
 import { repository } from '../../tools/serve.mjs';
-import { defaultModel } from '../../www/lib/default-model.js';
 import { blankPages, inPage, server } from './support/blank.mjs';
+import { defaultModel, renamed } from './support/site.mjs';
 import { cat } from './support/golden.mjs';
 
 blankPages();
@@ -83,6 +83,7 @@ test('the example extension classifies a picture of a page, in its background', 
     await mkdir(path.join(library, 'models'), { recursive: true });
     for (const part of ['lib', 'wasm', `models/${defaultModel}`])
       await cp(path.join(repository, 'dist/site', part), path.join(library, part), { recursive: true });
+    for (const [, file] of Object.entries(renamed())) await cp(file, path.join(library, 'lib', path.basename(file)));
     context = await chromium.launchPersistentContext(path.join(folder, 'profile'), {
       executablePath: findChromium(),
       headless: true,

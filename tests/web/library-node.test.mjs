@@ -10,8 +10,8 @@ import vm from 'node:vm';
 import sharp from 'sharp';
 
 import { repository } from '../../tools/serve.mjs';
-import { defaultModel } from '../../www/lib/default-model.js';
 import { addressOf, decodeImage, GGhostError, load, readImage } from '../../www/lib/node.js';
+import { defaultModel } from './support/site.mjs';
 import { cat } from './support/golden.mjs';
 
 const photo = path.join(repository, 'www/samples/cat.jpg');
@@ -45,8 +45,11 @@ async function failureOf(promise) {
 const command = (...options) =>
   new Promise((resolve) => {
     const program = path.join(repository, 'tools/classify.mjs');
-    execFile(process.execPath, [program, ...options], { cwd: repository, maxBuffer: 2 ** 26 }, (error, out, err) =>
-      resolve({ code: error?.code ?? 0, out, err }),
+    execFile(
+      process.execPath,
+      [program, '--model', model, ...options],
+      { cwd: repository, maxBuffer: 2 ** 26 },
+      (error, out, err) => resolve({ code: error?.code ?? 0, out, err }),
     );
   });
 

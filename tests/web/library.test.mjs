@@ -8,8 +8,8 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 
 import { repository } from '../../tools/serve.mjs';
-import { defaultModel } from '../../www/lib/default-model.js';
 import { blankPages, chromiumOnly, inPage, page, server, withWebgpu } from './support/blank.mjs';
+import { defaultModel } from './support/site.mjs';
 import { cat } from './support/golden.mjs';
 import { checkpoint } from './support/pth.mjs';
 

@@ -8,8 +8,9 @@ import { after, afterEach, before, test } from 'node:test';
 
 import { launch } from '../../tools/browser.mjs';
 import { repository, servePage } from '../../tools/serve.mjs';
-import { defaultModel } from '../../www/lib/default-model.js';
+import { defaultModel } from './support/site.mjs';
 import { golden } from './support/golden.mjs';
+import { serveSite } from './support/site.mjs';
 import { noteCalls, untilIdle } from './support/explorer.mjs';
 import { checkpoint } from './support/pth.mjs';
 import { shardsOf } from './support/shards.mjs';
@@ -25,7 +26,7 @@ let page;
 const complaints = [];
 
 before(async () => {
-  server = await servePage();
+  server = await serveSite();
   browser = await launch();
   folder = await mkdtemp(path.join(tmpdir(), 'page-'));
   await writeFile(path.join(folder, 'note.jpg'), 'A text file, renamed.\n');
@@ -226,7 +227,7 @@ test('stages open by pointer and arrow keys, and their twins are the most correl
   const best = await page.evaluate(async () => {
     const { load } = await import('/lib/index.js');
     const net = await load({ backend: 'wasm' });
-    const { maps, stage } = await net.features('/samples/pavilion.jpg', { stage: 2 });
+    const { maps, stage } = await net.features('/samples/cat.jpg', { stage: 2 });
     net.dispose();
     const map = ({ data, dims: [, h, w] }, c) => Array.from(data.subarray(c * h * w, (c + 1) * h * w));
     const correlation = (a, b) => {
@@ -267,14 +268,14 @@ test('a model file takes the bundled one’s place; one that is no model does no
   await page.setInputFiles('#file', path.join(folder, 'broken.safetensors'));
   await page.waitForSelector('#error:not([hidden])');
   assert.match(await page.textContent('#error'), /^broken\.safetensors: /);
-  assert.equal((await shownTop())[0].label, 'church');
+  assert.equal((await shownTop())[0].label, goldenOf('cat.jpg').top[0].label);
   await page.setInputFiles('#file', path.join(folder, 'mine.safetensors'));
   await page.waitForFunction(() => document.querySelector('.top .label').textContent.startsWith('my '));
   await settled();
   assertTop(
     await shownTop(),
-    goldenOf('pavilion.jpg').top.map((row) => ({ ...row, label: `my ${row.label}` })),
-    'pavilion.jpg',
+    goldenOf('cat.jpg').top.map((row) => ({ ...row, label: `my ${row.label}` })),
+    'cat.jpg',
   );
   assert.equal(await page.locator('#error').isHidden(), true);
 });
@@ -373,6 +374,7 @@ test('a model is told from a picture by its first bytes, whatever its name is; t
 
 test('a first visit keeps to its budgets: bytes, requests, other hosts, layout shift', async () => {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, serviceWorkers: 'block' });
+  const shipped = await servePage();
   try {
     page = await context.newPage();
     await page.addInitScript(() => {
@@ -383,11 +385,11 @@ test('a first visit keeps to its budgets: bytes, requests, other hosts, layout s
     });
     const responses = [];
     page.on('response', (response) => responses.push(response));
-    await page.goto(server.url);
+    await page.goto(shipped.url);
     await page.locator('#stage-note', { hasText: 'By chance' }).waitFor({ timeout: 60_000 });
     const used = {
       requests: responses.length,
-      strangers: responses.filter((response) => !response.url().startsWith(server.url)).length,
+      strangers: responses.filter((response) => !response.url().startsWith(shipped.url)).length,
       shift: await page.evaluate(() => globalThis.shift),
     };
     const sizes = await Promise.all(
@@ -406,6 +408,7 @@ test('a first visit keeps to its budgets: bytes, requests, other hosts, layout s
     assert.ok(used.documents > 1000 && used.pictures > 100e3, JSON.stringify(used)); // they were counted
   } finally {
     await context.close();
+    await shipped.close();
     page = undefined;
   }
 });

@@ -6,7 +6,8 @@ import path from 'node:path';
 import { test } from 'node:test';
 
 import { repository, serve } from '../../tools/serve.mjs';
-import { blankPages, browser, mounts, page, server } from './support/blank.mjs';
+import { blankPages, browser, page, server } from './support/blank.mjs';
+import { mounts } from './support/site.mjs';
 import { cat } from './support/golden.mjs';
 
 blankPages();

@@ -159,7 +159,9 @@ async function timeBoth(picture, { net, signal, tell }) {
     /** @type {Net[]} */
     const nets = [];
     try {
-      nets.push(await load({ model: net.model, backend, signal }));
+      // The plain network has random weights in floats: so has ours, on the engine that is there already.
+      const floats = backend === 'wasm' ? { precision: /** @type {const} */ ('f32'), flavour: net.info.flavour } : {};
+      nets.push(await load({ model: net.model, backend, signal, ...floats }));
       nets.push(await net.plainTwin({ backend, signal }));
       const [ghost, plain] = await timed(nets, picture, signal);
       found.push({ backend, ghost, plain, adapter: nets[0].info.adapter });

@@ -269,7 +269,7 @@ export class Engine {
       if (!this.#running.net) await this.#restore();
       const { net, backend, precision } = this.#running;
       const verdicts = [];
-      if (net.info.golden) verdicts.push(await compareWithGolden(net, precision));
+      if (net.info.golden) verdicts.push(await compareWithGolden(net, net.info.integers ? 'int8' : precision));
       if (backend === 'webgpu') verdicts.push(await besideWasm(this.#loaded, (wasm) => compare(net, wasm, precision)));
       if (verdicts.length === 0) {
         throw new GGhostError(

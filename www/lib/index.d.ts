@@ -23,7 +23,7 @@ export interface LoadOptions {
    * A `.safetensors` model or a PyTorch checkpoint (`.pth`, `.ckpt`, ...): an address, a file or its bytes; the address
    * of a manifest of `g-ghostnet shard` or of Hugging Face's `model.safetensors.index.json`, whose files lie beside it;
    * or a list of files: a model and Hugging Face's `config.json` for its labels, and where the model is in several
-   * files, all of them with their index. Left out: the bundled model of ten classes.
+   * files, all of them with their index. Left out: the bundled model of 498 of ImageNet’s classes, in eight bits.
    */
   model?: string | URL | Blob | ArrayBuffer | Uint8Array | File[];
   /**
@@ -446,7 +446,7 @@ export interface GGhostNet {
    * and the engine takes them as they are ready: one that is slow holds no other call.
    * @example
    * const { top } = await net.classify(document.querySelector('img'), { topK: 2 });
-   * // [{ label: 'church', index: 4, probability: 0.91 }, { label: 'parachute', index: 8, probability: 0.02 }]
+   * // [{ label: 'Egyptian cat', index: 114, probability: 0.8 }, { label: 'tabby', index: 110, probability: 0.1 }]
    */
   classify(input: ImageInput, options?: CallOptions & { topK?: number }): Promise<Classification>;
   classify(
@@ -459,7 +459,7 @@ export interface GGhostNet {
    * The features before the classifier, averaged over positions: similar pictures have similar ones.
    * @example
    * const embedding = await net.embed(file);
-   * // Float32Array(528)
+   * // Float32Array(672)
    */
   embed(input: ImageInput, options?: CallOptions): Promise<Float32Array>;
   embed(input: ImageInputs, options: CallOptions & { errors: 'return' }): Promise<(Float32Array | FailedPicture)[]>;
@@ -469,7 +469,7 @@ export interface GGhostNet {
    * Feature maps, by stage or by tap; asking for them changes no answer.
    * @example
    * const { maps, stage } = await net.features(file, { stage: 3 });
-   * maps[stage.first]; // { data: Float32Array(24000), dims: [240, 10, 10], layout: 'chw' }
+   * maps[stage.first]; // { data: Float32Array(28800), dims: [288, 10, 10], layout: 'chw' }
    */
   features(
     input: ImageInput,
@@ -494,7 +494,7 @@ export interface GGhostNet {
    * Runs inputs that are normalised already; height and width from 32 on.
    * @example
    * const { logits, dims } = await net.forward({ data: new Float32Array(3 * 160 * 160), dims: [1, 3, 160, 160] });
-   * // dims: [1, 10]
+   * // dims: [1, 498]
    */
   forward(tensor: Tensor, options?: CallOptions & { taps?: string[] }): Promise<ForwardResult>;
 
@@ -573,7 +573,7 @@ export interface GGhostNet {
  * import { load } from 'g-ghostnet';
  * const net = await load();
  * console.log(net.info.labels.length, net.info.backend);
- * // 10 'wasm'
+ * // 498 'wasm'
  */
 export function load(options?: LoadOptions): Promise<GGhostNet>;
 

@@ -2,6 +2,7 @@
  * @file What is loaded of a net: the modules that this realm can run, and the model's file in the one form that they
  * read. Nothing here knows who computes.
  */
+import { defaultIntegers } from './default-model.js';
 import { download, addUp } from './download.js';
 import { GGhostError, throwIfAborted } from './errors.js';
 import { chooseFlavour, parts, threadsHere } from './flavours.js';
@@ -93,9 +94,10 @@ export class Loaded {
     /** @param {import('./flavours.js').Flavour} flavour @param {WebAssembly.Module} [module] */
     const obtain = (flavour, module) =>
       fetchModule(flavour, options, { module, signal, fetch: this.#fetch, onBytes: part() });
-    const flavour =
-      given ??
-      chooseFlavour(options.kept?.flavour ?? options.flavour, { threads, integers: options.precision === 'int8' });
+    // What a model is computed in is known of the library's own; of another one its header says it.
+    const own = options.bundled && this.#mayChoose && defaultIntegers;
+    const expected = own || options.precision === 'int8';
+    const flavour = given ?? chooseFlavour(options.kept?.flavour ?? options.flavour, { threads, integers: expected });
     const [wasm, file] = await Promise.all([
       obtain(flavour, options.kept?.module),
       modelFile(options.kept?.model ?? options.model, {
@@ -112,9 +114,9 @@ export class Loaded {
     ]);
     throwIfAborted(signal);
     const beginning = await beginningOf(file);
-    const integers = this.#mayChoose && hasIntegers(beginning) && chooseFlavour(undefined, { threads, integers: true });
-    const chosen = integers || flavour;
-    const { module, glue } = integers ? await obtain(integers) : wasm;
+    const integers = this.#mayChoose ? hasIntegers(beginning) : expected;
+    const chosen = integers === expected ? flavour : chooseFlavour(undefined, { threads, integers });
+    const { module, glue } = chosen === flavour ? wasm : await obtain(chosen);
     throwIfAborted(signal);
 
     report({ phase: 'compile' });

@@ -18,7 +18,7 @@ export function useGGhostNet(options?: Omit<LoadOptions, 'signal' | 'onProgress'
  * by identity.
  * @example
  * const { result, pending, error } = useClassification(net, file, { topK: 3 });
- * // result?.top: [{ label: 'church', index: 4, probability: 0.91 }, ...]
+ * // result?.top: [{ label: 'Egyptian cat', index: 114, probability: 0.8 }, ...]
  */
 export function useClassification(
   net: GGhostNet | undefined,

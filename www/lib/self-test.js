@@ -5,15 +5,16 @@
 
 /**
  * @typedef {import('./choice.js').Runner} Runner
- * @typedef {'f32' | 'f16'} Precision
+ * @typedef {'f32' | 'f16' | 'int8'} Precision
  */
 
 /**
  * Largest difference that rounding explains, of a map's largest value. Each engine may be off by 1e-4 in f32. In f16
  * each of up to 200 steps rounds its weights and its outputs by 2^-11, which adds up as a random walk does:
- * sqrt(400) * 2^-11.
+ * sqrt(400) * 2^-11. Integers are the same everywhere, but where the floats between them are added up in another order
+ * an input may round the other way: off by one step of 127.
  */
-const tolerances = { f32: 2e-4, f16: 1e-2 };
+const tolerances = { f32: 2e-4, f16: 1e-2, int8: 1 / 127 };
 
 /**
  * Runs the same noise through two nets of one model and compares the end of every stage and the logits; these also

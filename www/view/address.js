@@ -5,7 +5,7 @@
  * @type {import('../explorer/state.js').Choices}
  */
 export const defaults = {
-  sample: 'pavilion.jpg',
+  sample: 'cat.jpg',
   model: '',
   backend: 'auto',
   stage: 'layer3',

@@ -1,18 +1,10 @@
 // A server, a browser and, for each test, a blank page on it with the library beside it: call `blankPages()` at a
 // file's top. The browser is Chromium, or that of the variable ENGINE: WebKit or Firefox.
-import path from 'node:path';
 import { after, afterEach, before, beforeEach } from 'node:test';
 
 import { launch } from '../../../tools/browser.mjs';
-import { pageMounts, repository, serve } from '../../../tools/serve.mjs';
+import { serveSite } from './site.mjs';
 import { launchEngine, routing } from './webdriver.mjs';
-
-export const mounts = {
-  ...pageMounts,
-  '/blank/': path.join(repository, 'tests/web/blank'),
-  // Parts of the library that have no file of their own as it is shipped.
-  '/source/': path.join(repository, 'www/lib'),
-};
 
 export const engine = process.env.ENGINE || 'Chromium';
 /** For a test that needs what only Chromium's tools give. */
@@ -29,7 +21,7 @@ export let page;
 export function blankPages(options) {
   before(async () => {
     const { routes, intercept } = routing();
-    server = await serve(null, { mounts, intercept });
+    server = await serveSite({ intercept });
     browser = engine === 'Chromium' ? await launch(options) : await launchEngine(engine, { routes });
   });
   after(async () => {

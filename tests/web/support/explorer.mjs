@@ -5,7 +5,8 @@ import path from 'node:path';
 import { after, afterEach, before } from 'node:test';
 
 import { launch } from '../../../tools/browser.mjs';
-import { repository, servePage } from '../../../tools/serve.mjs';
+import { repository } from '../../../tools/serve.mjs';
+import { serveSite } from './site.mjs';
 
 export const inRepository = (file) => path.join(repository, file);
 export const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
@@ -23,7 +24,7 @@ let complaints = [];
 
 export function explorerPages() {
   before(async () => {
-    server = await servePage();
+    server = await serveSite();
     browser = await launch({ args: fakeCamera });
   });
   after(async () => {
