@@ -2,20 +2,22 @@
 //!
 //! `fuzz_targets/` calls them with what libFuzzer makes, `tests/it/hostile.rs` with the corpus.
 
+pub mod parts;
+
 use arbitrary::{Result, Unstructured};
 use g_ghostnet::arch::ghostnet::GhostNet;
 use g_ghostnet::arch::regnet::{Form, Ghost, RegNet};
 use g_ghostnet::arch::resnet::{Inner, ResNet, Stem};
 use g_ghostnet::arch::{Architecture, Network, View};
-use g_ghostnet::checkpoint::{Checkpoint, Dtype, Tensor, contiguous_strides, safetensors_layout};
+use g_ghostnet::checkpoint::{Checkpoint, Dtype, Tensor, contiguous_strides};
 use g_ghostnet::config::Config;
 use g_ghostnet::fold::expected_tensors;
 use g_ghostnet::image::{Interpolation, Preprocess, Resize, preprocess};
 use g_ghostnet::model::{Model, Options};
 use g_ghostnet::plan::Plan;
 use g_ghostnet::quantize::Calibration;
-use g_ghostnet::read::{Progress, Reader};
 use g_ghostnet::session::{CpuSession, Outputs};
+use parts::{file_of, read_by_parts};
 use std::collections::BTreeMap;
 
 /// What is done with the bytes of an input.
@@ -81,58 +83,27 @@ pub fn pickle(data: &[u8]) {
 /// A checkpoint that is read piece by piece, and by way of the file that is made of it, is that of the whole file.
 fn read_in_parts(file: &[u8], weights: Option<&str>) {
     let options = Options { weights: weights.map(str::to_owned), ..Options::default() };
-    let mut reader = Reader::new(file.len(), options.clone());
-    let mut read = 0;
-    let made = loop {
+    let made = read_by_parts(file, &options, |reader| {
         let mut step = None;
-        within_memory(|| step = accepted(reader.read()));
-        match step {
-            None => break None,
-            Some(Progress::Read(checkpoint)) => break Some(checkpoint),
-            Some(Progress::Wanted(ranges)) => {
-                assert!(!ranges.is_empty(), "it waits for nothing");
-                for range in ranges {
-                    assert!(
-                        !range.is_empty() && range.end <= file.len(),
-                        "it wants {range:?} of {}",
-                        file.len()
-                    );
-                    read += range.len();
-                    assert!(read <= 2 * file.len(), "it reads the file again and again");
-                    reader.add(range.start, file[range].to_vec());
-                }
-            }
-        }
-    };
-    let made = made.map(|checkpoint| {
-        let written = Checkpoint::from_bytes(written(&checkpoint, file)).expect("a safetensors file");
-        Model::from_own_layout(written, None).map(|model| (model.checkpoint, checkpoint.origin))
+        within_memory(|| step = Some(reader.read()));
+        let step = step.expect("it was read");
+        accepted(step.as_ref().map_err(Clone::clone));
+        step
+    });
+    let made = made.and_then(|(checkpoint, _)| {
+        let written = Checkpoint::from_bytes(file_of(&checkpoint, file)).expect("a safetensors file");
+        Ok((Model::from_own_layout(written, None)?.checkpoint, checkpoint.origin))
     });
     let whole = Model::from_bytes(file.to_vec(), &options).map(|model| model.checkpoint);
     match (whole, made) {
-        (Ok(whole), Some(Ok((made, origin)))) => {
+        (Ok(whole), Ok((made, origin))) => {
             assert_eq!(whole.origin, origin);
             let same = |name: &String| whole.read(name) == made.read(name);
             assert!(whole.tensors().keys().eq(made.tensors().keys()) && whole.tensors().keys().all(same));
         }
-        // Labels are looked at by who loads the model.
-        (Err(_), Some(Err(_)) | None) => {}
-        (whole, made) => panic!("whole {:?}, in parts {:?}", whole.err(), made.map(Result::err)),
+        (Err(whole), Err(made)) => assert_eq!(whole, made),
+        (whole, made) => panic!("whole {:?}, in parts {:?}", whole.err(), made.err()),
     }
-}
-
-/// The safetensors file of a checkpoint whose tensors lie in another file, or in its own bytes.
-fn written(checkpoint: &Checkpoint, file: &[u8]) -> Vec<u8> {
-    let (mut written, tensors) = safetensors_layout(checkpoint.tensors(), &checkpoint.config);
-    for tensor in tensors {
-        let place = tensor.place().expect("it lies within its file");
-        let elements = match place.start >= file.len() {
-            true => checkpoint.bytes(place).to_vec(),
-            false => tensor.row_major(&file[place]),
-        };
-        written.extend(elements);
-    }
-    written
 }
 
 /// `torch.serialization.MAGIC_NUMBER`, the format's version 1001 and an empty dict for the system's sizes.

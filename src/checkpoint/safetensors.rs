@@ -102,6 +102,11 @@ pub(crate) fn index(beginning: &[u8], length: usize) -> Result<Checkpoint> {
             return Err(invalid(&format!("`{}` does not lie where it must", shortened(&name))));
         }
         end = last;
+        let twice = || invalid(&format!("`{}` is there twice", shortened(&name)));
+        #[cfg(feature = "read")]
+        if tensors.contains_key(&name) || beside.unread.contains_key(&name) {
+            return Err(twice());
+        }
         let Some(dtype) = known else {
             let kind = format!("a tensor of dtype {}", shortened(&dtype));
             #[cfg(feature = "read")]
@@ -113,8 +118,12 @@ pub(crate) fn index(beginning: &[u8], length: usize) -> Result<Checkpoint> {
             return Err(invalid(&format!("`{}` is {kind}", shortened(&name))));
         };
         let (offset, strides) = (data + first, contiguous_strides(&shape));
-        if tensors.insert(name.clone(), Tensor { dtype, shape, strides, offset }).is_some() {
-            return Err(invalid(&format!("`{}` is there twice", shortened(&name))));
+        let tensor = Tensor { dtype, shape, strides, offset };
+        #[cfg(feature = "read")]
+        tensors.insert(name, tensor);
+        #[cfg(not(feature = "read"))]
+        if tensors.insert(name.clone(), tensor).is_some() {
+            return Err(twice());
         }
     }
     if Some(length) != end.checked_add(data) {

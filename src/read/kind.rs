@@ -31,14 +31,14 @@ pub fn of_no_model(bytes: &[u8]) -> Option<String> {
         (4, b"TFL3", "a TensorFlow Lite model"),
         (0, b"GGUF", "a GGUF file"),
         (0, b"\x93NUMPY", "a NumPy array"),
-        (0, b"\x1f\x8b", "a gzip archive: unpack it first"),
-        (0, b"BZh", "a bzip2 archive: unpack it first"),
-        (0, b"\xfd7zXZ", "an xz archive: unpack it first"),
-        (0, b"\x28\xb5\x2f\xfd", "a zstd archive: unpack it first"),
-        (0, b"7z\xbc\xaf", "a 7z archive: unpack it first"),
-        (0, b"Rar!", "a RAR archive: unpack it first"),
-        (257, b"ustar", "a tar archive: unpack it first"),
-        (0, b"PK\x05\x06", "an empty zip archive"),
+        (0, b"\x1f\x8b", "a gzip archive"),
+        (0, b"BZh", "a bzip2 archive"),
+        (0, b"\xfd7zXZ", "an xz archive"),
+        (0, b"\x28\xb5\x2f\xfd", "a zstd archive"),
+        (0, b"7z\xbc\xaf", "a 7z archive"),
+        (0, b"Rar!", "a RAR archive"),
+        (257, b"ustar", "a tar archive"),
+        (0, b"PK\x05\x06", "a zip archive without files"),
         (0, b"\xff\xd8\xff", "a JPEG picture"),
         (0, b"\x89PNG", "a PNG picture"),
         (0, b"GIF8", "a GIF picture"),
@@ -50,15 +50,17 @@ pub fn of_no_model(bytes: &[u8]) -> Option<String> {
         bytes.get(at..).is_some_and(|rest| rest.starts_with(magic))
     };
     let what = match known.iter().find(is) {
-        Some((_, _, what)) => (*what).to_owned(),
-        None if is_protobuf(bytes) => "an ONNX model or another protocol buffer".into(),
-        None if text.starts_with(b"{") || text.starts_with(b"[") => "JSON".into(),
-        None if is_text(text) => "plain text".into(),
+        Some((_, _, what)) => what,
+        None if is_protobuf(bytes) => "an ONNX model or another protocol buffer",
+        None if text.starts_with(b"{") || text.starts_with(b"[") => "JSON",
+        None if is_text(text) => "plain text",
         None => return None,
     };
-    Some(format!(
-        "the file is {what}, not a model: expected a .safetensors file or a PyTorch checkpoint (.pth)"
-    ))
+    let advice = match what.ends_with("archive") {
+        true => "unpack it, and load the model in it",
+        false => "expected a .safetensors file or a PyTorch checkpoint (.pth)",
+    };
+    Some(format!("the file is {what}, not a model: {advice}"))
 }
 
 /// Whether the first bytes are characters of UTF-8, the last of which may be cut off.

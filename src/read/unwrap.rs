@@ -143,7 +143,12 @@ pub fn refuse_relatives(checkpoint: &Checkpoint) -> Result<()> {
     let with_part = |part: &str| inside().find(|key| key.split('.').any(|one| one == part));
     let has = |key: &str| tensors.contains_key(key);
     let blocks = tensors.keys().any(|key| key.starts_with("layer1."));
-    let sentence = if let Some(key) = with_part("weight_mask") {
+    let sentence = if let Some(key) = quantized(checkpoint) {
+        format!(
+            "the checkpoint's weights are quantized (`{key}`), as by PyTorch's quantize_dynamic: save the state dict \
+             before that"
+        )
+    } else if let Some(key) = with_part("weight_mask") {
         format!(
             "the checkpoint is of a pruned network: `{key}` is a mask beside `weight_orig`; make the pruning final with \
              torch.nn.utils.prune.remove(module, 'weight') and save the state dict again"
@@ -172,6 +177,14 @@ pub fn refuse_relatives(checkpoint: &Checkpoint) -> Result<()> {
         return Ok(());
     };
     Err(Error::BadModel(sentence))
+}
+
+/// The key of what PyTorch's own quantization keeps in place of weights.
+fn quantized(checkpoint: &Checkpoint) -> Option<&str> {
+    let is_packed = |(key, kind): &(&String, &String)| {
+        !key.starts_with(OUTSIDE) && (key.contains("_packed_params") || kind.contains("_rebuild_qtensor"))
+    };
+    checkpoint.beside.unread.iter().find(is_packed).map(|(key, _)| key.as_str())
 }
 
 /// What is said of a checkpoint of which no network can be made: of a weight that is no tensor, if there is one.

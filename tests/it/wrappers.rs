@@ -653,6 +653,26 @@ fn labels_beside_the_weights_are_the_labels() {
     }
 }
 
+/// What PyTorch's quantization leaves of a classifier, or of all layers, in place of its matrix.
+#[test]
+fn weights_that_pytorch_quantized_are_called_so() {
+    let mut body = tensors(&tiny(), CLASSES);
+    body.retain(|(name, ..)| !name.starts_with("fc."));
+    let (weights, data) = state_dict(&body);
+    let quantized = opaque("torch._utils._rebuild_qtensor", &[text("storage")]);
+    // The dict of the other weights, updated by another one.
+    let items = |extra: &[(&str, Vec<u8>)]| [&weights[..], &dict(extra)[1..]].concat();
+    let packed = tuple(&[quantized.clone(), b"N".to_vec()]);
+    for (key, extra) in [
+        ("fc._packed_params._packed_params", items(&[("fc._packed_params._packed_params", packed)])),
+        ("conv1.weight", items(&[("conv1.weight", quantized)])),
+    ] {
+        let words =
+            [&*format!("are quantized (`{key}`)"), "quantize_dynamic: save the state dict before that"];
+        refused(load(archive(&extra, &data)), &words);
+    }
+}
+
 // --- What is no model ---
 
 #[test]
@@ -667,7 +687,7 @@ fn files_of_other_kinds_are_called_by_their_names() {
         (b"\x08\x08\x12\x00:\x80\x01", &["ONNX"]),
         (b"\x89HDF\r\n\x1a\n\0\0\0\0", &["HDF5"]),
         (b"\x1c\0\0\0TFL3", &["TensorFlow Lite"]),
-        (b"\x1f\x8b\x08\0\0\0\0\0\0\x03", &["gzip"]),
+        (b"\x1f\x8b\x08\0\0\0\0\0\0\x03", &["the file is a gzip archive, not a model: unpack it, and load"]),
         (b"\x93NUMPY\x01\0", &["NumPy"]),
         (b"GGUF\x03\0\0\0", &["GGUF"]),
         (b"Entry not found", &["plain text"]),

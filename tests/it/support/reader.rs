@@ -1,43 +1,15 @@
 //! Models read both ways: from the whole file, and as a browser does it, from parts of the file by way of another file
 //! in the layout that engines read.
 
+use crate::hostile::targets::parts::{self, file_of};
 use g_ghostnet::Result;
-use g_ghostnet::checkpoint::{Checkpoint, safetensors_layout};
+use g_ghostnet::checkpoint::Checkpoint;
 use g_ghostnet::model::{Model, Options};
-use g_ghostnet::read::{Progress, Reader};
+use g_ghostnet::read::Reader;
 
-/// The checkpoint as a reader makes it that is handed the ranges it asks for, and how many bytes those had.
+/// As [`parts::read_by_parts`], with nothing held of the reader.
 pub fn read_by_parts(bytes: &[u8], options: &Options) -> Result<(Checkpoint, usize)> {
-    let mut reader = Reader::new(bytes.len(), options.clone());
-    let mut total = 0;
-    loop {
-        match reader.read()? {
-            Progress::Read(checkpoint) => return Ok((*checkpoint, total)),
-            Progress::Wanted(ranges) => {
-                assert!(!ranges.is_empty(), "the reader asks for nothing and goes no further");
-                for range in ranges {
-                    assert!(!range.is_empty());
-                    total += range.len();
-                    reader.add(range.start, bytes[range].to_vec());
-                }
-                assert!(total <= 2 * bytes.len(), "the reader asks for the same bytes again and again");
-            }
-        }
-    }
-}
-
-/// The file in the layout that engines read: the header and, one after the other, the row-major elements.
-fn file_of(checkpoint: &Checkpoint, bytes: &[u8]) -> Vec<u8> {
-    let (mut file, order) = safetensors_layout(checkpoint.tensors(), &checkpoint.config);
-    for tensor in order {
-        let place = tensor.place().unwrap();
-        let elements = match place.start >= bytes.len() {
-            true => checkpoint.bytes(place).to_vec(),
-            false => tensor.row_major(&bytes[place]),
-        };
-        file.extend(elements);
-    }
-    file
+    parts::read_by_parts(bytes, options, Reader::read)
 }
 
 /// The model of a file, which both ways make or refuse in the same words.
