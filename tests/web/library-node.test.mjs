@@ -152,6 +152,23 @@ test('bytes of a file are a picture, of any realm; so is a Response', async () =
   other.dispose();
 });
 
+test('base64 without the rest of its address is told from an address', async () => {
+  const image = sharp({ create: { width: 20, height: 20, channels: 3, background: '#c33' } });
+  const kinds = ['jpeg', 'png', 'gif', 'webp', 'avif'];
+  const files = await Promise.all(kinds.map((kind) => image.toFormat(kind).toBuffer()));
+  for (const file of [...files, Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 60 40"/>')]) {
+    const text = file.toString('base64');
+    for (const given of [text, text.replace(/(.{60})/g, '$1\n'), ` ${text}`]) {
+      const error = await failureOf(net.classify(given));
+      assert.equal(error.code, 'bad-image');
+      assert.match(error.message, /base64.*put "data:image/);
+    }
+  }
+  for (const address of ['/9j/nothing here.jpg', 'iVBORw.png', 'R0lGOD/photo/of/a/very/long/holiday.gif']) {
+    assert.equal((await failureOf(net.classify(address))).code, 'network');
+  }
+});
+
 test('a file that is no picture is told by its kind, as in the browser', async () => {
   const text = (string) => Buffer.from(string, 'latin1');
   const ftyp = (brand) => Buffer.concat([text(`\0\0\0\x18ftyp${brand}\0\0\0\0mif1${brand}`), Buffer.alloc(80)]);

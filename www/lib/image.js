@@ -5,7 +5,7 @@
  * Two halves: `snapshot` runs where the page's elements live and makes something that can be sent to a worker;
  * `toPixels` runs beside the engine.
  */
-import { caught, GGhostError, shownUrl, untilAborted } from './errors.js';
+import { caught, GGhostError, shownUrl, throwIfAborted, untilAborted } from './errors.js';
 import { bytesOf, download } from './download.js';
 import { lazy, lazyCalls } from './lazy.js';
 import { HEAD, isSvg } from './markup.js';
@@ -58,6 +58,9 @@ export function absolute(address, code, { resolve } = {}) {
 export const folderOf = (address, platform) =>
   address === undefined ? undefined : absolute(String(address).replace(/\/?$/, '/'), 'bad-option', platform);
 
+/** The first bytes of JPEG, PNG, GIF, WebP, SVG and AVIF in base64, which addresses and paths do not begin with. */
+const BASE64 = /^\s*(\/9j\/|iVBORw|R0lGOD|UklGR|PHN2Zy|PD94bW|AAAA..Z0eX)[\w+/=\s]{20,}$/;
+
 /** @param {string} text @param {unknown} [cause] */
 const bad = (text, cause) => new GGhostError('bad-image', text, { cause });
 
@@ -97,7 +100,11 @@ export function nameOf(input) {
 export function snapshot(input, platform = {}) {
   const brand = brandOf(input);
   if (typeof input === 'string' || brand === 'URL') {
-    const url = absolute(/** @type {string | URL} */ (input), 'bad-image', platform);
+    const text = /** @type {string | URL} */ (input);
+    if (BASE64.test(String(text))) {
+      throw bad('This text looks like base64, not an address: put "data:image/…;base64," before it.');
+    }
+    const url = absolute(text, 'bad-image', platform);
     return (signal) => fetched(url, platform, signal);
   }
   if (isBlob(input)) return () => drawable(input);
@@ -211,16 +218,25 @@ async function shownImage(image, address, platform, signal) {
       error,
     );
   }
+  const shown = image.currentSrc || address;
+  const again = () => fetched(absolute(shown, 'bad-image'), platform, signal);
+  // An SVG without a size of its own has another one in each browser; its text tells one.
+  if (VECTOR.test(shown)) {
+    const source = await again().catch(() => throwIfAborted(signal));
+    if (source) return source;
+  }
   try {
     return await createImageBitmap(image, asStored);
   } catch (error) {
     if (caught(error).name === 'SecurityError') throw tainted(error);
-    // An SVG without a size of its own: its text tells one.
-    return await fetched(absolute(image.currentSrc || address, 'bad-image'), platform, signal).catch(() => {
+    return await again().catch(() => {
       throw bad(`The picture could not be read (${caught(error).message}).`, error);
     });
   }
 }
+
+/** Addresses that may be those of an SVG. */
+const VECTOR = /\.svg([?#]|$)|^data:image\/svg|^blob:/i;
 
 /** @param {SVGSVGElement} element */
 async function ofSvg(element) {
