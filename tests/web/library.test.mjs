@@ -462,6 +462,42 @@ test('after a crash of the engine the next call runs on a fresh one', async () =
   assert.equal(downloads, 4, 'a fresh engine takes what was loaded before');
 });
 
+test('the engine is asked for once, however its server answers, and what is wrong is said', async () => {
+  const engine = '**/wasm/fixed/g_ghostnet_bg.wasm';
+  const answers = {
+    'as it is': () => ({}),
+    'without a length': (headers) => ({ headers: { ...headers, 'content-length': undefined } }),
+    'with another type': (headers) => ({ headers: { ...headers, 'content-type': 'application/octet-stream' } }),
+    'a page': () => ({ headers: { 'content-type': 'text/html' }, body: '<!doctype html><title>x</title>' }),
+    'a page as WebAssembly': () => ({ headers: { 'content-type': 'application/wasm' }, body: '<!doctype html>' }),
+    nothing: () => ({ status: 404 }),
+  };
+  const said = {};
+  for (const [name, change] of Object.entries(answers)) {
+    let asked = 0;
+    await page.route(engine, async (route) => {
+      asked++;
+      const response = await route.fetch();
+      const { headers = response.headers(), ...others } = change(response.headers());
+      const kept = Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined));
+      await route.fulfill({ response, ...others, headers: kept });
+    });
+    said[name] = await inPage(({ load }) =>
+      load({ worker: false, backend: 'wasm', flavour: 'fixed' }).then(
+        (net) => net.classify('/samples/cat.jpg').then(({ top }) => top[0].label),
+        ({ code, message }) => `${code}: ${message}`,
+      ),
+    );
+    assert.equal(asked, 1, name);
+    await page.unroute(engine);
+  }
+  const [first, second, third, ...rest] = Object.values(said);
+  assert.deepEqual([first, second, third], Array(3).fill(cat[0].label));
+  assert.match(rest[0], /^network: The engine \(WebAssembly\) was not found: .* web page/);
+  assert.match(rest[1], /^unsupported: The engine could not be compiled .*its file may be damaged/);
+  assert.match(rest[2], /^network: The engine \(WebAssembly\) was not found: .* answered 404/);
+});
+
 test('without workers it runs in place; a strict policy and Trusted Types are no obstacle', async () => {
   const own = "default-src 'none'; connect-src 'self'; script-src 'self' 'wasm-unsafe-eval'";
   for (const [policy, title] of [

@@ -62,8 +62,17 @@ export function addUp(report) {
  * @param {DownloadOptions} options
  * @returns {Promise<Uint8Array<ArrayBuffer> | Blob>} a Blob for more than 16 MB of a `large` file
  */
-export async function download(url, { fetch = globalThis.fetch, ...options }) {
-  const { what, own, signal } = options;
+export async function download(url, options) {
+  return bytesOf(await answerOf(url, options), { ...options, url });
+}
+
+/**
+ * What a server answers, if it is what was asked for.
+ * @param {string | URL} url
+ * @param {DownloadOptions} options
+ * @returns {Promise<Response>}
+ */
+export async function answerOf(url, { what, own, fetch = globalThis.fetch, signal }) {
   const address = shownUrl(url);
   const fail = failing(what);
   let response;
@@ -73,13 +82,13 @@ export async function download(url, { fetch = globalThis.fetch, ...options }) {
     response = await fetch(url, { signal });
   } catch (error) {
     throwIfAborted(signal);
-    throw fail(whyLost(url, address, error, own), error);
+    throw lost(url, error, { what, own });
   }
   if (!response.ok)
     throw fail(
       `was not found: ${address} answered ${response.status}. ${own ? adviceFor(address) : 'Check the address.'}`,
     );
-  return bytesOf(response, { ...options, url });
+  return response;
 }
 
 /** @param {string} what @returns {(text: string, cause?: unknown) => GGhostError} */
@@ -93,6 +102,14 @@ const files = {
   EPERM: (file) => `may not be read: check the permissions of ${file}.`,
   EISDIR: (file) => `is a folder: ${file}.`,
 };
+
+/**
+ * A file that did not come, or not to its end.
+ * @param {string | URL} url
+ * @param {unknown} error
+ * @param {DownloadOptions} options
+ */
+export const lost = (url, error, { what, own }) => failing(what)(whyLost(url, shownUrl(url), error, own), error);
 
 /**
  * Why a file did not come.
@@ -162,7 +179,7 @@ export async function bytesOf(
     }
   } catch (error) {
     throwIfAborted(signal);
-    throw fail(whyLost(url, address, error, own), error);
+    throw lost(url, error, { what, own });
   } finally {
     signal?.removeEventListener('abort', stop);
   }

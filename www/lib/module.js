@@ -1,7 +1,7 @@
 /**
  * @file Fetching, compiling and starting a WebAssembly module.
  */
-import { download } from './download.js';
+import { answerOf, bytesOf, lost } from './download.js';
 import { caught, GGhostError, throwIfAborted } from './errors.js';
 import { adviceFor, engineFolder, located } from './place.js';
 import { importScript } from './script.js';
@@ -54,34 +54,25 @@ async function compileFrom(part, places, options) {
   const url = folder
     ? new URL(`${part.name}/g_ghostnet_bg.wasm`, folder)
     : located(/** @type {() => URL} */ (part.url));
-  return (
-    (await compileStream(url, options)) ??
-    compile(await download(url, { what: 'The engine (WebAssembly)', own: !places.wasmUrl, ...options }))
-  );
+  const { fetch, signal, onBytes } = options;
+  const file = { what: 'The engine (WebAssembly)', own: !places.wasmUrl, ...options };
+  const response = await answerOf(url, file);
+  // Compiled while the bytes come: browsers keep what they have compiled so beside the file.
+  const streams = !fetch && 'compileStreaming' in WebAssembly && isWasm(response.headers.get('Content-Type'));
+  if (!streams) return compile(/** @type {Uint8Array<ArrayBuffer>} */ (await bytesOf(response, { ...file, url })));
+  // A server that compresses as it sends names no length.
+  const bytes = Number(response.headers.get('Content-Length')) || undefined;
+  onBytes(0, bytes);
+  const module = await WebAssembly.compileStreaming(response).catch((error) => {
+    throwIfAborted(signal);
+    throw error.name === 'TypeError' ? lost(url, error, file) : notCompiled(error);
+  });
+  onBytes(bytes ?? 0, bytes ?? 0);
+  return module;
 }
 
-/**
- * Compiles while the bytes come; browsers keep what they have compiled so beside the file.
- * @param {URL} url
- * @param {Hooks} hooks
- * @returns {Promise<WebAssembly.Module | undefined>} nothing where it fails: the way by bytes says why
- */
-async function compileStream(url, { fetch, signal, onBytes }) {
-  if (fetch || !WebAssembly.compileStreaming) return undefined;
-  try {
-    const response = await globalThis.fetch(url, { signal });
-    if (!response.ok) return undefined;
-    // A server that compresses as it sends names no length.
-    const bytes = Number(response.headers.get('Content-Length')) || undefined;
-    onBytes(0, bytes);
-    const module = await WebAssembly.compileStreaming(response);
-    onBytes(bytes ?? 0, bytes ?? 0);
-    return module;
-  } catch {
-    throwIfAborted(signal);
-    return undefined;
-  }
-}
+/** Whether a file's type is the only one that browsers compile as it comes. @param {string | null} type */
+const isWasm = (type) => /^\s*application\/wasm\s*$/i.test(type ?? '');
 
 /**
  * Makes an instance.
@@ -100,13 +91,14 @@ export async function start({ module, glue }) {
 }
 
 /** @param {BufferSource} bytes */
-async function compile(bytes) {
-  try {
-    return await WebAssembly.compile(bytes);
-  } catch (error) {
-    throw new GGhostError('unsupported', whyNotCompiled(String(caught(error).message)), { cause: error });
-  }
-}
+const compile = (bytes) =>
+  WebAssembly.compile(bytes).catch((error) => {
+    throw notCompiled(error);
+  });
+
+/** @param {unknown} error */
+const notCompiled = (error) =>
+  new GGhostError('unsupported', whyNotCompiled(String(caught(error).message)), { cause: error });
 
 const FORBIDDEN = "The page’s content security policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src.";
 /** @param {string} message */
