@@ -18,8 +18,26 @@ const application = await Application.bootstrapWithPlugins({
   githubPages: false,
   hideGenerator: true,
   treatWarningsAsErrors: true,
-  // Lists of events by name, for the compiler: the elements' own words say which they fire.
-  intentionallyNotExported: ['__global.GGhostNetEventMap', '__global.GGhostNetExplorerEventMap', 'Listen'],
+  intentionallyNotExported: [
+    // Lists of events by name, for the compiler: the elements' own words say which they fire.
+    '__global.GGhostNetEventMap',
+    '__global.GGhostNetExplorerEventMap',
+    'Listen',
+    // Classes of the browser's, which are described where they come from.
+    'Blob',
+    'HTMLCanvasElement',
+    'HTMLImageElement',
+    'HTMLPictureElement',
+    'HTMLVideoElement',
+    'ImageBitmap',
+    'ImageData',
+    'OffscreenCanvas',
+    'Response',
+    'SVGImageElement',
+    'SVGSVGElement',
+    'URL',
+    'VideoFrame',
+  ],
   // Types of React, which the reference need not resolve.
   skipErrorChecking: true,
 });

@@ -728,3 +728,48 @@ test('the examples of the README compile under tsc --strict', async () => {
     assert.equal(code ?? 0, 0, stdout);
   }
 });
+
+test('the types ask for no library of TypeScript’s beside the language’s own, and check without skipLibCheck', async () => {
+  const using = (name, { head = '', input = "'photo.jpg'" } = {}) =>
+    `import { load } from '${name}';\n${head}export const top = load({ backend: 'wasm' })\n  .then((net) => net.classify(${input}))\n  .then(({ top }) => top[0].label.length);\n`;
+  const folder = await project('bare-types', {
+    files: {
+      'main.ts': using('g-ghostnet'),
+      'node.ts': using('g-ghostnet/node'),
+      'inline.ts': using('g-ghostnet/inline'),
+      'service.ts': using('g-ghostnet/service-worker'),
+      'draw.ts': "export { layOut } from 'g-ghostnet/draw';\n",
+      // Without the classes of a browser a net takes none of them, and still no number.
+      'wrong.ts': using('g-ghostnet', { input: '// @ts-expect-error a number is no picture\n      3' }),
+      'dom.ts': using('g-ghostnet', {
+        head: 'declare const image: HTMLImageElement, file: File, frame: VideoFrame;\n',
+        input: '[image, file, frame, new URL(location.href)]',
+      }).replace('({ top })', '([{ top }])'),
+      'only-load.ts':
+        "// @ts-expect-error it has none\nimport { openSimilarity } from 'g-ghostnet/inline';\nexport default openSimilarity;\n",
+    },
+    packages: [`typescript@${devDependencies.typescript}`, '@types/node@20'],
+  });
+  const bare = ['main.ts', 'node.ts', 'inline.ts', 'service.ts', 'draw.ts', 'wrong.ts', 'only-load.ts'];
+  for (const [lib, types, files] of [
+    [['ES2022'], [], bare],
+    [['ES2022'], ['node'], bare],
+    [['ES2022', 'DOM'], [], [...bare, 'dom.ts']],
+  ]) {
+    for (const module of ['esnext', 'nodenext']) {
+      const compilerOptions = {
+        lib,
+        types,
+        module,
+        moduleResolution: module === 'nodenext' ? 'nodenext' : 'bundler',
+        target: 'es2022',
+        strict: true,
+        skipLibCheck: false,
+        noEmit: true,
+      };
+      await writeFile(path.join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
+      const { code, stdout } = await run('npx', ['tsc', '-p', '.'], { cwd: folder }).catch((error) => error);
+      assert.equal(code ?? 0, 0, `${lib}, ${types}, ${module}: ${stdout}`);
+    }
+  }
+});

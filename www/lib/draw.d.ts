@@ -1,3 +1,4 @@
+import type { HTMLCanvasElement, OffscreenCanvas } from './dom.js';
 import type { FeatureMaps } from './index.js';
 
 export interface DrawOptions {

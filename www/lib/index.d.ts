@@ -1,4 +1,22 @@
 /// <reference lib="esnext.disposable" />
+import type {
+  AbortSignal,
+  Blob,
+  File,
+  HTMLCanvasElement,
+  HTMLImageElement,
+  HTMLPictureElement,
+  HTMLVideoElement,
+  ImageBitmap,
+  ImageData,
+  OffscreenCanvas,
+  Response,
+  SVGImageElement,
+  SVGSVGElement,
+  URL,
+  VideoFrame,
+  WebAssemblyModule,
+} from './dom.js';
 import type { LinearFit, Metric } from './similarity.js';
 
 export * from './similarity.js';
@@ -70,7 +88,7 @@ export interface LoadOptions {
    * The engine, compiled: `wasm/fixed/g_ghostnet_bg.wasm` of the package, or with `flavour` another one, for hosts that
    * compile none at run time.
    */
-  module?: WebAssembly.Module;
+  module?: WebAssemblyModule;
   /** The engine's binary, for tests: `'relaxed'`, `'fixed'`, either with `-int8`, and any with `-threads`. */
   flavour?: string;
   /** Whether the parts of a manifest are kept in the browser's cache, by their hash; `true` by default. */

@@ -1,3 +1,4 @@
+import type { URL } from './dom.js';
 import type { Pixels } from './index.js';
 
 export * from './index.js';

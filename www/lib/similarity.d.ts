@@ -1,3 +1,4 @@
+import type { AbortSignal, URL } from './dom.js';
 import type { CallOptions, FeatureMaps } from './index.js';
 
 /** Feature maps of one picture, as `net.features` gives them. */
