@@ -249,6 +249,7 @@ check_all() {
   step "Formatting, scripts" prettier --check --log-level warn
   step "Lints, scripts" node_modules/.bin/eslint .
   step "Types of the page's scripts" node_modules/.bin/tsc -p www/tsconfig.json
+  step "Types of the library, against those declared" node tools/types.mjs
 }
 
 # prettier OPTION...: on every script, type and style sheet

@@ -15,7 +15,20 @@ const byAddress = ['gpu', 'more'];
 
 /** Scripts that every page needs are one file, `base.js`. `errors.js` is not among them: small entries need it alone. */
 const base = [
-  ...['default-model', 'download', 'host', 'image', 'index', 'lazy', 'markup', 'options', 'place', 'script', 'workers'],
+  ...[
+    'default-model',
+    'download',
+    'host',
+    'image',
+    'index',
+    'lazy',
+    'list',
+    'markup',
+    'options',
+    'place',
+    'script',
+    'workers',
+  ],
 ];
 const inBase = new RegExp(`\\b(from|import)"\\./(${base.join('|')})\\.js"`, 'g');
 

@@ -23,3 +23,9 @@ declare module '*/g_ghostnet.js' {
   const glue: any;
   export = glue;
 }
+
+/** The engine inside a script, which is packed. */
+declare module '*/inline-wasm.js' {
+  export const wasm: string;
+  export const reader: string;
+}

@@ -10,7 +10,9 @@ import vm from 'node:vm';
 import sharp from 'sharp';
 
 import { repository } from '../../tools/serve.mjs';
-import { addressOf, decodeImage, GGhostError, load, readImage } from '../../www/lib/node.js';
+import { defaultModel } from '../../www/lib/default-model.js';
+import { addressOf } from '../../www/lib/disk.js';
+import { decodeImage, GGhostError, load, readImage } from '../../www/lib/node.js';
 import { defaultModel } from './support/site.mjs';
 import { cat } from './support/golden.mjs';
 

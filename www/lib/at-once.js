@@ -1,6 +1,7 @@
 /**
  * @file Every script of the library at once, for entries that can import nothing later.
  */
+import * as bitmap from './bitmap.js';
 import * as draw from './draw.js';
 import * as engine from './engine.js';
 import * as gpu from './gpu.js';
@@ -11,7 +12,14 @@ import * as similarityEngine from './similarity-engine.js';
 import * as study from './study.js';
 import * as svg from './svg.js';
 
-const calls = { draw, engine, similarity, similarityEngine, study, svg };
-for (const [name, module] of Object.entries(calls)) lazyCalls[name] = async () => module;
+Object.assign(lazyCalls, {
+  bitmap: async () => bitmap,
+  draw: async () => draw,
+  engine: async () => engine,
+  similarity: async () => similarity,
+  similarityEngine: async () => similarityEngine,
+  study: async () => study,
+  svg: async () => svg,
+});
 lazy.gpu = async () => gpu;
 lazy.more = async () => more;

@@ -16,7 +16,21 @@ const ALPHA_BITFIELDS = 6;
 /** Bytes of the oldest header, which has short sizes and a palette of three bytes a colour. */
 const CORE = 12;
 
-/** @typedef {{ data: Uint8Array, width: number, height: number }} Pixels */
+/**
+ * @typedef {{ data: Uint8Array<ArrayBuffer>, width: number, height: number }} Pixels
+ *
+ * @typedef {[red: number, green: number, blue: number, alpha: number]} Masks where each is in a pixel's bits; 0: nowhere
+ *
+ * @typedef {object} Dib a bitmap without its file's header
+ * @property {DataView} view
+ * @property {number} begin of its pixels
+ * @property {number} width
+ * @property {number} height
+ * @property {number} bits of a pixel
+ * @property {number[][]} colours of the palette, red, green and blue
+ * @property {Masks} masks
+ * @property {boolean} topDown
+ */
 
 /**
  * @param {Uint8Array} bytes of a .bmp
@@ -38,7 +52,7 @@ export async function decodeIco(bytes, decodePng) {
   const entries = Array.from({ length: view.getUint16(4, true) }, (_, i) => {
     const at = 6 + 16 * i;
     const [size, offset] = [view.getUint32(at + 8, true), view.getUint32(at + 12, true)];
-    const side = (value) => value || 256;
+    const side = (/** @type {number} */ value) => value || 256;
     return {
       area: side(view.getUint8(at)) * side(view.getUint8(at + 1)),
       bits: view.getUint16(at + 6, true),
@@ -53,12 +67,13 @@ export async function decodeIco(bytes, decodePng) {
   return decodeDib(viewOf(picture), 0, undefined, { icon: true });
 }
 
+/** @param {Uint8Array} bytes */
 const viewOf = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /**
  * @param {DataView} view
  * @param {number} at where the header begins
- * @param {number} [pixels] where the pixels begin; after the palette where it is not told
+ * @param {number | undefined} pixels where the pixels begin; after the palette where it is not told
  * @param {{ icon?: boolean }} options an icon has a mask below its pixels
  * @returns {Pixels}
  */
@@ -89,9 +104,15 @@ function decodeDib(view, at, pixels, { icon = false }) {
   return picture;
 }
 
-/** Where red, green, blue and alpha are in a pixel of 16 or 32 bits, and the end of the header with its masks. */
+/**
+ * Where red, green, blue and alpha are in a pixel of 16 or 32 bits, and the end of the header with its masks.
+ * @param {DataView} view
+ * @param {number} at where the header begins
+ * @param {{ size: number, bits: number, compression: number }} header
+ */
 function masksOf(view, at, { size, bits, compression }) {
   const count = compression === BITFIELDS ? 3 : compression === ALPHA_BITFIELDS ? 4 : 0;
+  /** @type {Masks} */
   const masks = bits === 16 ? [0x7c00, 0x3e0, 0x1f, 0] : [0xff0000, 0xff00, 0xff, 0];
   // The first headers have them behind, the later ones inside.
   const inside = size >= 52;
@@ -100,6 +121,14 @@ function masksOf(view, at, { size, bits, compression }) {
   return { masks, end: at + size + (inside ? 0 : 4 * count) };
 }
 
+/**
+ * As many colours as there are bytes for.
+ * @param {DataView} view
+ * @param {number} at
+ * @param {number} count
+ * @param {number} bytes of a colour
+ * @param {number} [pixels] where the pixels begin
+ */
 function paletteOf(view, at, count, bytes, pixels = view.byteLength) {
   const room = Math.max(0, Math.floor((Math.min(pixels, view.byteLength) - at) / bytes));
   return Array.from({ length: Math.min(count, room, 256) }, (_, i) =>
@@ -107,6 +136,7 @@ function paletteOf(view, at, count, bytes, pixels = view.byteLength) {
   );
 }
 
+/** @param {Dib} dib @param {number} stride @returns {Pixels} */
 function rows({ view, begin, width, height, bits, colours, masks, topDown }, stride) {
   const data = new Uint8Array(4 * width * height);
   const channels = masks.map((mask) => {
@@ -140,11 +170,14 @@ function rows({ view, begin, width, height, bits, colours, masks, topDown }, str
 /**
  * Runs of the same index and pieces of different ones, to the end of the picture; what they leave out is the first
  * colour.
+ * @param {Dib} dib
+ * @param {boolean} nibbles whether an index has four bits
+ * @returns {Pixels}
  */
 function runLengths({ view, begin, width, height, colours }, nibbles) {
   const indices = new Uint8Array(width * height);
   let [x, y, at] = [0, 0, begin];
-  const put = (index) => {
+  const put = (/** @type {number} */ index) => {
     if (x < width && y < height) indices[(height - 1 - y) * width + x] = index;
     x += 1;
   };
@@ -175,10 +208,16 @@ function runLengths({ view, begin, width, height, colours }, nibbles) {
   return { data, width, height };
 }
 
-/** An icon's mask: what it has set is transparent. One of 32 bits has alpha of its own, unless that is empty. */
+/**
+ * An icon's mask: what it has set is transparent. One of 32 bits has alpha of its own, unless that is empty.
+ * @param {Pixels} picture
+ * @param {DataView} view
+ * @param {number} begin of the mask
+ * @param {number} bits
+ */
 function cutOut({ data, width, height }, view, begin, bits) {
   if (bits === 32) {
-    const alpha = (i) => view.getUint8(begin - 4 * width * height + 4 * i + 3);
+    const alpha = (/** @type {number} */ i) => view.getUint8(begin - 4 * width * height + 4 * i + 3);
     const has = Array.from({ length: width * height }, (_, i) => alpha(i)).some(Boolean);
     for (let y = 0; has && y < height; y++)
       for (let x = 0; x < width; x++) data[4 * (y * width + x) + 3] = alpha((height - 1 - y) * width + x);

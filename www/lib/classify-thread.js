@@ -4,24 +4,33 @@
  */
 import { pathToFileURL } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
-import { limitSharp, load } from './node.js';
+import { caught } from './errors.js';
+import { load } from './node.js';
+import { limitSharp } from './sharp.js';
 
+/** @type {import('./pool.js').PoolOptions} */
 const { topK, ...options } = workerData;
-const told = ({ code, message }) => ({ code, message });
+const parent = /** @type {import('node:worker_threads').MessagePort} */ (parentPort);
+
+/** @param {unknown} error */
+function told(error) {
+  const { code, message } = caught(error);
+  return { code, message };
+}
 
 // Each thread decodes one picture; more threads for one would take each other's cores.
 await limitSharp();
 const net = await load({ ...options, backend: 'wasm' }).catch((error) => {
-  parentPort.postMessage({ error: told(error) });
+  parent.postMessage({ error: told(error) });
 });
 if (net) {
-  parentPort.on('message', async ({ id, file }) => {
+  parent.on('message', async ({ id, file }) => {
     try {
       const { top, known, unsure } = await net.classify(pathToFileURL(file), { topK });
-      parentPort.postMessage({ id, answer: { top, known, unsure } });
+      parent.postMessage({ id, answer: { top, known, unsure } });
     } catch (error) {
-      parentPort.postMessage({ id, error: told(error) });
+      parent.postMessage({ id, error: told(error) });
     }
   });
-  parentPort.postMessage({ labels: net.info.labels });
+  parent.postMessage({ labels: net.info.labels });
 }

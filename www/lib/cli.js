@@ -9,6 +9,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { caught } from './errors.js';
 import { openPool, threadsFor } from './pool.js';
 
 const usage = `usage: g-ghostnet classify [--model FILE [--weights NAME]] [--top N] [--jobs N] [--json] PHOTO|FOLDER...
@@ -36,9 +37,10 @@ const pictureNames = /\.(jpe?g|jpe|jfif|png|apng|webp|gif|avif|bmp|ico|tiff?|hei
  * @returns {Promise<{ pictures: string[], others: string[] }>} both sorted
  */
 async function filesIn(folder) {
+  /** @type {{ pictures: string[], others: string[] }} */
   const found = { pictures: [], others: [] };
   const seen = new Set();
-  const walk = async (place) => {
+  const walk = async (/** @type {string} */ place) => {
     const real = await realpath(place);
     if (seen.has(real)) return;
     seen.add(real);
@@ -54,12 +56,16 @@ async function filesIn(folder) {
   return { pictures: found.pictures.sort(), others: found.others.sort() };
 }
 
-/** The pictures below a folder, sorted. */
+/** The pictures below a folder, sorted. @param {string} folder */
 export const picturesIn = async (folder) => (await filesIn(folder)).pictures;
 
-/** @returns {Promise<{ files: string[], problems: { file: string, message: string }[] }>} what is left out is said */
+/**
+ * Files, and those of folders; what is left out is said.
+ * @param {string[]} names
+ */
 async function expand(names) {
   const files = [];
+  /** @type {{ file: string, message: string }[]} */
   const problems = [];
   for (const name of names) {
     const found = await stat(name).catch(() => null);
@@ -76,8 +82,9 @@ async function expand(names) {
   return { files, problems };
 }
 
-/** Files by their endings, most first. */
+/** Files by their endings, most first. @param {string[]} files */
 function leftOut(files) {
+  /** @type {Map<string, number>} */
   const counts = new Map();
   for (const file of files) {
     const ending = path.extname(file).toLowerCase() || 'without an ending';
@@ -89,10 +96,21 @@ function leftOut(files) {
   return `${files.length} ${files.length === 1 ? 'file is' : 'files are'} left out: ${shown}${more}.`;
 }
 
-// --- Classifiers: { labels, ahead, classify(file) -> { top, known, unsure }, close() } ---
+// --- Classifiers ---
+
+/**
+ * @typedef {import('./pool.js').Answer} Answer
+ *
+ * @typedef {object} Classifier
+ * @property {number} [ahead] files that it may be given before it has answered
+ * @property {(file: string) => Promise<Answer>} classify
+ * @property {() => Promise<unknown>} close
+ */
 
 /**
  * The engine in threads of this process.
+ * @param {string | undefined} model
+ * @param {number} topK
  * @param {{ wasmUrl?: string, weights?: string, jobs?: number }} [options] `jobs` is how many
  */
 export const openWasm = (model, topK, { wasmUrl, weights, jobs = threadsFor(Infinity) } = {}) =>
@@ -100,8 +118,10 @@ export const openWasm = (model, topK, { wasmUrl, weights, jobs = threadsFor(Infi
 
 // --- Output ---
 
+/** @param {string} text */
 const printable = (text) => text.replace(/[\x00-\x1f\x7f]/g, '?');
 
+/** @param {string} file @param {Answer} answer */
 function table(file, { top, unsure }) {
   const width = Math.max(...top.map(({ label }) => label.length));
   const lines = top.map(({ label, probability }) => {
@@ -112,13 +132,14 @@ function table(file, { top, unsure }) {
   return [printable(file) + doubt, ...lines, ''].join('\n');
 }
 
-/** A bar on a terminal's standard error; nothing elsewhere. */
+/** A bar on a terminal's standard error; nothing elsewhere. @param {number} total */
 function progressBar(total) {
   const shown = process.stderr.isTTY && total > 1;
   const begin = Date.now();
   const clear = () => shown && process.stderr.write('\r\x1b[K');
   return {
     clear,
+    /** @param {number} done */
     at(done) {
       if (!shown) return;
       const filled = Math.round((30 * done) / total);
@@ -132,12 +153,15 @@ function progressBar(total) {
 
 /**
  * Classifies files in order, as many beside each other as the classifier takes.
- * @param {(file: string, answer: import('./pool.js').Answer) => void} onAnswer
+ * @param {Classifier} classifier
+ * @param {string[]} files
+ * @param {(file: string, answer: Answer) => void} onAnswer
  * @returns {Promise<number>} how many could not be read; each was reported on standard error
  */
 export async function classifyAll(classifier, files, onAnswer) {
   const bar = progressBar(files.length);
   const { ahead = 4 } = classifier;
+  /** @type {Promise<Answer>[]} */
   const begun = [];
   let next = 0;
   let failed = 0;
@@ -148,12 +172,12 @@ export async function classifyAll(classifier, files, onAnswer) {
       begun.push(answer);
     }
     try {
-      const answer = await begun.shift();
+      const answer = await /** @type {Promise<Answer>} */ (begun.shift());
       bar.clear();
       onAnswer(file, answer);
     } catch (error) {
       bar.clear();
-      report(file, error.message);
+      report(file, caught(error).message);
       failed += 1;
     }
     bar.at(i + 1);
@@ -162,12 +186,14 @@ export async function classifyAll(classifier, files, onAnswer) {
   return failed;
 }
 
+/** @param {string} file @param {string} [message] */
 const report = (file, message) => console.error(`${printable(file)}: ${message}`);
 
 /** Prints a JSON array one element after the other, so that nothing is held. */
 function jsonArray() {
   let count = 0;
   return {
+    /** @param {object} value */
     add(value) {
       process.stdout.write(`${count++ ? ',' : '['}\n${JSON.stringify(value, null, 2).replace(/^/gm, '  ')}`);
     },
@@ -175,7 +201,13 @@ function jsonArray() {
   };
 }
 
-/** @returns {Promise<number>} the exit code */
+/**
+ * Classifies and prints.
+ * @param {(pictures: number) => Promise<Classifier>} open
+ * @param {string[]} names of files and folders
+ * @param {{ json: boolean }} options
+ * @returns {Promise<number>} the exit code
+ */
 export async function classifyPictures(open, names, { json }) {
   const { files, problems } = await expand(names);
   for (const { file, message } of problems) report(file, message);
@@ -195,7 +227,12 @@ export async function classifyPictures(open, names, { json }) {
   return unread ? 1 : 0;
 }
 
-/** Writes a model's parts, named by their hashes, and the manifest that `load` takes. */
+/**
+ * Writes a model's parts, named by their hashes, and the manifest that `load` takes.
+ * @param {string} model
+ * @param {string} folder
+ * @param {number} megabytes of a part
+ */
 async function shard(model, folder, megabytes) {
   if (!(megabytes > 0)) throw new UsageError('--megabytes takes a number above zero');
   const bytes = await readFile(model);
@@ -206,8 +243,9 @@ async function shard(model, folder, megabytes) {
   for (let offset = 0; offset < bytes.length; offset += step) {
     const part = bytes.subarray(offset, offset + step);
     const sha256 = createHash('sha256').update(part).digest('hex');
-    files.push({ path: `${name}.${sha256.slice(0, 12)}.bin`, bytes: part.length, sha256 });
-    await writeFile(path.join(folder, files.at(-1).path), part);
+    const file = `${name}.${sha256.slice(0, 12)}.bin`;
+    files.push({ path: file, bytes: part.length, sha256 });
+    await writeFile(path.join(folder, file), part);
   }
   const manifest = path.join(folder, `${name}.json`);
   await writeFile(manifest, `${JSON.stringify({ files }, null, 2)}\n`);
@@ -215,7 +253,7 @@ async function shard(model, folder, megabytes) {
   return 0;
 }
 
-/** An option's number. */
+/** An option's number. @param {string} name @param {string} text */
 function countOf(name, text) {
   const count = Number(text);
   if (!Number.isInteger(count) || count < 1) throw new UsageError(`${name} takes a number from 1 on, not ${text}`);
@@ -223,14 +261,16 @@ function countOf(name, text) {
 }
 
 /** `--top`'s number. */
-export const topOf = (text) => countOf('--top', text);
+export const topOf = (/** @type {string} */ text) => countOf('--top', text);
 
-/** Runs a command line to its exit code. */
+/** Runs a command line to its exit code. @param {string} name @param {() => Promise<number>} main */
 export function run(name, main) {
   // Decoding has as many threads, of which libuv starts four by itself.
   process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, threadsFor(Infinity)));
   // A reader that has seen enough (`| head`) is no failure.
-  process.stdout.on('error', (error) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  process.stdout.on('error', (/** @type {NodeJS.ErrnoException} */ error) =>
+    process.exit(error.code === 'EPIPE' ? 0 : 1),
+  );
   main().then(
     (code) => (process.exitCode = code),
     (error) => {

@@ -35,11 +35,20 @@ export function addUp(report) {
 /**
  * @typedef {(loaded: number, total?: number) => void} OnBytes
  *
+ * @typedef {{ read: () => Promise<{ done: boolean, value?: Uint8Array<ArrayBuffer> }>, cancel: () => Promise<void> }
+ *   } Reader
+ *
+ * @typedef {Pick<Response, 'ok' | 'status' | 'url'> & { headers: Pick<Headers, 'get'>,
+ *   body: { getReader: () => Reader } | null }} Answer what is used of a `Response`
+ *
+ * @typedef {(url: string | URL, options?: { signal?: AbortSignal }) => Promise<Answer>} Fetch `fetch`, or what replaces
+ *   it
+ *
  * @typedef {object} DownloadOptions
  * @property {string} what names the file in sentences
  * @property {boolean} [own] whether it is a file of the library itself, at a place that nobody named
  * @property {boolean} [picture] whether it is a picture, and text may be an SVG
- * @property {typeof globalThis.fetch} [fetch]
+ * @property {Fetch} [fetch]
  * @property {AbortSignal} [signal]
  * @property {OnBytes} [onBytes]
  * @property {boolean} [large] whether more than 16 MB come as a Blob
@@ -70,7 +79,7 @@ export async function download(url, options) {
  * What a server answers, if it is what was asked for.
  * @param {string | URL} url
  * @param {DownloadOptions} options
- * @returns {Promise<Response>}
+ * @returns {Promise<Answer>}
  */
 export async function answerOf(url, { what, own, fetch = globalThis.fetch, signal }) {
   const address = shownUrl(url);
@@ -138,7 +147,7 @@ function whyLost(url, address, error, own) {
 
 /**
  * The body of an answer.
- * @param {Response} response
+ * @param {Answer} response
  * @param {DownloadOptions & { url?: string | URL }} options
  * @returns {Promise<Uint8Array<ArrayBuffer> | Blob>}
  */
@@ -148,59 +157,32 @@ export async function bytesOf(
 ) {
   const fail = failing(what);
   const address = shownUrl(url);
-  const length = Number(response.headers.get('Content-Length') ?? NaN);
-  // With Content-Encoding the length is that of the compressed bytes.
-  const total = response.headers.get('Content-Encoding') || !(length > 0) ? undefined : length;
-  if ((total ?? 0) > MAX_BYTES) throw fail(`is larger than ${MAX_BYTES} bytes.`);
-
-  let chunks = [];
-  let held = 0;
-  let stored;
-  let loaded = 0;
+  const total = lengthOf(response);
+  const content = new Content(large);
+  const checkSize = (size = 0) => {
+    if (size > MAX_BYTES) throw fail(`is larger than ${MAX_BYTES} bytes.`);
+  };
+  checkSize(total);
   onBytes(0, total);
-  const reader = response.body?.getReader();
-  const stop = () => reader?.cancel().catch(() => {});
-  // An answer that came from elsewhere knows nothing of this signal.
-  signal?.addEventListener('abort', stop);
   try {
-    while (reader) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      chunks.push(value);
-      held += value.length;
-      loaded += value.length;
-      if (loaded > MAX_BYTES) break;
-      if (large && held > MAX_HELD) {
-        stored = new Blob([...(stored ? [stored] : []), ...chunks]);
-        chunks = [];
-        held = 0;
-      }
-      onBytes(loaded, total);
+    for await (const piece of piecesOf(response, signal)) {
+      content.add(piece);
+      if (content.size > MAX_BYTES) break;
+      onBytes(content.size, total);
     }
   } catch (error) {
     throwIfAborted(signal);
     throw lost(url, error, { what, own });
-  } finally {
-    signal?.removeEventListener('abort', stop);
   }
   throwIfAborted(signal);
-  if (loaded > MAX_BYTES) {
-    stop();
-    throw fail(`is larger than ${MAX_BYTES} bytes.`);
-  }
-  if (total !== undefined && loaded !== total)
-    throw fail(`came incomplete from ${address} (${loaded} of ${total} bytes): try again.`);
-  onBytes(loaded, loaded);
+  checkSize(content.size);
+  if (total !== undefined && content.size !== total)
+    throw fail(`came incomplete from ${address} (${content.size} of ${total} bytes): try again.`);
+  onBytes(content.size, content.size);
 
-  if (stored) return new Blob([stored, ...chunks]);
-  const bytes = new Uint8Array(loaded);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.length;
-  }
+  const bytes = content.whole();
   // An address that a server does not know is often answered with its first page; a file is what it is.
-  if (isWebPage(bytes) && !String(url).startsWith('file:')) {
+  if (bytes instanceof Uint8Array && isWebPage(bytes) && !String(url).startsWith('file:')) {
     const advice = own
       ? adviceFor(address)
       : 'Many servers do so for addresses that they don’t know: ' +
@@ -208,4 +190,74 @@ export async function bytesOf(
     throw fail(`was not found: ${address} answered with a web page (HTML) instead. ${advice}`);
   }
   return bytes;
+}
+
+/**
+ * How many bytes are to come, where the server says so.
+ * @param {Answer} response
+ */
+function lengthOf({ headers }) {
+  const length = Number(headers.get('Content-Length') ?? NaN);
+  // With Content-Encoding the length is that of the compressed bytes.
+  return headers.get('Content-Encoding') || !(length > 0) ? undefined : length;
+}
+
+/**
+ * The pieces of a body as they come. Whoever stops early, by a signal too, calls the rest off.
+ * @param {Answer} response
+ * @param {AbortSignal} [signal]
+ */
+async function* piecesOf({ body }, signal) {
+  const reader = body?.getReader();
+  const stop = () => reader?.cancel().catch(() => {});
+  // An answer that came from elsewhere knows nothing of this signal.
+  signal?.addEventListener('abort', stop);
+  try {
+    while (reader) {
+      const { done, value } = await reader.read();
+      if (done || !value) return;
+      yield value;
+    }
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    stop();
+  }
+}
+
+/** What has come of a file. Of one that may be large, the browser's storage takes what is more than 16 MB. */
+class Content {
+  size = 0;
+  #large;
+  /** @type {Uint8Array<ArrayBuffer>[]} */
+  #pieces = [];
+  #held = 0;
+  /** @type {Blob | undefined} */
+  #stored;
+
+  /** @param {boolean} large */
+  constructor(large) {
+    this.#large = large;
+  }
+
+  /** @param {Uint8Array<ArrayBuffer>} piece */
+  add(piece) {
+    this.#pieces.push(piece);
+    this.#held += piece.length;
+    this.size += piece.length;
+    if (!this.#large || this.#held <= MAX_HELD) return;
+    this.#stored = new Blob([...(this.#stored ? [this.#stored] : []), ...this.#pieces]);
+    this.#pieces = [];
+    this.#held = 0;
+  }
+
+  whole() {
+    if (this.#stored) return new Blob([this.#stored, ...this.#pieces]);
+    const bytes = new Uint8Array(this.size);
+    let offset = 0;
+    for (const piece of this.#pieces) {
+      bytes.set(piece, offset);
+      offset += piece.length;
+    }
+    return bytes;
+  }
 }

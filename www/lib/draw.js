@@ -1,7 +1,6 @@
 /**
  * @file Feature maps as one picture: a grid of small squares.
  */
-import { GGhostError } from './errors.js';
 import { gridOf, layOut, paintMap, paletteOf } from './paint.js';
 
 export { layOut };
@@ -30,26 +29,6 @@ export function drawMaps(canvas, maps, options = {}) {
 
 /** @param {HTMLCanvasElement | OffscreenCanvas} canvas */
 const contextOf = (canvas) => /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
-
-/**
- * Shows a picture on a canvas, which takes its size and may have a context already.
- * @param {HTMLCanvasElement | OffscreenCanvas} canvas
- * @param {ImageBitmap} bitmap
- */
-export function showBitmap(canvas, bitmap) {
-  Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
-  const context = canvas.getContext('2d') ?? canvas.getContext('bitmaprenderer');
-  if (context && 'transferFromImageBitmap' in context) {
-    context.transferFromImageBitmap(bitmap);
-    return;
-  }
-  if (!context) {
-    const text = 'The canvas has a context of another kind: use a fresh one, or one for 2d or bitmaprenderer.';
-    throw new GGhostError('unsupported', text);
-  }
-  /** @type {CanvasRenderingContext2D} */ (context).drawImage(bitmap, 0, 0);
-  bitmap.close();
-}
 
 /**
  * @param {{ data: Float32Array, dims: number[] }} maps

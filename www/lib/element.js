@@ -2,21 +2,39 @@
  * @file Custom elements: a drop zone that classifies, and a grid of feature maps.
  */
 import { drawMaps, layOut } from './draw.js';
+import { caught } from './errors.js';
 import { load } from './index.js';
 
 // Importing this on a server must do no harm.
-const Base = globalThis.HTMLElement ?? class {};
+const Base = globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {});
 
-/** A shadow root with styles that a strict content policy allows. */
-function shadowOf(element, css, html) {
+/**
+ * @typedef {import('./index.d.ts').GGhostNet} Net
+ * @typedef {import('./index.d.ts').LoadOptions} LoadOptions
+ */
+
+/**
+ * A shadow root with styles that a strict content policy allows.
+ * @param {HTMLElement} element
+ * @param {string} css
+ * @param {Node[]} content
+ */
+function shadowOf(element, css, content) {
   const root = element.attachShadow({ mode: 'open' });
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(css);
   root.adoptedStyleSheets = [sheet];
-  root.append(...html);
-  return root;
+  root.append(...content);
 }
 
+/**
+ * @template {'img' | 'input' | 'label' | 'li' | 'meter' | 'ol' | 'p' | 'slot' | 'span'} T
+ * @param {T} tag
+ * @param {string} part its name for styles, or nothing
+ * @param {Partial<HTMLElementTagNameMap[T]>} [properties]
+ * @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[T]}
+ */
 function make(tag, part, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   if (part) element.setAttribute('part', part);
@@ -25,10 +43,14 @@ function make(tag, part, properties = {}, ...children) {
 }
 
 export class GGhostNetClassifier extends Base {
+  /** @type {Promise<Net> | undefined} */
   #net;
+  /** Of the last picture. @type {AbortController | undefined} */
   #controller;
+  /** @type {{ list: HTMLElement, doubt: HTMLElement, error: HTMLElement } | undefined} */
   #parts;
-  #url;
+  /** Of the picture that is shown. */
+  #url = '';
 
   connectedCallback() {
     this.#parts ??= this.#build();
@@ -46,11 +68,13 @@ export class GGhostNetClassifier extends Base {
   }
 
   get net() {
-    const option = (name) => this.getAttribute(name) ?? undefined;
-    this.#net ??= load({ model: option('model'), backend: option('backend'), wasmUrl: option('wasm-url') });
+    const option = (/** @type {string} */ name) => this.getAttribute(name) ?? undefined;
+    const backend = /** @type {LoadOptions['backend']} */ (option('backend'));
+    this.#net ??= load({ model: option('model'), backend, wasmUrl: option('wasm-url') });
     return this.#net;
   }
 
+  /** @type {import('./element.d.ts').GGhostNetClassifier['classify']} */
   async classify(input) {
     this.#controller?.abort();
     const { signal } = (this.#controller = new AbortController());
@@ -60,7 +84,7 @@ export class GGhostNetClassifier extends Base {
       this.#show(result);
       return result;
     } catch (error) {
-      if (error.code === 'crashed') this.#net = undefined;
+      if (caught(error).code === 'crashed') this.#net = undefined;
       if (!signal.aborted) this.#fail(error);
       return undefined;
     }
@@ -69,8 +93,8 @@ export class GGhostNetClassifier extends Base {
   #build() {
     const input = make('input', '', { type: 'file', accept: 'image/*' });
     const photo = make('img', 'photo', { alt: '', hidden: true });
-    const hint = make('span', 'hint', {}, document.createElement('slot'));
-    hint.firstChild.append('Drop a picture here, paste one, or click to choose.');
+    const words = make('slot', '', {}, 'Drop a picture here, paste one, or click to choose.');
+    const hint = make('span', 'hint', {}, words);
     const zone = make('label', 'zone', {}, input, photo, hint);
     const doubt = make('p', 'doubt', { hidden: true, textContent: 'Not sure: it may be none of the classes.' });
     const list = make('ol', 'list', { ariaLive: 'polite' });
@@ -88,29 +112,31 @@ export class GGhostNetClassifier extends Base {
        meter { grid-column: 1 / -1; width: 100%; height: 8px; }`,
       [zone, error, doubt, list],
     );
-    const take = (file) => {
+    const take = (/** @type {File | undefined} */ file) => {
       if (!file) return;
       URL.revokeObjectURL(this.#url);
       this.#url = URL.createObjectURL(file);
       photo.src = this.#url;
       this.classify(file);
     };
-    input.addEventListener('change', () => take(input.files[0]));
+    input.addEventListener('change', () => take(input.files?.[0]));
     zone.addEventListener('dragover', (event) => event.preventDefault());
     zone.addEventListener('drop', (event) => {
       event.preventDefault();
-      take(event.dataTransfer.files[0]);
+      take(event.dataTransfer?.files[0]);
     });
-    zone.addEventListener('paste', (event) => take(event.clipboardData.files[0]));
+    zone.addEventListener('paste', (event) => take(event.clipboardData?.files[0]));
     photo.addEventListener('load', () => ([photo.hidden, hint.hidden] = [false, true]));
     photo.addEventListener('error', () => ([photo.hidden, hint.hidden] = [true, false]));
     return { list, doubt, error };
   }
 
+  /** @param {import('./index.d.ts').Classification} result */
   #show(result) {
-    this.#parts.error.hidden = true;
-    this.#parts.doubt.hidden = !result.unsure;
-    this.#parts.list.replaceChildren(
+    const { list, doubt, error } = (this.#parts ??= this.#build());
+    error.hidden = true;
+    doubt.hidden = !result.unsure;
+    list.replaceChildren(
       ...result.top.map(({ label, probability }) =>
         make(
           'li',
@@ -125,9 +151,10 @@ export class GGhostNetClassifier extends Base {
     this.dispatchEvent(new CustomEvent('result', { detail: result }));
   }
 
+  /** @param {unknown} error */
   #fail(error) {
     if (this.#parts) {
-      this.#parts.error.textContent = error.message;
+      this.#parts.error.textContent = caught(error).message ?? '';
       this.#parts.error.hidden = false;
     }
     this.dispatchEvent(new CustomEvent('failure', { detail: error }));
@@ -136,9 +163,13 @@ export class GGhostNetClassifier extends Base {
 
 export class GGhostNetMaps extends Base {
   static observedAttributes = ['colormap', 'scale'];
+  /** @type {import('./index.d.ts').FeatureMaps | undefined} */
   #maps;
+  /** @type {HTMLCanvasElement | undefined} */
   #canvas;
-  #layout;
+  /** Of what is drawn. */
+  #layout = { cell: 1, columns: 1, rows: 0 };
+  /** @type {ResizeObserver | undefined} */
   #observer;
 
   connectedCallback() {
@@ -148,15 +179,15 @@ export class GGhostNetMaps extends Base {
       this.#canvas.addEventListener('pointermove', ({ offsetX, offsetY }) => {
         const { cell, columns } = this.#layout;
         const channel = Math.floor(offsetY / cell) * columns + Math.floor(offsetX / cell);
-        if (channel < this.#maps.dims[0]) this.dispatchEvent(new CustomEvent('point', { detail: channel }));
+        if (channel < (this.#maps?.dims[0] ?? 0)) this.dispatchEvent(new CustomEvent('point', { detail: channel }));
       });
     }
-    this.#observer = new ResizeObserver(() => this.#draw());
+    this.#observer ??= new ResizeObserver(() => this.#draw());
     this.#observer.observe(this);
   }
 
   disconnectedCallback() {
-    this.#observer.disconnect();
+    this.#observer?.disconnect();
   }
 
   attributeChangedCallback() {
@@ -180,7 +211,9 @@ export class GGhostNetMaps extends Base {
     const { cell, columns, rows } = this.#layout;
     const gap = Math.round(ratio);
     const [colormap, scale] = ['colormap', 'scale'].map((name) => this.getAttribute(name) ?? undefined);
-    drawMaps(this.#canvas, this.#maps, { cell: Math.round(cell * ratio) - gap, gap, columns, colormap, scale });
+    /** @type {object} */
+    const options = { cell: Math.round(cell * ratio) - gap, gap, columns, colormap, scale };
+    drawMaps(this.#canvas, this.#maps, options);
     Object.assign(this.#canvas.style, { width: `${columns * cell}px`, height: `${rows * cell}px` });
   }
 }

@@ -30,6 +30,8 @@ let generation = 0;
  *
  * @typedef {{ tap: string } & import('./draw.d.ts').DrawOptions} Draw
  *
+ * @typedef {Awaited<ReturnType<Engine['run']>>} Result of all pictures of a run
+ *
  * @typedef {{ data: Float32Array, dims: number[], kept?: Map<string, number[]> }} Ran what was run, one picture of it,
  *   and the taps that are on the device
  */

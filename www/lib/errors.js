@@ -8,7 +8,7 @@ const LONGEST = 1000;
 /** Every failure of this library: a sentence that says what to do, and a stable `code`. */
 export class GGhostError extends Error {
   /**
-   * @param {string} code
+   * @param {import('./index.d.ts').ErrorCode} code
    * @param {string} message
    * @param {{ cause?: unknown }} [options]
    */
@@ -41,7 +41,7 @@ export function shownUrl(url) {
 /**
  * What was caught, to be asked for what errors have: anything can be thrown.
  * @param {unknown} error
- * @returns {{ name?: string, code?: string, message?: string, cause?: unknown }}
+ * @returns {{ name?: string, code?: string, message?: string, cause?: unknown, stack?: string }}
  */
 export const caught = (error) => error ?? {};
 

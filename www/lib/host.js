@@ -11,15 +11,23 @@ import { packageFolder, workerAt } from './workers.js';
  * @property {boolean} worker
  * @property {string} [workerReason] why it is none
  * @property {string} [packageUrl] the package's folder, where its script was taken from there
- * @property {(method: string, argument?: object, transfer?: Transferable[]) => Promise<any>} call
+ * @property {(method: string, argument?: object, transfer?: Transferable[]) => Promise<any>} call what it answers is
+ *   the method's own
  * @property {() => void} close
+ *
+ * @typedef {Record<string, (argument: any) => any>} Methods what a host answers, each with an argument of its own
+ *
+ * @typedef {import('./loading.js').Hooks & { packageUrl?: string }} HostHooks
+ *
+ * @typedef {{ id: number, result?: unknown, progress?: import('./index.d.ts').Progress,
+ *   error?: { code: import('./index.d.ts').ErrorCode, message: string, stack?: string } }} Message of a worker
  */
 
 /**
  * @typedef {object} Place
  * @property {() => Worker} start in the form that bundlers follow
  * @property {string} script of the worker, below the package's folder
- * @property {(hooks: object) => Promise<object>} methods the same ones, in place
+ * @property {(hooks: HostHooks) => Promise<Methods & { close: () => void }>} methods the same ones, in place
  */
 
 /** An engine: `load`, `read`, `run`, `draw`, `selfTest` and `info`. @type {Place} */
@@ -32,8 +40,7 @@ export const engine = {
 /**
  * @param {Place} place
  * @param {boolean | undefined} worker undefined: in a worker where that is possible
- * @param {{ signal?: AbortSignal, onProgress?: Function, fetch?: Function, decode?: Function, packageUrl?: string }
- *   } hooks
+ * @param {HostHooks} hooks
  * @returns {Promise<Host>}
  */
 export async function openHost(place, worker, hooks) {
@@ -56,11 +63,16 @@ export async function openHost(place, worker, hooks) {
   const methods = await place.methods(hooks).catch((error) => {
     throw new GGhostError(...whyNoScript(error), { cause: error });
   });
+  /** @type {Host['call']} */
   const call = async (method, argument) => methods[method](argument);
   return { worker: false, workerReason, call, close: methods.close };
 }
 
-/** Code and words for a script of the library that did not come. */
+/**
+ * Code and words for a script of the library that did not come.
+ * @param {Error} error
+ * @returns {[code: import('./index.d.ts').ErrorCode, message: string]}
+ */
 function whyNoScript({ message }) {
   if (/import\(\) is disallowed|ServiceWorkerGlobalScope/i.test(message)) {
     return [
@@ -78,13 +90,16 @@ function whyNoScript({ message }) {
 /**
  * By its address where that is known, which a page of another origin and a bundler without files need; else, and
  * then, as bundlers have written it.
+ * @param {Place} place
+ * @param {HostHooks} hooks
+ * @returns {Promise<Host>}
  */
 async function openWorker(place, { packageUrl, ...hooks }) {
   const folder = packageUrl ?? packageFolder();
   const byAddress = () => workerAt(folder + place.script, 'g-ghostnet');
   if (!folder) return connect(place.start, hooks);
   try {
-    return { ...(await connect(byAddress, hooks)), packageUrl: folder };
+    return Object.assign(await connect(byAddress, hooks), { packageUrl: folder });
   } catch (error) {
     throwIfAborted(hooks.signal);
     if (packageUrl) throw error;
@@ -92,70 +107,98 @@ async function openWorker(place, { packageUrl, ...hooks }) {
   }
 }
 
-/** A host of a worker that has answered. */
+/**
+ * A host of a worker that has answered.
+ * @param {() => Worker} start
+ * @param {HostHooks} hooks
+ */
 async function connect(start, { signal, onProgress }) {
   const worker = start();
-  const waiting = new Map();
-  let count = 0;
-  /** Why it answers no more. */
-  let gone;
-  const end = (error) => {
-    gone = error;
-    for (const { reject } of waiting.values()) reject(error);
-    waiting.clear();
-  };
-  const host = {
-    worker: true,
-    call: (method, argument, transfer = []) =>
-      new Promise((resolve, reject) => {
-        if (gone) throw gone;
-        // Pictures of other sites can be drawn and copied, and are refused only here.
-        try {
-          worker.postMessage({ id: ++count, method, argument }, transfer);
-          waiting.set(count, { resolve, reject });
-        } catch (error) {
-          reject(argument?.source ? tainted(error) : error);
-        }
-      }),
-    close: () => {
-      worker.terminate();
-      end(gone ?? new GGhostError('crashed', 'The engine was stopped; the next call starts a fresh one.'));
-    },
-  };
-  // A trap inside an awaited call never answers it, but surfaces here.
-  const crash = (event) => {
-    event.preventDefault?.();
-    end(
-      new GGhostError(
-        'crashed',
-        `The engine crashed (${event.message ?? 'its worker failed'}); the next call starts a fresh one.`,
-      ),
-    );
-  };
-  const started = new Promise((resolve, reject) => {
+  try {
+    await untilAborted(answered(worker), [signal]);
+  } catch (error) {
+    worker.terminate();
+    throw error;
+  }
+  return new WorkerHost(worker, onProgress);
+}
+
+/**
+ * A worker's first message.
+ * @param {Worker} worker
+ * @returns {Promise<unknown>}
+ */
+const answered = (worker) =>
+  new Promise((resolve, reject) => {
     worker.onmessage = resolve;
     worker.onerror = (event) => {
       event.preventDefault?.();
       reject(new Error(event.message ?? 'the script of the worker could not be loaded'));
     };
   });
-  try {
-    await untilAborted(started, [signal]);
-  } catch (error) {
-    worker.terminate();
-    throw error;
+
+/** @implements {Host} */
+class WorkerHost {
+  worker = true;
+  #worker;
+  #onProgress;
+  /** Calls without an answer. @type {Map<number, { resolve: (result: any) => void, reject: (error: unknown) => void }>} */
+  #waiting = new Map();
+  #count = 0;
+  /** Why it answers no more. @type {GGhostError | undefined} */
+  #gone;
+
+  /** @param {Worker} worker @param {HostHooks['onProgress']} [onProgress] */
+  constructor(worker, onProgress) {
+    this.#worker = worker;
+    this.#onProgress = onProgress;
+    worker.onmessage = ({ data }) => this.#receive(data);
+    // A trap inside an awaited call never answers it, but surfaces here.
+    worker.onerror = (event) => this.#crash(event, event.message);
+    worker.onmessageerror = (event) => this.#crash(event);
   }
-  worker.onerror = crash;
-  worker.onmessageerror = crash;
-  worker.onmessage = ({ data: { id, result, error, progress } }) => {
+
+  /** @type {Host['call']} */
+  call = (method, argument, transfer = []) =>
+    new Promise((resolve, reject) => {
+      if (this.#gone) throw this.#gone;
+      // Pictures of other sites can be drawn and copied, and are refused only here.
+      try {
+        this.#worker.postMessage({ id: ++this.#count, method, argument }, transfer);
+        this.#waiting.set(this.#count, { resolve, reject });
+      } catch (error) {
+        reject(argument && 'source' in argument ? tainted(error) : error);
+      }
+    });
+
+  close = () => {
+    this.#worker.terminate();
+    this.#end(this.#gone ?? new GGhostError('crashed', 'The engine was stopped; the next call starts a fresh one.'));
+  };
+
+  /** @param {Message} message */
+  #receive({ id, result, error, progress }) {
     if (progress) {
-      onProgress?.(progress);
+      this.#onProgress?.(progress);
       return;
     }
-    const call = waiting.get(id);
-    waiting.delete(id);
+    const call = this.#waiting.get(id);
+    this.#waiting.delete(id);
     if (error) call?.reject(new GGhostError(error.code, error.message, { cause: error.stack }));
     else call?.resolve(result);
-  };
-  return host;
+  }
+
+  /** @param {Event} event @param {string} [message] */
+  #crash(event, message) {
+    event.preventDefault?.();
+    const why = message ?? 'its worker failed';
+    this.#end(new GGhostError('crashed', `The engine crashed (${why}); the next call starts a fresh one.`));
+  }
+
+  /** @param {GGhostError} error */
+  #end(error) {
+    this.#gone = error;
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+  }
 }

@@ -23,9 +23,9 @@ const MAX_PIXELS = 2 ** 25;
  * @typedef {Blob | ImageBitmap | Pixels} Source what `snapshot` makes: it can be posted to a worker
  *
  * @typedef {object} Platform what replaces the browser's own, in Node
- * @property {typeof globalThis.fetch} [fetch]
+ * @property {import('./download.js').Fetch} [fetch]
  * @property {(blob: Blob) => Promise<Pixels>} [decode]
- * @property {import('./flavours.js').Flavour} [flavour] an engine that is there already
+ * @property {import('./flavours.js').Part} [flavour] an engine that is there already
  * @property {(text: string) => string} [resolve] an address, or a path where there are files, as an absolute address
  */
 
@@ -35,7 +35,7 @@ const baseUrl = () => globalThis.document?.baseURI ?? globalThis.location?.href;
 /**
  * An address as an absolute one.
  * @param {string | URL} address
- * @param {string} code of the error
+ * @param {import('./index.d.ts').ErrorCode} code of the error
  * @param {Platform} [platform]
  */
 export function absolute(address, code, { resolve } = {}) {

@@ -615,6 +615,7 @@ export type ErrorCode =
 
 /** Every failure: `message` says what to do, in 1,000 characters at most, and `code` is stable. */
 export class GGhostError extends Error {
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown });
   readonly code: ErrorCode;
   /** Which picture of a list could not be read, from 0. */
   readonly index?: number;

@@ -3,17 +3,39 @@
  * examples, are in index.d.ts.
  */
 import { defaultModel, defaultModelUrl } from './default-model.js';
-import { GGhostError, throwIfAborted, underSignals, untilAborted } from './errors.js';
+import { caught, GGhostError, throwIfAborted, underSignals, untilAborted } from './errors.js';
 import { engine, openHost } from './host.js';
-import { absolute, folderOf, isBlob, isList, nameOf, snapshot } from './image.js';
+import { absolute, folderOf, isBlob, isList, snapshot } from './image.js';
 import { lazy, lazyCalls } from './lazy.js';
+import { answersTo } from './list.js';
 import { badOption, brandOf, known, nearestOf, optionsOf, shown } from './options.js';
 import { located } from './place.js';
 
 export { GGhostError };
 
-const backends = ['auto', 'webgpu', 'wasm'];
-const precisions = ['auto', 'f32', 'f16', 'int8'];
+/**
+ * @typedef {import('./index.d.ts').GGhostNet} Declared
+ * @typedef {import('./index.d.ts').Info} Info
+ * @typedef {import('./index.d.ts').ImageInput} ImageInput
+ * @typedef {import('./index.d.ts').ImageInputs} ImageInputs
+ * @typedef {import('./index.d.ts').CallOptions} CallOptions
+ * @typedef {import('./index.d.ts').ListOptions} ListOptions
+ * @typedef {import('./index.d.ts').FeatureOptions} FeatureOptions
+ * @typedef {import('./index.d.ts').Classification} Classification
+ * @typedef {import('./index.d.ts').Features} Features
+ * @typedef {import('./index.d.ts').StageRoles} StageRoles
+ * @typedef {import('./index.d.ts').Provenance} Provenance
+ * @typedef {import('./index.d.ts').LoadOptions & { platform?: Platform }} LoadOptions
+ * @typedef {import('./host.js').Host} Host
+ * @typedef {import('./image.js').Platform} Platform
+ * @typedef {import('./loading.js').EngineOptions} EngineOptions
+ * @typedef {import('./engine.js').Run} Run
+ * @typedef {import('./engine.js').Result} Result
+ * @typedef {Pick<import('./loading.js').Hooks, 'signal' | 'onProgress'>} Hooks
+ */
+
+const backends = /** @type {const} */ (['auto', 'webgpu', 'wasm']);
+const precisions = /** @type {const} */ (['auto', 'f32', 'f16', 'int8']);
 const whole = 'a whole number from 1';
 const models = ['a URL', 'a Blob or File', 'an ArrayBuffer', 'a Uint8Array', 'a list of Files'];
 
@@ -49,42 +71,42 @@ const names = {
   selfTest: ['signal'],
 };
 
-/** Pictures of a list that are read while another one is computed. */
-const AHEAD = 4;
-
-/** Pictures of a list that a graphics card computes at once. */
-const BATCH = 8;
-
 /**
  * How long a picture waits for one that was asked for before it, in milliseconds, so that answers keep the order of
  * the calls.
  */
 const MOMENT = 50;
 
-/** What is wrong with the engine or the call, not with one picture of a list. */
-const ofTheCall = ['aborted', 'crashed', 'disposed', 'device-lost', 'gpu', 'out-of-memory', 'unknown-tap'];
-
-/** @type {import('./index.d.ts').load} */
+/**
+ * @param {LoadOptions} [options]
+ * @returns {Promise<Declared>}
+ */
 export async function load(options) {
   const { signal, device, onProgress, platform = {}, ...others } = optionsOf(options, names.load, 'load');
-  if (device !== undefined && typeof device?.createComputePipeline !== 'function')
-    throw badOption('device', device, ['a GPUDevice']);
+  if (device !== undefined && !isDevice(device)) throw badOption('device', device, ['a GPUDevice']);
   if (device && others.worker) throw badOption('worker', true, ['false with a device, which cannot leave the page']);
   const worker = device ? false : others.worker;
   checkSignal(signal);
   throwIfAborted(signal);
-  const found = isList(others.model) ? await modelOfList([...others.model]) : {};
+  const given = others.model;
+  /** @type {{ model?: Blob, labels?: string[] }} */
+  const found = isList(given) ? await modelOfList([.../** @type {Iterable<unknown>} */ (given)]) : {};
   const chosen = engineOptions({ ...others, ...found, labels: others.labels ?? found.labels, device }, platform);
   return open(new GGhostNet(worker, platform), chosen, { signal, onProgress });
 }
 
-/** A model of several files, and its labels. */
+/** @param {unknown} device @returns {device is GPUDevice} */
+const isDevice = (device) =>
+  typeof (/** @type {Partial<GPUDevice> | null} */ (device)?.createComputePipeline) === 'function';
+
+/** A model of several files, and its labels. @param {unknown[]} files */
 async function modelOfList(files) {
   if (!files.every(isBlob)) throw badOption('model', files, models);
-  const { model, labels } = await (await lazy.more()).modelOfFiles(files);
+  const { model, labels } = await (await lazy.more()).modelOfFiles(/** @type {(Blob & { name?: string })[]} */ (files));
   return { model, labels };
 }
 
+/** @param {GGhostNet} net @param {EngineOptions} options @param {Hooks} hooks */
 async function open(net, options, hooks) {
   try {
     await net._open(options, hooks);
@@ -95,6 +117,12 @@ async function open(net, options, hooks) {
   }
 }
 
+/**
+ * Options as the engine takes them, checked.
+ * @param {Omit<LoadOptions, 'device'> & { device?: GPUDevice }} options
+ * @param {Platform} platform
+ * @returns {EngineOptions}
+ */
 function engineOptions(options, platform) {
   const { model, variant, labels, weights, backend = 'auto', precision = 'auto', threads } = options;
   const { device, flavour, module, cache } = options;
@@ -128,38 +156,58 @@ function engineOptions(options, platform) {
   };
 }
 
-const isCount = (value) => Number.isInteger(value) && value > 0;
+/** @param {unknown} value */
+const isCount = (value) => Number.isInteger(value) && Number(value) > 0;
 
+/**
+ * @param {unknown} model
+ * @param {string | undefined} packageUrl
+ * @param {Platform} platform
+ * @returns {EngineOptions['model']}
+ */
 function modelOf(model, packageUrl, platform) {
   if (model === undefined) return packageUrl ? `${packageUrl}models/${defaultModel}` : located(defaultModelUrl);
   const brand = brandOf(model);
-  if (typeof model === 'string' || brand === 'URL') return absolute(model, 'bad-option', platform);
-  if (isBlob(model) || brand === 'ArrayBuffer' || brand === 'Uint8Array') return model;
+  if (typeof model === 'string' || brand === 'URL')
+    return absolute(/** @type {string | URL} */ (model), 'bad-option', platform);
+  if (isBlob(model)) return model;
+  if (brand === 'ArrayBuffer' || brand === 'Uint8Array')
+    return /** @type {ArrayBuffer | Uint8Array<ArrayBuffer>} */ (model);
   throw badOption('model', model, models);
 }
 
+/** @implements {Declared} */
 class GGhostNet {
-  /** @type {import('./host.js').Host | undefined} */
+  /** @type {Host | undefined} */
   #host;
   #hostKind;
   #platform;
-  #options;
-  #info;
+  /** What it was loaded with, and what was loaded. @type {EngineOptions} */
+  #options = { model: '', backend: 'auto' };
+  /** What the engine tells, once it has loaded. */
+  #info = /** @type {Info} */ ({});
   #crashed = false;
-  /** The turns on the engine. */
+  /** The turns on the engine. @type {Promise<unknown>} */
   #queue = Promise.resolve();
-  /** The picture's file that is read last. */
+  /** The picture's file that is read last. @type {Promise<unknown>} */
   #reading = Promise.resolve();
   /** Aborts with `disposed`. */
   #closing = new AbortController();
 
-  /** @param {import('./image.js').Platform} platform */
+  /** @param {boolean | undefined} worker @param {Platform} platform */
   constructor(worker, platform) {
     this.#hostKind = worker;
     this.#platform = platform;
+    // `using` looks this symbol up; older browsers lack it.
+    if (Symbol.dispose) this[Symbol.dispose] = () => this.dispose();
   }
 
-  /** @private `load`, and again after a crash. */
+  /** Who answers, from `load` on. */
+  get #engine() {
+    return /** @type {Host} */ (this.#host);
+  }
+
+  /** For `load`, and again after a crash. @param {EngineOptions} options @param {Hooks} [hooks] */
   async _open(options, { signal, onProgress } = {}) {
     const { packageUrl } = options;
     const host = await openHost(engine, this.#hostKind, { ...this.#platform, packageUrl, signal, onProgress });
@@ -184,38 +232,53 @@ class GGhostNet {
 
   get model() {
     this.#check();
-    return this.#options.kept.model;
+    return /** @type {Blob} */ (this.#options.kept?.model);
   }
 
+  /**
+   * @param {ImageInput | ImageInputs} input
+   * @param {CallOptions & ListOptions & { topK?: number }} [options]
+   * @returns {Promise<any>} one answer or a list, as index.d.ts has it in overloads, which JSDoc cannot refer to
+   */
   async classify(input, options) {
     const { topK = 5, ...others } = optionsOf(options, names.classify, 'classify');
     checkTopK(topK);
-    return this.#see(input, [], others, (result) => ({ ...this.#said(result, topK), ...provenance(result) }));
+    return this.#see(input, [], others, (result) => this.#classification(result, topK));
   }
 
+  /**
+   * @param {ImageInput | ImageInputs} input
+   * @param {CallOptions & ListOptions} [options]
+   * @returns {Promise<any>} as of `classify`
+   */
   async embed(input, options) {
     return this.#see(input, ['avgpool'], optionsOf(options, names.embed, 'embed'), ({ taps: [{ data }] }) => data);
   }
 
+  /**
+   * @param {ImageInput | ImageInputs} input
+   * @param {FeatureOptions & ListOptions} options
+   * @returns {Promise<any>} as of `classify`
+   */
   async features(input, options) {
     const { taps = [], stage, topK = 5, ...others } = optionsOf(options, names.features, 'features');
     checkTopK(topK);
     this.#checkTaps(taps);
     const roles = stage === undefined ? undefined : this.#roles(stage);
     const wanted = roles
-      ? [...new Set([roles.first, ...roles.inner, roles.ghost, roles.last, ...taps].filter(Boolean))]
+      ? [...new Set([roles.first, ...roles.inner, roles.ghost ?? [], roles.last, ...taps].flat())]
       : [...taps];
     if (wanted.length === 0) throw badOption('taps', taps, ['a stage', 'a list of names from info.taps']);
-    return this.#see(input, wanted, others, (result) => ({
-      maps: Object.fromEntries(
-        result.taps.map(({ name, data, dims }) => [name, { data, dims: dims.slice(1), layout: 'chw' }]),
-      ),
+    /** @type {(result: Result) => Features} */
+    const answer = (result) => ({
+      maps: Object.fromEntries(result.taps.map(({ name, data, dims }) => [name, mapsOf(data, dims)])),
       ...(roles && { stage: roles }),
-      ...this.#said(result, topK),
-      ...provenance(result),
-    }));
+      ...this.#classification(result, topK),
+    });
+    return this.#see(input, wanted, others, answer);
   }
 
+  /** @type {Declared['forward']} */
   async forward(tensor, options) {
     const { taps = [], signal } = optionsOf(options, names.forward, 'forward');
     this.#checkTaps(taps);
@@ -229,21 +292,23 @@ class GGhostNet {
     if (typeof dims?.[Symbol.iterator] !== 'function' || typeof dims === 'string') {
       throw new GGhostError('wrong-shape', `The tensor’s dims are ${shown(dims)}, expected [n, 3, height, width].`);
     }
-    const own = { data: new Float32Array(data), dims: Array.from(dims) };
-    const result = await this.#call(signal, () => this.#turn('run', { tensor: own, taps: [...taps] }, signal));
+    const own = { data: new Float32Array(/** @type {ArrayLike<number>} */ (data)), dims: Array.from(dims) };
+    const result = await this.#call(signal, () => this.#run({ tensor: own, taps: [...taps] }, signal));
     const { logits, dims: shape } = result;
     return {
       logits,
-      dims: shape,
-      taps: Object.fromEntries(result.taps.map(({ name, data, dims }) => [name, { data, dims, layout: 'nchw' }])),
+      dims: [shape[0], shape[1]],
+      taps: Object.fromEntries(result.taps.map(({ name, data, dims }) => [name, tensorOf(data, dims)])),
       ...provenance(result),
     };
   }
 
+  /** @type {Declared['weights']} */
   weights(step, { signal } = {}) {
     return this.#call(signal, () => this.#turn('weights', { step: String(step) }, signal));
   }
 
+  /** @type {Declared['redundancy']} */
   async redundancy(input, options) {
     this.#check();
     const given = optionsOf(options, names.redundancy, 'redundancy');
@@ -256,6 +321,7 @@ class GGhostNet {
     });
   }
 
+  /** @type {Declared['ablated']} */
   async ablated(ablation, options) {
     this.#check();
     const given = optionsOf(options, names.ablated, 'ablated');
@@ -263,27 +329,34 @@ class GGhostNet {
     return this.#edited({ kind: 'ablated', ablations: ablationsOf(this.info, ablation) }, given);
   }
 
+  /** @type {Declared['plainTwin']} */
   async plainTwin(options) {
     const { seed, ...others } = optionsOf(options, names.twin, 'plainTwin');
     return this.#edited({ kind: 'plain', seed }, others);
   }
 
+  /** @type {Declared['randomTwin']} */
   async randomTwin(options) {
     const { seed, ...others } = optionsOf(options, names.twin, 'randomTwin');
     return this.#edited({ kind: 'random', seed }, others);
   }
 
-  /** A net of another model that is made of this one's, on the same engine. */
+  /**
+   * A net of another model that is made of this one's, on the same engine.
+   * @param {import('./edit.js').Edit} edit
+   * @param {import('./index.d.ts').EditOptions} options
+   */
   async #edited(edit, { backend = this.info.backend, signal, onProgress }) {
     known('backend', backend, backends);
     throwIfAborted(signal);
     const { kept, labels, ...options } = this.#options;
     const net = new GGhostNet(this.#hostKind, this.#platform);
     const whole = { ...edit, labels };
-    const from = { module: kept.module, flavour: kept.flavour };
+    const from = kept && { module: kept.module, flavour: kept.flavour };
     return open(net, { ...options, backend, kept: from, edit: whole }, { signal, onProgress });
   }
 
+  /** @type {Declared['drawFeature']} */
   async drawFeature(canvas, options) {
     const { tap, signal, ...drawing } = optionsOf(options, names.drawFeature, 'drawFeature');
     if (!['HTMLCanvasElement', 'OffscreenCanvas'].includes(brandOf(canvas)))
@@ -292,12 +365,12 @@ class GGhostNet {
     const { bitmap, maps, ...provenance } = await this.#call(signal, () =>
       this.#turn('draw', { tap, ...drawing }, signal),
     );
-    const { drawMaps, showBitmap } = await lazyCalls.draw();
-    if (bitmap) showBitmap(canvas, bitmap);
-    else drawMaps(canvas, maps, drawing);
+    if (bitmap) (await lazyCalls.bitmap()).showBitmap(canvas, bitmap);
+    else (await lazyCalls.draw()).drawMaps(canvas, maps, drawing);
     return provenance;
   }
 
+  /** @type {Declared['selfTest']} */
   async selfTest(options) {
     const { signal } = optionsOf(options, names.selfTest, 'selfTest');
     return this.#call(signal, () => this.#turn('selfTest', undefined, signal));
@@ -307,7 +380,8 @@ class GGhostNet {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort(new GGhostError('disposed', 'The net was disposed of: load a new one.'));
     this.#host?.close();
-    this.#options = undefined;
+    // The model's memory is free, whoever keeps the net.
+    this.#options = { model: '', backend: 'auto' };
   }
 
   #check() {
@@ -329,82 +403,37 @@ class GGhostNet {
     return underSignals([signal, this.#closing.signal], work);
   }
 
-  /** Runs pictures through the net, one or a list, and makes an answer of each. */
+  /**
+   * Runs pictures through the net, one or a list, and makes an answer of each.
+   * @template T
+   * @param {ImageInput | ImageInputs} input
+   * @param {string[]} taps
+   * @param {CallOptions & ListOptions} options
+   * @param {(result: Result) => T} answer
+   * @returns {Promise<T | (T | import('./index.d.ts').FailedPicture)[]>} one for one, a list for a list
+   */
   async #see(input, taps, { signal, errors = 'throw' }, answer) {
     known('errors', errors, ['throw', 'return']);
     return this.#call(signal, async (signal) => {
-      if (isList(input)) return this.#seeAll(input, taps, { answer, errors, signal });
-      return answer(await this.#run(await this.#input(input, signal), taps, signal));
+      const { backend } = this.#info;
+      const read = (/** @type {ImageInput} */ picture) => this.#input(picture, signal);
+      const run = (/** @type {Run} */ picture) => this.#run({ ...picture, taps }, signal);
+      if (!isList(input)) return answer(await run(await read(/** @type {ImageInput} */ (input))));
+      return answersTo(/** @type {ImageInputs} */ (input), { backend, read, run, answer, errors, signal });
     });
   }
 
+  /** @param {Run} request @param {AbortSignal} [signal] @returns {Promise<Result>} */
+  #run(request, signal) {
+    return this.#turn('run', request, signal);
+  }
+
   /**
-   * A list streams through: a few pictures are read ahead, and each is let go when it is answered. A graphics card gets
-   * several at once.
+   * A picture as the engine takes it: of a file the network's input, and pixels as they are.
+   * @param {ImageInput} picture
+   * @param {AbortSignal} signal
+   * @returns {Promise<Run>}
    */
-  async #seeAll(list, taps, { answer, errors, signal }) {
-    const pictures = (list[Symbol.iterator] ?? list[Symbol.asyncIterator]).call(list);
-    const [size, lanes] = this.#info.backend === 'webgpu' ? [BATCH, 2] : [1, AHEAD];
-    const answers = [];
-    let count = 0;
-    const fail = ({ index, name }, error) => {
-      if (ofTheCall.includes(error.code)) throw error;
-      const failed = { error, index, name };
-      if (errors === 'throw') throw named(failed);
-      answers[index] = failed;
-    };
-    const lane = async () => {
-      for (let done = false; !done; throwIfAborted(signal)) {
-        const group = [];
-        while (group.length < size) {
-          const index = count++;
-          // Without a wait where there is none: what the first pictures show is taken at the call.
-          let step = pictures.next();
-          if (typeof step.then === 'function') step = await step;
-          ({ done = false } = step);
-          if (done) break;
-          const picture = { index, name: nameOf(step.value), reading: this.#input(step.value, signal) };
-          picture.reading.catch(() => {}); // said in its turn
-          group.push(picture);
-        }
-        for (const picture of group) {
-          try {
-            picture.input = await picture.reading;
-          } catch (error) {
-            fail(picture, error);
-          }
-        }
-        const tensors = group.filter(({ input }) => input?.tensor);
-        const batch = tensors.length > 1 ? tensors : [];
-        if (batch.length) {
-          const result = await this.#run({ tensor: joined(batch.map(({ input }) => input.tensor)) }, taps, signal);
-          batch.forEach(({ index, input }, i) => (answers[index] = answer(oneOf(result, i, input.tensor.timings))));
-        }
-        for (const picture of group) {
-          if (!picture.input || batch.includes(picture)) continue;
-          try {
-            answers[picture.index] = answer(await this.#run(picture.input, taps, signal));
-          } catch (error) {
-            fail(picture, error);
-          }
-        }
-      }
-    };
-    try {
-      await Promise.all(Array.from({ length: lanes }, lane));
-    } finally {
-      // What is left of a generator is not wanted.
-      Promise.resolve(pictures.return?.()).catch(() => {});
-    }
-    if (answers.length === 0) throw new GGhostError('bad-image', 'The list of pictures is empty.');
-    return answers;
-  }
-
-  #run(input, taps, signal) {
-    return this.#turn('run', { ...input, taps }, signal);
-  }
-
-  /** A picture as the engine takes it: of a file the network's input, and pixels as they are. */
   async #input(picture, signal) {
     const read = snapshot(picture, this.#platform);
     const source = await untilAborted(read(signal), [signal]);
@@ -414,10 +443,13 @@ class GGhostNet {
   /**
    * A picture's file to the network's input, beside whatever the engine computes. Of files that come together the first
    * is first, as long as it doesn't take long.
+   * @param {Blob} file
+   * @param {AbortSignal} signal
    */
   #read(file, signal) {
     const before = this.#reading;
     const reading = this.#tensorOf(file, signal).then(async (tensor) => {
+      /** @type {ReturnType<typeof setTimeout> | undefined} */
       let timer;
       await Promise.race([before, new Promise((resolve) => (timer = setTimeout(resolve, MOMENT)))]);
       clearTimeout(timer);
@@ -430,20 +462,26 @@ class GGhostNet {
     return reading;
   }
 
+  /** @param {Blob} file @param {AbortSignal} signal @returns {Promise<import('./engine.js').Tensor>} */
   async #tensorOf(file, signal) {
     if (this.#crashed) return this.#turn('read', { file }, signal);
-    const host = this.#host;
+    const host = this.#engine;
     try {
       return await untilAborted(host.call('read', { file }), [signal]);
     } catch (error) {
-      if (error.code !== 'crashed') throw error;
+      if (caught(error).code !== 'crashed') throw error;
       // It went down with the engine, by another call or by itself: a fresh one reads it again, once.
       if (host === this.#host) this.#crashed = true;
       return this.#turn('read', { file }, signal);
     }
   }
 
-  /** Waits for its turn and asks the engine; after a crash on a fresh one. */
+  /**
+   * Waits for its turn and asks the engine; after a crash on a fresh one.
+   * @param {string} method
+   * @param {object} [argument]
+   * @param {AbortSignal} [signal]
+   */
   #turn(method, argument, signal) {
     const turn = this.#queue.then(async () => {
       const check = () => {
@@ -453,9 +491,9 @@ class GGhostNet {
       check();
       if (this.#crashed) await this.#reopen();
       check();
-      const result = await untilAborted(this.#host.call(method, argument, movable(argument)), [this.#closing.signal]);
+      const result = await untilAborted(this.#engine.call(method, argument, movable(argument)), [this.#closing.signal]);
       if (result.backend && result.backend !== this.#info.backend)
-        this.#setInfo(await this.#host.call('info'), this.#host);
+        this.#setInfo(await this.#engine.call('info'), this.#engine);
       return result;
     });
     this.#queue = turn.then(
@@ -468,25 +506,32 @@ class GGhostNet {
   }
 
   async #reopen() {
-    this.#host.close();
+    this.#engine.close();
     await this._open(this.#options);
   }
 
+  /** @param {Info} info @param {Host} host */
   #setInfo(info, { worker, workerReason }) {
     const edit = this.#options.edit?.kind;
     this.#info = { ...info, worker, ...(workerReason && { workerReason }), ...(edit && { edit }) };
   }
 
-  /** What the net says of one picture: the likeliest classes, and whether it knows what it shows. */
-  #said({ probabilities, known }, topK) {
+  /**
+   * What the net says of one picture: the likeliest classes, and whether it knows what it shows.
+   * @param {Result} result
+   * @param {number} topK
+   * @returns {Classification}
+   */
+  #classification({ probabilities, known, ...result }, topK) {
     const { labels, known: rule } = this.#info;
     const top = Array.from(probabilities, (probability, index) => ({ label: labels[index], index, probability }))
       .sort((a, b) => b.probability - a.probability || a.index - b.index)
       .slice(0, topK);
-    return { top, ...(rule && { known: known[0], unsure: !(known[0] >= rule.threshold) }) };
+    const sure = rule && known && { known: known[0], unsure: !(known[0] >= rule.threshold) };
+    return { top, ...sure, ...provenance(result) };
   }
 
-  /** Names of feature maps, all of which there are. */
+  /** Names of feature maps, all of which there are. @param {unknown} taps */
   #checkTaps(taps) {
     if (!Array.isArray(taps) || !taps.every((tap) => typeof tap === 'string')) {
       throw badOption('taps', taps, ['a list of names from info.taps']);
@@ -494,15 +539,20 @@ class GGhostNet {
     taps.forEach((tap) => this.#checkTap(tap));
   }
 
+  /** @param {unknown} tap */
   #checkTap(tap) {
     const { taps } = this.info;
-    if (taps.includes(tap)) return;
+    if (taps.includes(/** @type {string} */ (tap))) return;
     const nearest = typeof tap === 'string' ? nearestOf(tap, taps) : undefined;
     const meant = nearest ? `: did you mean "${nearest}"?` : '.';
     throw new GGhostError('unknown-tap', `There is no tap ${shown(tap)}${meant} info.taps lists all.`);
   }
 
-  /** What the blocks of a stage are for: the names of their taps. */
+  /**
+   * What the blocks of a stage are for: the names of their taps.
+   * @param {number | string} stage
+   * @returns {StageRoles}
+   */
   #roles(stage) {
     const { stages } = this.info;
     const found = typeof stage === 'number' ? stages[stage - 1] : stages.find(({ name }) => name === stage);
@@ -515,58 +565,50 @@ class GGhostNet {
       first: blocks[0],
       inner: blocks.slice(1, -1),
       ghost: ghostPath?.ghost,
-      last: blocks.at(-1),
+      last: blocks[blocks.length - 1],
     };
   }
 }
 
-// `using` looks this symbol up; older browsers lack it.
-if (Symbol.dispose) GGhostNet.prototype[Symbol.dispose] = GGhostNet.prototype.dispose;
-
+/** @param {unknown} signal */
 function checkSignal(signal) {
   if (signal !== undefined && brandOf(signal) !== 'AbortSignal') throw badOption('signal', signal, ['an AbortSignal']);
 }
 
+/** @param {unknown} topK */
 function checkTopK(topK) {
   if (!isCount(topK)) throw badOption('topK', topK, [whole]);
 }
 
-/** The error of one picture of a list, with which one it is. */
-function named({ error, index, name }) {
-  const failure = new GGhostError(error.code, `Picture ${index + 1}${name ? ` (${name})` : ''}: ${error.message}`, {
-    cause: error,
-  });
-  return Object.assign(failure, { index });
-}
+/**
+ * Feature maps of one picture.
+ * @param {Float32Array} data
+ * @param {number[]} dims of all pictures
+ * @returns {import('./index.d.ts').FeatureMaps}
+ */
+const mapsOf = (data, [, channels, height, width]) => ({ data, dims: [channels, height, width], layout: 'chw' });
 
-/** Inputs of one picture each as one of several. */
-function joined(tensors) {
-  const [{ dims, data }] = tensors;
-  const all = new Float32Array(tensors.length * data.length);
-  tensors.forEach((tensor, i) => all.set(tensor.data, i * data.length));
-  return { data: all, dims: [tensors.length, ...dims.slice(1)] };
-}
+/**
+ * @param {Float32Array} data
+ * @param {number[]} dims
+ * @returns {import('./index.d.ts').ForwardResult['taps'][string]}
+ */
+const tensorOf = (data, [n, channels, height, width]) => ({
+  data,
+  dims: [n, channels, height, width],
+  layout: 'nchw',
+});
 
-/** What was said of one of several pictures. */
-function oneOf({ probabilities, known, dims: [n, classes], taps, timings, ...result }, i, own) {
-  const part = ({ name, dims: [, ...dims], data }) => {
-    const size = data.length / n;
-    return { name, dims: [1, ...dims], data: data.slice(i * size, (i + 1) * size) };
-  };
-  return {
-    ...result,
-    probabilities: probabilities.subarray(i * classes, (i + 1) * classes),
-    known: known?.subarray(i, i + 1),
-    taps: taps.map(part),
-    timings: { ...timings, ...own, forward: timings.forward / n },
-  };
-}
-
-/** What can be handed to a worker without a copy: all of it is the library's own. */
+/**
+ * What can be handed to a worker without a copy: all of it is the library's own.
+ * @param {Run} [request]
+ */
 function movable({ source, tensor } = {}) {
-  return [source?.data?.buffer ?? source, tensor?.data.buffer].filter(Boolean);
+  const pixels = source && 'data' in source ? source.data.buffer : source;
+  return /** @type {Transferable[]} */ ([pixels, tensor?.data.buffer].filter(Boolean));
 }
 
+/** @param {Pick<Result, 'backend' | 'backendReason' | 'timings'>} result @returns {Provenance} */
 const provenance = ({ backend, backendReason, timings }) => ({
   backend,
   ...(backendReason && { backendReason }),

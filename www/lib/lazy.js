@@ -7,6 +7,7 @@ import { importScript } from './script.js';
 
 /** What calls need. */
 export const lazyCalls = {
+  bitmap: () => import('./bitmap.js'),
   draw: () => import('./draw.js'),
   engine: () => import('./engine.js'),
   similarity: () => import('./similarity.js'),

@@ -41,9 +41,9 @@ const MAX_HEADER = 2 ** 20;
  * @typedef {object} Hooks
  * @property {AbortSignal} [signal]
  * @property {(progress: import('./index.d.ts').Progress) => void} [onProgress]
- * @property {typeof globalThis.fetch} [fetch]
+ * @property {import('./download.js').Fetch} [fetch]
  * @property {(blob: Blob) => Promise<{ data: Uint8Array, width: number, height: number }>} [decode]
- * @property {import('./flavours.js').Flavour} [flavour] an engine that is there already
+ * @property {import('./flavours.js').Part} [flavour] an engine that is there already
  * @property {boolean} [ownWorker] whether this is a worker of the library's own, which may be blocked by threads and
  *   ends with its net
  */
@@ -91,7 +91,7 @@ export class Loaded {
     const { options } = this;
     const part = addUp(report);
     const threads = this.threads.threads > 1;
-    /** @param {import('./flavours.js').Flavour} flavour @param {WebAssembly.Module} [module] */
+    /** @param {import('./flavours.js').Part} flavour @param {WebAssembly.Module} [module] */
     const obtain = (flavour, module) =>
       fetchModule(flavour, options, { module, signal, fetch: this.#fetch, onBytes: part() });
     // What a model is computed in is known of the library's own; of another one its header says it.
@@ -225,7 +225,7 @@ export class Loaded {
     return foldedWeights(editor, await this.bytesIn(editor), step);
   }
 
-  /** @param {import('./flavours.js').Flavour} flavour @param {WebAssembly.Module} module */
+  /** @param {import('./flavours.js').Part} flavour @param {WebAssembly.Module} module */
   async #startThreads(flavour, module) {
     const { startThreads } = await lazy.threads();
     const { options, glue } = this;
@@ -271,7 +271,7 @@ const isManifest = (url) => /\.json([?#]|$)/i.test(url);
 /**
  * A model's file: a Blob stays one.
  * @param {EngineOptions['model']} model
- * @param {{ own?: boolean, cache?: boolean, fetch?: typeof globalThis.fetch, signal?: AbortSignal,
+ * @param {{ own?: boolean, cache?: boolean, fetch?: import('./download.js').Fetch, signal?: AbortSignal,
  *   onBytes: import('./download.js').OnBytes }} options
  * @returns {Promise<Uint8Array<ArrayBuffer> | Blob>}
  */

@@ -8,7 +8,7 @@ import { importScript } from './script.js';
 
 /**
  * @typedef {import('./flavours.js').Part} Part
- * @typedef {{ fetch?: typeof globalThis.fetch, signal?: AbortSignal, onBytes: import('./download.js').OnBytes }} Hooks
+ * @typedef {{ fetch?: import('./download.js').Fetch, signal?: AbortSignal, onBytes: import('./download.js').OnBytes }} Hooks
  * @typedef {{ wasmUrl?: string, packageUrl?: string }} Places folders of the engine's files and of the whole package
  *   that are not those beside the scripts
  */
@@ -63,7 +63,7 @@ async function compileFrom(part, places, options) {
   // A server that compresses as it sends names no length.
   const bytes = Number(response.headers.get('Content-Length')) || undefined;
   onBytes(0, bytes);
-  const module = await WebAssembly.compileStreaming(response).catch((error) => {
+  const module = await WebAssembly.compileStreaming(/** @type {Response} */ (response)).catch((error) => {
     throwIfAborted(signal);
     throw error.name === 'TypeError' ? lost(url, error, file) : notCompiled(error);
   });

@@ -10,14 +10,23 @@ import { GGhostError } from './errors.js';
 const EACH = 2;
 
 /** How many threads are worth their start for so many pictures. */
-export const threadsFor = (pictures, most = availableParallelism?.() ?? cpus().length) =>
+export const threadsFor = (/** @type {number} */ pictures, most = availableParallelism?.() ?? cpus().length) =>
   Math.max(1, Math.min(most, Math.ceil(pictures / 8)));
 
 /**
  * @typedef {Pick<import('./index.d.ts').Classification, 'top' | 'known' | 'unsure'>} Answer
  *
+ * @typedef {{ model?: string, wasmUrl?: string, weights?: string, topK: number }} PoolOptions
+ *
+ * @typedef {{ id?: number, labels?: string[], answer?: Answer, error?: { code: import('./index.d.ts').ErrorCode,
+ *   message: string } }} Message of a thread
+ *
+ * @typedef {{ resolve: (answer: Answer) => void, reject: (error: Error) => void }} Waiting
+ */
+
+/**
  * @param {number} count of threads
- * @param {{ model?: string, wasmUrl?: string, topK: number }} options
+ * @param {PoolOptions} options
  * @returns {Promise<{ labels: string[], ahead: number, classify: (file: string) => Promise<Answer>, close: () =>
  *   Promise<void> }>}
  *   `classify` may be called again before it has answered
@@ -25,7 +34,9 @@ export const threadsFor = (pictures, most = availableParallelism?.() ?? cpus().l
 export async function openPool(count, options) {
   optimiseAtOnce();
   const threads = Array.from({ length: count }, () => openThread(options));
-  const close = () => Promise.all(threads.map(({ worker }) => worker.terminate()));
+  const close = async () => {
+    await Promise.all(threads.map(({ worker }) => worker.terminate()));
+  };
   try {
     const [labels] = await Promise.all(threads.map(({ labels }) => labels));
     return {
@@ -41,20 +52,24 @@ export async function openPool(count, options) {
   }
 }
 
+/** @param {PoolOptions} options */
 function openThread(options) {
   const worker = new Worker(new URL('./classify-thread.js', import.meta.url), { workerData: options });
+  /** @type {Map<number, Waiting>} */
   const waiting = new Map();
   let count = 0;
+  /** @param {NonNullable<Message['error']>} error */
   const errorOf = ({ code, message }) => new GGhostError(code, message);
+  /** @type {Promise<string[]>} */
   const labels = new Promise((resolve, reject) => {
-    const fail = (error) => {
+    const fail = (/** @type {Error} */ error) => {
       reject(error);
       for (const call of waiting.values()) call.reject(error);
       waiting.clear();
     };
     worker.on('error', fail);
     worker.on('exit', (code) => fail(new GGhostError('crashed', `A thread ended with the code ${code}.`)));
-    worker.on('message', ({ id, labels, answer, error }) => {
+    worker.on('message', (/** @type {Message} */ { id, labels = [], answer, error }) => {
       if (id === undefined) {
         if (error) reject(errorOf(error));
         else resolve(labels);
@@ -62,11 +77,12 @@ function openThread(options) {
       }
       const call = waiting.get(id);
       waiting.delete(id);
-      if (error) call.reject(errorOf(error));
-      else call.resolve(answer);
+      if (error) call?.reject(errorOf(error));
+      else if (answer) call?.resolve(answer);
     });
   });
   labels.catch(() => {});
+  /** @param {string} file @returns {Promise<Answer>} */
   const classify = (file) =>
     new Promise((resolve, reject) => {
       waiting.set(++count, { resolve, reject });

@@ -7,17 +7,25 @@ import { load } from './index.js';
 /** Renders in a row with another object each time, after which it is taken for one that is made at every render. */
 const RESTLESS = 2;
 
-/** Names of options that were warned of. */
+/** Names of options that were warned of. @type {Set<string>} */
 const warned = new Set();
+
+/**
+ * @typedef {import('./index.d.ts').GGhostNet} Net
+ * @typedef {ReturnType<import('./react.d.ts').useGGhostNet>} Loading
+ * @typedef {ReturnType<import('./react.d.ts').useClassification>} Answer
+ */
 
 /** @type {import('./react.d.ts').useGGhostNet} */
 export function useGGhostNet(options = {}) {
-  const [state, setState] = useState({});
+  const [state, setState] = useState(/** @type {Loading} */ ({}));
+  /** @type {import('./index.d.ts').LoadOptions} */
   const { signal: _, onProgress: __, ...given } = options;
   const settled = Object.fromEntries(Object.entries(useSettled(given)).filter(([, value]) => value !== undefined));
   useEffect(() => {
     const controller = new AbortController();
     const { signal } = controller;
+    /** @type {Net | undefined} */
     let net;
     const begin = async () => {
       // StrictMode takes its first effect back at once: nothing has begun by then.
@@ -28,8 +36,8 @@ export function useGGhostNet(options = {}) {
     begin().then(
       (loaded) => {
         net = loaded;
-        if (signal.aborted) net.dispose();
-        else setState({ net });
+        if (signal.aborted) loaded.dispose();
+        else setState({ net: loaded });
       },
       (error) => !signal.aborted && setState({ error }),
     );
@@ -43,7 +51,7 @@ export function useGGhostNet(options = {}) {
 
 /** @type {import('./react.d.ts').useClassification} */
 export function useClassification(net, input, { topK } = {}) {
-  const [state, setState] = useState({ pending: false });
+  const [state, setState] = useState(/** @type {Answer} */ ({ pending: false }));
   const settled = useSettled({ input });
   useEffect(() => {
     if (!net || !settled.input) {
@@ -64,25 +72,34 @@ export function useClassification(net, input, { topK } = {}) {
 
 // --- Options written in place are new objects at every render ---
 
-/** What is told apart by its text: an address, a list of labels. */
+/** What is told apart by its text: an address, a list of labels. @param {unknown} value */
 function comparable(value) {
   if (Object.prototype.toString.call(value) === '[object URL]') return String(value);
   if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return JSON.stringify(value);
   return value;
 }
 
+/** @param {unknown} value @returns {value is object} */
 const isObject = (value) => typeof value === 'object' && value !== null;
+
+/**
+ * @typedef {object} Seen an option at the renders so far
+ * @property {unknown} value that counts
+ * @property {unknown} key of that value
+ * @property {unknown} seen the key at the last render
+ * @property {number} changes of the key in a row
+ */
 
 /**
  * Values that change only when they mean something else. Bytes, files and elements are told apart by identity; one that
  * is another object at every render keeps the value it had, because every load renders again and would have no end.
- * @template {Record<string, unknown>} T
+ * @template {object} T
  * @param {T} values
  * @returns {T}
  */
 function useSettled(values) {
-  const { current } = useRef({});
-  return Object.fromEntries(
+  const { current } = useRef(/** @type {Record<string, Seen>} */ ({}));
+  const settled = Object.fromEntries(
     Object.entries(values).map(([name, value]) => {
       const key = comparable(value);
       const last = (current[name] ??= { seen: key, value, key, changes: 0 });
@@ -93,24 +110,29 @@ function useSettled(values) {
       return [name, last.value];
     }),
   );
+  return /** @type {T} */ (settled);
 }
 
-/** Identities of objects, as texts that can be compared. */
+/** Identities of objects, as texts that can be compared. @type {WeakMap<object, string>} */
 const identities = new WeakMap();
 let count = 0;
 
+/** @param {unknown} value */
 function identityOf(value) {
   if (!isObject(value)) return `${typeof value} ${String(value)}`;
-  if (!identities.has(value)) identities.set(value, `object ${++count}`);
-  return identities.get(value);
+  const known = identities.get(value) ?? `object ${++count}`;
+  identities.set(value, known);
+  return known;
 }
 
+/** @param {Record<string, unknown>} values */
 const keyOf = (values) =>
   Object.keys(values)
     .sort()
     .map((name) => `${name}: ${identityOf(comparable(values[name]))}`)
     .join('\n');
 
+/** @param {string} name of an option */
 function warn(name) {
   if (warned.has(name) || !inDevelopment()) return;
   warned.add(name);

@@ -1,7 +1,6 @@
 /**
  * @file The library for module service workers, an extension's background among them: everything is imported
- * beforehand,
- * because nothing may be imported later there. It runs in place, because there are no workers either.
+ * beforehand, because nothing may be imported later there. It runs in place, because there are no workers either.
  */
 import './at-once.js';
 import { flavours, parts } from './flavours.js';
@@ -18,6 +17,7 @@ import * as webgpu from '../wasm/webgpu/g_ghostnet.js';
 
 export { clearCache, GGhostError };
 
+/** @type {Record<string, object>} */
 const scripts = {
   edit,
   fixed,

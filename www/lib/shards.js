@@ -21,7 +21,7 @@ const MAX_HEADER = 2 ** 20;
 
 /**
  * @param {string} url of a manifest or an index
- * @param {{ cache?: boolean, fetch?: typeof globalThis.fetch, signal?: AbortSignal,
+ * @param {{ cache?: boolean, fetch?: import('./download.js').Fetch, signal?: AbortSignal,
  *   onBytes?: import('./download.js').OnBytes }} options
  * @returns {Promise<Uint8Array<ArrayBuffer> | Blob>} the files one after the other
  */
@@ -87,12 +87,12 @@ function parsed(bytes) {
 /**
  * The model among files that were chosen together: one file, or Hugging Face's index with its shards; and its labels,
  * where Hugging Face's `config.json` is among them. Other files are left alone.
- * @param {File[]} files
+ * @param {(Blob & { name?: string })[]} files
  * @returns {Promise<{ model: Blob, labels?: string[] }>}
  */
 export async function modelOfFiles(files) {
   const ending = (/** @type {RegExp} */ pattern) => files.filter(({ name = '' }) => pattern.test(name));
-  const json = async (/** @type {File} */ file) =>
+  const json = async (/** @type {Blob} */ file) =>
     parsed(file.size <= 16 * MAX_HEADER ? await file.arrayBuffer() : new Uint8Array());
   const [config] = ending(/(^|\/)config\.json$/i);
   const labels = config && labelsOf(await json(config));

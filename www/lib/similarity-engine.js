@@ -21,7 +21,7 @@ class Comparison {
   /** @type {Map<number, { sums: any, channels: number, fitted: number }>} */
   #accumulators = new Map();
 
-  /** @param {typeof globalThis.fetch} [fetch] */
+  /** @param {import('./download.js').Fetch} [fetch] */
   constructor(fetch) {
     this.#fetch = fetch;
   }
@@ -109,7 +109,7 @@ class Comparison {
 
 /**
  * What a host calls, with every failure an error of the library.
- * @param {{ fetch?: typeof globalThis.fetch }} hooks
+ * @param {{ fetch?: import('./download.js').Fetch }} hooks
  */
 export function similarityMethods({ fetch }) {
   const comparison = /** @type {any} */ (new Comparison(fetch));

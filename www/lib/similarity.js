@@ -7,7 +7,11 @@ import { folderOf } from './image.js';
 import { lazyCalls } from './lazy.js';
 import { brandOf, known, optionsOf } from './options.js';
 
-/** @typedef {import('./similarity.d.ts').Maps | Held} AnyMaps */
+/**
+ * @typedef {import('./similarity.d.ts').Similarity} Declared
+ * @typedef {import('./similarity.d.ts').Accumulator} DeclaredAccumulator
+ * @typedef {import('./similarity.d.ts').Maps | import('./similarity.d.ts').HeldMaps} AnyMaps
+ */
 
 /** @type {import('./host.js').Place} */
 const place = {
@@ -39,7 +43,7 @@ export async function openSimilarity(options) {
   }
 }
 
-/** @implements {import('./similarity.d.ts').Similarity} */
+/** @implements {Declared} */
 class Similarity {
   #host;
   #count = 0;
@@ -64,18 +68,18 @@ class Similarity {
     return this.#send('correlate', { a, b, metric }, signal);
   }
 
-  /** @type {import('./similarity.d.ts').Similarity['control']} */
+  /** @type {Declared['control']} */
   async control(a, b, { kind = 'shuffled-positions', seed = 1, metric = 'pearson', signal } = {}) {
     known('kind', kind, ['shuffled-positions']);
     return this.#send('control', { a, b, seed, metric }, signal);
   }
 
-  /** @type {import('./similarity.d.ts').Similarity['shuffle']} */
+  /** @type {Declared['shuffle']} */
   async shuffle(a, { seed = 1, signal } = {}) {
     return this.#send('shuffle', { a, seed }, signal);
   }
 
-  /** @type {import('./similarity.d.ts').Similarity['order']} */
+  /** @type {Declared['order']} */
   async order(matrix, dims, { signal } = {}) {
     return this._call('order', { matrix, dims }, { signal });
   }
@@ -109,13 +113,13 @@ class Similarity {
     return this._call(method, { ...argument, ...maps }, { transfer, signal });
   }
 
-  /** @private @param {Record<string, any>} argument @param {AbortSignal} [signal] */
+  /** For an accumulator. @param {Record<string, any>} argument @param {AbortSignal} [signal] */
   _add(argument, signal) {
     return this.#send('add', argument, signal);
   }
 
   /**
-   * @private
+   * For this file.
    * @param {string} method
    * @param {object} argument
    * @param {{ transfer?: Transferable[], signal?: AbortSignal }} [options]
@@ -138,12 +142,11 @@ class Held {
   /** @param {Similarity} similarity @param {number} id @param {[number, number, number]} dims */
   constructor(similarity, id, dims) {
     this.#similarity = similarity;
-    /** @private */
     this._id = id;
     this.dims = dims;
   }
 
-  /** @private @param {Similarity} similarity */
+  /** @param {Similarity} similarity */
   _of(similarity) {
     if (similarity === this.#similarity) return { held: this._id };
     throw new GGhostError('bad-option', 'The maps are held by another comparison: hold them in this one.');
@@ -154,7 +157,7 @@ class Held {
   }
 }
 
-/** @implements {import('./similarity.d.ts').Accumulator} */
+/** @implements {DeclaredAccumulator} */
 class Accumulator {
   #similarity;
   #id;
@@ -165,12 +168,12 @@ class Accumulator {
     this.#id = id;
   }
 
-  /** @type {import('./similarity.d.ts').Accumulator['add']} */
+  /** @type {DeclaredAccumulator['add']} */
   async add(x, y, { heldOut = false, signal } = {}) {
     return this.#similarity._add({ id: this.#id, x, y, heldOut }, signal);
   }
 
-  /** @type {import('./similarity.d.ts').Accumulator['result']} */
+  /** @type {DeclaredAccumulator['result']} */
   async result({ fit = true, ridge, signal } = {}) {
     return this.#similarity._call('result', { id: this.#id, fit, ridge }, { signal });
   }
@@ -193,5 +196,6 @@ function sent(maps, copied) {
     throw new GGhostError('wrong-shape', `Expected maps ${expected}, got dims [${dims}].`);
   }
   const alone = brandOf(data.buffer) === 'ArrayBuffer' && data.byteLength === data.buffer.byteLength;
-  return { data: copied || !alone ? data.slice() : data, dims: [dims[0], dims[1], dims[2]] };
+  const own = /** @type {Float32Array<ArrayBuffer>} */ (copied || !alone ? data.slice() : data);
+  return { data: own, dims: [dims[0], dims[1], dims[2]] };
 }

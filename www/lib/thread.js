@@ -2,6 +2,7 @@
  * @file A thread of the engine: an instance of its module on the shared memory. It answers once, `{}` or `{ error }`,
  * and then takes part in whatever the engine computes until it is terminated.
  */
+import { caught } from './errors.js';
 import { importScript } from './script.js';
 
 addEventListener(
@@ -12,7 +13,7 @@ addEventListener(
       glue = await importScript(new URL(script), flavour);
       await glue.default({ module_or_path: module, memory });
     } catch (error) {
-      postMessage({ error: error.message });
+      postMessage({ error: caught(error).message });
       return;
     }
     postMessage({});
