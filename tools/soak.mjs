@@ -39,6 +39,7 @@ const server = await serve(null, {
     ...pageMounts,
     '/blank/': path.join(repository, 'tests/web/blank'),
     '/photos/': path.join(repository, 'tests/golden/photos'),
+    '/tools/': path.join(repository, 'tools'),
   },
 });
 const browser = await launch({ webgpu: true });
@@ -49,73 +50,11 @@ try {
   const client = await page.context().newCDPSession(page);
   await client.send('Performance.enable');
   await page.evaluate(
-    async ([pictures, gpuPart]) => {
-      const { load } = await import('/lib/index.js');
-      const { requestDevice } = GPUAdapter.prototype;
-      const devices = [];
-      GPUAdapter.prototype.requestDevice = async function (...given) {
-        const device = await requestDevice.apply(this, given);
-        devices.splice(0, devices.length, device);
-        return device;
-      };
-      const nets = { wasm: await load({ backend: 'wasm', worker: false }), worker: await load({ backend: 'wasm' }) };
-      if (gpuPart > 0) nets.webgpu = await load({ backend: 'webgpu', worker: false });
-      const first = {};
-      const counts = { calls: 0, webgpu: 0, losses: 0, bad: 0 };
-      const inputs = await Promise.all(
-        pictures.map(async (url) => {
-          const blob = await (await fetch(url)).blob();
-          const bitmap = await createImageBitmap(blob);
-          const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-          canvas.getContext('2d').drawImage(bitmap, 0, 0);
-          return { url, blob, canvas, pixels: canvas.getContext('2d').getImageData(0, 0, bitmap.width, bitmap.height) };
-        }),
-      );
-      const kinds = ['url', 'blob', 'canvas', 'pixels'];
-      const text = (top) => JSON.stringify(top.map(({ index, probability }) => [index, probability]));
-      globalThis.soak = async (times, agreement, lossEvery) => {
-        const failures = [];
-        for (let i = 0; i < times && failures.length < 10; i++) {
-          const call = counts.calls++;
-          const input = inputs[call % inputs.length];
-          const kind = kinds[Math.floor(call / inputs.length) % kinds.length];
-          // Spread evenly: call n goes to the GPU where the part of n calls steps to its next whole number.
-          const onGpu = Math.floor((call + 1) * gpuPart) > Math.floor(call * gpuPart);
-          const engine = onGpu ? 'webgpu' : call % 3 === 0 ? 'worker' : 'wasm';
-          if (call % 50 === 49) {
-            const code = await nets[engine].classify(new Blob([new Uint8Array(100)])).then(
-              () => 'an answer',
-              ({ code }) => code,
-            );
-            counts.bad++;
-            if (code !== 'bad-image') failures.push(`call ${call}: a file of zeros got ${code}`);
-          }
-          if (onGpu && counts.webgpu++ % lossEvery === lossEvery - 1) {
-            devices.at(-1).destroy();
-            counts.losses++;
-          }
-          try {
-            const { top, backend } = await nets[engine].classify(input[kind]);
-            if (backend !== (onGpu ? 'webgpu' : 'wasm')) failures.push(`call ${call} ran on ${backend}`);
-            const key = `${kind === 'url' || kind === 'blob' ? 'file' : 'pixels'} ${input.url}`;
-            const same = `${backend} ${key}`;
-            first[same] ??= text(top);
-            if (first[same] !== text(top))
-              failures.push(`call ${call}, ${same} as ${kind}: ${text(top)}, at first ${first[same]}`);
-            first[key] ??= top;
-            for (const { index, probability } of first[key].slice(0, 1)) {
-              const other = top.find((entry) => entry.index === index)?.probability ?? 0;
-              if (!(Math.abs(other - probability) <= agreement))
-                failures.push(`call ${call}, ${key}: ${backend} says ${other}, the other engine ${probability}`);
-            }
-          } catch (error) {
-            failures.push(`call ${call}, ${engine}, ${kind} of ${input.url}: ${error.code}: ${error.message}`);
-          }
-        }
-        return { failures, counts, bytes: Object.values(nets).reduce((sum, net) => sum + net.info.memoryBytes, 0) };
-      };
+    async ([pictures, options]) => {
+      const { Soak } = await import('/tools/soak-page.mjs');
+      globalThis.soak = await Soak.open(pictures, options);
     },
-    [[...samples, ...photos], gpuPart],
+    [[...samples, ...photos], { gpuPart, agreement: AGREEMENT, lossEvery: LOSS_EVERY }],
   );
 
   /** The page's heap after a collection, and what the engines say they hold. */
@@ -130,7 +69,7 @@ try {
   let last;
   for (let done = 0; done < total && failures.length === 0;) {
     const times = Math.min(step, total - done);
-    const result = await page.evaluate((given) => globalThis.soak(...given), [times, AGREEMENT, LOSS_EVERY]);
+    const result = await page.evaluate((times) => globalThis.soak.run(times), times);
     done += times;
     failures.push(...result.failures);
     const now = { ...(await memory(result.bytes)), done };

@@ -104,23 +104,24 @@ function checksums() {
   return new Map([...lock.matchAll(pattern)].map(([, name, version, checksum]) => [`${name} ${version}`, checksum]));
 }
 
+/** A crate as CycloneDX has it; `content` is its checksum. */
+function componentOfCrate({ name, version, license }, content) {
+  if (!content) throw new Error(`Cargo.lock has no checksum of ${name} ${version}`);
+  const purl = `pkg:cargo/${name}@${version}`;
+  const licenses = [{ expression: license.replaceAll('/', ' OR ') }];
+  return { type: 'library', 'bom-ref': purl, name, version, licenses, hashes: [{ alg: 'SHA-256', content }], purl };
+}
+
+function componentOfPackage({ name, version, license, content }) {
+  const purl = `pkg:npm/${name.replace('@', '%40')}@${version}`;
+  const licenses = [{ expression: license }];
+  return { type: 'library', 'bom-ref': purl, name, version, licenses, hashes: [{ alg: 'SHA-512', content }], purl };
+}
+
 function billOfMaterials({ own, others }, std, packages) {
   const known = checksums();
-  const component = (crate) => {
-    const purl = `pkg:cargo/${crate.name}@${crate.version}`;
-    const content = known.get(`${crate.name} ${crate.version}`);
-    if (!content) throw new Error(`Cargo.lock has no checksum of ${crate.name} ${crate.version}`);
-    return {
-      type: 'library',
-      'bom-ref': purl,
-      name: crate.name,
-      version: crate.version,
-      licenses: [{ expression: crate.license.replaceAll('/', ' OR ') }],
-      hashes: [{ alg: 'SHA-256', content }],
-      purl,
-    };
-  };
   const root = `pkg:npm/${own.name}@${own.version}`;
+  const licensesOf = ({ license }) => [{ expression: license }];
   return {
     bomFormat: 'CycloneDX',
     specVersion: '1.5',
@@ -132,30 +133,13 @@ function billOfMaterials({ own, others }, std, packages) {
         name: own.name,
         version: own.version,
         purl: root,
-        licenses: [{ expression: own.license }],
+        licenses: licensesOf(own),
       },
     },
     components: [
-      {
-        type: 'library',
-        'bom-ref': 'rust-std',
-        name: std.name,
-        version: std.version,
-        licenses: [{ expression: std.license }],
-      },
-      ...others.map(component),
-      ...packages.map(({ name, version, license, content }) => {
-        const purl = `pkg:npm/${name.replace('@', '%40')}@${version}`;
-        return {
-          type: 'library',
-          'bom-ref': purl,
-          name,
-          version,
-          licenses: [{ expression: license }],
-          hashes: [{ alg: 'SHA-512', content }],
-          purl,
-        };
-      }),
+      { type: 'library', 'bom-ref': 'rust-std', name: std.name, version: std.version, licenses: licensesOf(std) },
+      ...others.map((crate) => componentOfCrate(crate, known.get(`${crate.name} ${crate.version}`))),
+      ...packages.map(componentOfPackage),
     ],
   };
 }

@@ -11,6 +11,7 @@ import { repository } from '../../tools/serve.mjs';
 import { defaultModel } from './support/site.mjs';
 import { cat } from './support/golden.mjs';
 import { serveSite } from './support/site.mjs';
+import { until } from './support/until.mjs';
 
 const modelFile = path.join(repository, 'models', defaultModel);
 const html = { status: 200, contentType: 'text/html', body: '<!doctype html><title>Not here</title>' };
@@ -264,18 +265,18 @@ test('a page that is frozen in the background answers when it is shown again', a
   await page.evaluate(async () => {
     const { load } = await import('/lib/index.js');
     globalThis.nets = await Promise.all([true, false].map((worker) => load({ backend: 'wasm', worker })));
-    globalThis.answered = 0;
     globalThis.later = [];
+    document.addEventListener('freeze', () => (globalThis.frozen = true));
     // From a timer, so that the calls are under way when the page freezes.
     setTimeout(() => {
       globalThis.later = globalThis.nets.flatMap((net) =>
-        Array.from({ length: 4 }, () => net.classify('/samples/cat.jpg').finally(() => globalThis.answered++)),
+        Array.from({ length: 4 }, () => net.classify('/samples/cat.jpg')),
       );
     }, 0);
   });
   await page.waitForFunction(() => globalThis.later.length === 8);
   await client.send('Page.setWebLifecycleState', { state: 'frozen' });
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await until(() => page.evaluate(() => globalThis.frozen), 'the page is frozen');
   await client.send('Page.setWebLifecycleState', { state: 'active' });
   const tops = await page.evaluate(async () => (await Promise.all(globalThis.later)).map(({ top }) => top[0]));
   assert.equal(tops.length, 8);

@@ -562,105 +562,84 @@ test('memory stays flat over calls and over nets', chromiumOnly, async () => {
   assert.ok(nets[1] - calls[1] <= 2 ** 20, `the memory of the engine grew by ${nets[1] - calls[1]} bytes in 10 nets`);
 });
 
-test(
-  'WebGPU: right, with a self-test; lost devices are made anew, then WASM takes over; slower ones are not taken',
-  chromiumOnly,
-  async () => {
-    await withWebgpu(async () => {
-      const { insisted, auto, slow, unhandled } = await inPage(async ({ load }, codeOf) => {
-        const unhandled = [];
-        addEventListener('unhandledrejection', ({ reason }) => unhandled.push(String(reason)));
-        const devices = [];
-        const { requestDevice } = GPUAdapter.prototype;
-        GPUAdapter.prototype.requestDevice = async function (...given) {
-          if (globalThis.refuseDevices) throw new DOMException('refused by the test', 'OperationError');
-          devices.push(await requestDevice.apply(this, given));
-          return devices.at(-1);
-        };
-        const lose = () => devices.at(-1).destroy();
-        const picture = '/samples/cat.jpg';
-        const answer = ({ top, backend, backendReason }) => ({ top, backend, backendReason });
-
-        const net = await load({ backend: 'webgpu', worker: false });
-        const { flavour } = net.info;
-        const insisted = { first: answer(await net.classify(picture)), test: await net.selfTest() };
-        lose();
-        insisted.second = answer(await net.classify(picture));
-        lose();
-        globalThis.refuseDevices = true;
-        insisted.refused = await codeOf(net.classify(picture));
-        globalThis.refuseDevices = false;
-        insisted.third = answer(await net.classify(picture));
-        // A trap in a task of its own: the call is never answered.
-        const { GpuNet } = await import('/wasm/webgpu/g_ghostnet.js');
-        const { forward } = GpuNet.prototype;
-        GpuNet.prototype.forward = () => {
-          GpuNet.prototype.forward = forward;
-          return new Promise(() =>
-            queueMicrotask(() => {
-              throw new WebAssembly.RuntimeError('unreachable');
-            }),
-          );
-        };
-        insisted.trapped = await codeOf(net.classify(picture));
-        insisted.fourth = answer(await net.classify(picture));
-        net.dispose();
-
-        // The software card, passed off as a real one, once with a slow card and once with a slow processor.
-        Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', { get: () => false });
-        // Slow by the clock alone: a minute passes for each call.
-        const now = performance.now.bind(performance);
-        let passed = 0;
-        performance.now = () => now() + passed;
-        let slowOne;
-        const { Net } = await import(`/wasm/${flavour}/g_ghostnet.js`);
-        for (const [backend, { prototype }] of [
-          ['wasm', Net],
-          ['webgpu', GpuNet],
-        ]) {
-          const { forward } = prototype;
-          prototype.forward = function (...given) {
-            if (backend === slowOne) passed += 60e3;
-            return forward.apply(this, given);
-          };
-        }
-        slowOne = 'webgpu';
-        const other = await load({ worker: false });
-        const slow = answer(await other.classify(picture));
-        other.dispose();
-        slowOne = 'wasm';
-        const fast = await load({ worker: false });
-        slowOne = undefined;
-        const auto = { first: answer(await fast.classify(picture)) };
-        lose();
-        globalThis.refuseDevices = true;
-        auto.second = answer(await fast.classify(picture));
-        auto.info = fast.info.backend;
-        auto.adapter = fast.info.adapter;
-        return { insisted, auto, slow, unhandled };
-      });
-      for (const { top, backend, backendReason } of [
-        insisted.first,
-        insisted.second,
-        insisted.third,
-        insisted.fourth,
-        auto.first,
-      ]) {
-        assert.equal(backend, 'webgpu', backendReason);
-        assertCat(top, 1e-3, 'WebGPU');
-      }
-      assert.equal(insisted.test.passed, true);
-      assert.ok(insisted.test.worstError > 0 && insisted.test.worstError <= 1e-4, String(insisted.test.worstError));
-      assert.match(insisted.refused, /^(unsupported|gpu|device-lost)$/);
-      assert.equal(insisted.trapped, 'crashed');
-      assert.equal(slow.backend, 'wasm');
-      assert.match(slow.backendReason, /^WebGPU is slower here: \d/);
-      assert.equal(auto.second.backend, 'wasm');
-      assert.match(auto.second.backendReason, /^WebGPU failed: /);
-      assert.equal(auto.info, 'wasm');
-      assert.equal(auto.adapter, null);
-      assertCat(auto.second.top, 1e-3, 'after the loss');
-      assert.deepEqual(unhandled, []);
+test('WebGPU is right and passes its self-test; a device that was lost is made anew', chromiumOnly, async () => {
+  await withWebgpu(async () => {
+    const { answers, verdict, refused, unhandled } = await inPage(async ({ load }, codeOf) => {
+      const { lose, refuse, unhandled } = await import('/blank/gpu.js');
+      const net = await load({ backend: 'webgpu', worker: false });
+      const answers = [await net.classify('/samples/cat.jpg')];
+      const verdict = await net.selfTest();
+      lose();
+      answers.push(await net.classify('/samples/cat.jpg'));
+      lose();
+      refuse(true);
+      const refused = await codeOf(net.classify('/samples/cat.jpg'));
+      refuse(false);
+      answers.push(await net.classify('/samples/cat.jpg'));
+      return { answers, verdict, refused, unhandled };
     });
-  },
-);
+    for (const answer of answers) assertOnGpu(answer);
+    assert.equal(verdict.passed, true);
+    assert.ok(verdict.worstError > 0 && verdict.worstError <= 1e-4, String(verdict.worstError));
+    assert.match(refused, /^(unsupported|gpu|device-lost)$/);
+    assert.deepEqual(unhandled, []);
+  });
+});
+
+test('a trap on WebGPU, which never answers, is a crash of the call alone', chromiumOnly, async () => {
+  await withWebgpu(async () => {
+    const { trapped, next } = await inPage(async ({ load }, codeOf) => {
+      const net = await load({ backend: 'webgpu', worker: false });
+      const { GpuNet } = await import('/wasm/webgpu/g_ghostnet.js');
+      const { forward } = GpuNet.prototype;
+      GpuNet.prototype.forward = () => {
+        GpuNet.prototype.forward = forward;
+        return new Promise(() =>
+          queueMicrotask(() => {
+            throw new WebAssembly.RuntimeError('unreachable');
+          }),
+        );
+      };
+      return { trapped: await codeOf(net.classify('/samples/cat.jpg')), next: await net.classify('/samples/cat.jpg') };
+    });
+    assert.equal(trapped, 'crashed');
+    assertOnGpu(next);
+  });
+});
+
+test('by itself a net takes the faster engine, and WASM after a loss that cannot be mended', chromiumOnly, async () => {
+  await withWebgpu(async () => {
+    const { slow, first, second, info, unhandled } = await inPage(async ({ load }) => {
+      const { lose, passOff, refuse, slowEngines, unhandled } = await import('/blank/gpu.js');
+      passOff();
+      const cpu = await load({ backend: 'wasm', worker: false });
+      const slowness = await slowEngines(cpu.info.flavour);
+      cpu.dispose();
+      slowness.backend = 'webgpu';
+      const other = await load({ worker: false });
+      const slow = await other.classify('/samples/cat.jpg');
+      other.dispose();
+      slowness.backend = 'wasm';
+      const net = await load({ worker: false });
+      slowness.backend = undefined;
+      const first = await net.classify('/samples/cat.jpg');
+      lose();
+      refuse(true);
+      return { slow, first, second: await net.classify('/samples/cat.jpg'), info: net.info, unhandled };
+    });
+    assert.equal(slow.backend, 'wasm');
+    assert.match(slow.backendReason, /^WebGPU is slower here: \d/);
+    assertOnGpu(first);
+    assert.equal(second.backend, 'wasm');
+    assert.match(second.backendReason, /^WebGPU failed: /);
+    assertCat(second.top, 1e-3, 'after the loss');
+    assert.equal(info.backend, 'wasm');
+    assert.equal(info.adapter, null);
+    assert.deepEqual(unhandled, []);
+  });
+});
+
+function assertOnGpu({ top, backend, backendReason }) {
+  assert.equal(backend, 'webgpu', backendReason);
+  assertCat(top, 1e-3, 'WebGPU');
+}

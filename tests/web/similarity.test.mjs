@@ -493,62 +493,34 @@ const largest = (values) => values.reduce((most, value) => Math.max(most, Math.a
 const mapOf = (values, channel, count) =>
   values.slice((channel * values.length) / count, ((channel + 1) * values.length) / count);
 
-test('networks without a part run on both engines alike', chromiumOnly, async () => {
-  await withWebgpu(async () => {
-    const { wasm, webgpu, infos, again, fit } = await inPage(async ({ load }) => {
-      const picture = '/samples/cat.jpg';
-      const taps = ['layer3.base', 'layer3.merge', 'layer3.ghost', 'layer3.end', 'layer4.end', 'logits'];
-      const whole = await load({ backend: 'wasm' });
-      const { fit } = await whole.redundancy([picture, '/samples/coffee.jpg'], {
-        taps: ['layer3.base', 'layer3.ghost'],
-        metric: 'r2',
-        control: false,
-      });
-      const { width, cheap } = whole.info.stages[2];
-      const part = {
-        weight: new Float32Array(cheap * cheap).map((_, i) => (i % (cheap + 1) === 0 ? 0.5 : 0)),
-        bias: new Float32Array(cheap).fill(-0.1),
-      };
-      const edits = {
-        asIs: {},
-        ghostOff: { stage: 3, ghost: 'off' },
-        mergeOff: { stage: 'layer3', merge: 'off' },
-        fitWhole: { stage: 3, ghost: fit },
-        fitPart: { stage: 3, ghost: part },
-        channelOff: [
-          { channels: [{ tap: 'layer3.base', channel: 1 }] },
-          { channels: [{ tap: 'layer4.end', channel: 7 }] },
-        ],
-      };
-      const see = async (net) => {
-        const { maps } = await net.features(picture, { taps });
-        return Object.fromEntries(taps.map((tap) => [tap, Array.from(maps[tap].data)]));
-      };
-      const results = { wasm: {}, webgpu: {}, infos: [], fit: fit.weight.length === cheap * width };
-      for (const backend of ['wasm', 'webgpu']) {
-        const net = await whole.ablated({}, { backend });
-        for (const [name, edit] of Object.entries(edits)) {
-          const without = await net.ablated(edit);
-          results.infos.push([without.info.edit, without.info.backend, without.info.labels.length].join(' '));
-          results[backend][name] = await see(without);
-          without.dispose();
-        }
-        net.dispose();
-      }
-      // An edited net can be edited.
-      const once = await whole.ablated(edits.mergeOff);
-      const both = await once.ablated(edits.ghostOff);
-      results.again = (await see(both))['layer3.ghost'];
-      for (const net of [once, both, whole]) net.dispose();
-      return results;
-    });
-    assert.ok(fit);
-    for (const name of ['asIs', 'ghostOff', 'mergeOff', 'fitWhole', 'fitPart', 'channelOff']) {
-      for (const [tap, values] of Object.entries(wasm[name]))
-        close(webgpu[name][tap], values, 2e-4 * largest(values), `${name} ${tap}`);
-      const change = largest(wasm[name].logits.map((value, i) => value - wasm.asIs.logits[i]));
-      assert.ok(name === 'asIs' || change > 1e-3, `${name} changes the answer`);
-    }
+/** Of all networks without a part: they are run once, for the tests that follow. */
+let results;
+const withoutParts = () =>
+  (results ??= withWebgpu(() => inPage(async ({ load }) => (await import('/blank/edits.js')).resultsOf(load))));
+
+test('networks without a part run on both engines alike, and answer otherwise', chromiumOnly, async () => {
+  const { wasm, webgpu, infos, isFitWhole } = await withoutParts();
+  assert.ok(isFitWhole);
+  const names = Object.keys(wasm);
+  assert.equal(names.length, 6);
+  for (const name of names) {
+    for (const [tap, values] of Object.entries(wasm[name]))
+      close(webgpu[name][tap], values, 2e-4 * largest(values), `${name} ${tap}`);
+    const change = largest(wasm[name].logits.map((value, i) => value - wasm.asIs.logits[i]));
+    assert.ok(name === 'asIs' || change > 1e-3, `${name} changes the answer`);
+  }
+  const engines = ['wasm', 'webgpu'].flatMap((backend) => names.map(() => backend));
+  assert.deepEqual(
+    infos,
+    engines.map((backend) => `ablated ${backend} 10`),
+  );
+});
+
+test(
+  'ghost maps, aggregation and channels that are off are 0; what comes before them is as it was',
+  chromiumOnly,
+  async () => {
+    const { wasm, webgpu } = await withoutParts();
     for (const engine of [wasm, webgpu]) {
       assert.equal(largest(engine.ghostOff['layer3.ghost']), 0);
       assert.equal(largest(engine.mergeOff['layer3.merge']), 0);
@@ -557,18 +529,24 @@ test('networks without a part run on both engines alike', chromiumOnly, async ()
       assert.equal(largest(mapOf(engine.channelOff['layer3.base'], 1, 240)), 0);
       assert.ok(largest(mapOf(engine.asIs['layer3.base'], 1, 240)) > 0);
       assert.equal(largest(mapOf(engine.channelOff['layer4.end'], 7, 528)), 0);
-      // ReLU(0.5 x - 0.1) of the part of block 1 that the cheap operation reads: its last maps.
-      const [base, ghost] = [engine.fitPart['layer3.base'], engine.fitPart['layer3.ghost']];
-      const expected = base.slice(-ghost.length).map((value) => Math.max(0, 0.5 * value - 0.1));
-      close(ghost, expected, 1e-5 * largest(base), 'the fit');
     }
-    assert.equal(largest(again), 0);
-    const engines = ['wasm', 'webgpu'].flatMap((backend) => Array.from({ length: 6 }, () => backend));
-    assert.deepEqual(
-      infos,
-      engines.map((backend) => `ablated ${backend} 10`),
-    );
-  });
+  },
+);
+
+test('a fit takes the place of the ghost maps', chromiumOnly, async () => {
+  const { wasm, webgpu } = await withoutParts();
+  for (const engine of [wasm, webgpu]) {
+    // ReLU(0.5 x - 0.1) of the part of block 1 that the cheap operation reads: its last maps.
+    const [base, ghost] = [engine.fitPart['layer3.base'], engine.fitPart['layer3.ghost']];
+    const expected = base.slice(-ghost.length).map((value) => Math.max(0, 0.5 * value - 0.1));
+    close(ghost, expected, 1e-5 * largest(base), 'the fit');
+  }
+});
+
+test('a network without a part can lose another one', chromiumOnly, async () => {
+  const { twice } = await withoutParts();
+  assert.equal(largest(twice['layer3.merge']), 0);
+  assert.equal(largest(twice['layer3.ghost']), 0);
 });
 
 test('plain and random twins run on both engines alike, with the costs of their form', chromiumOnly, async () => {

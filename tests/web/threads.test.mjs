@@ -9,6 +9,7 @@ import { repository, serve } from '../../tools/serve.mjs';
 import { blankPages, browser, page, server } from './support/blank.mjs';
 import { mounts } from './support/site.mjs';
 import { cat } from './support/golden.mjs';
+import { until } from './support/until.mjs';
 
 blankPages();
 
@@ -32,14 +33,8 @@ async function workers() {
 }
 
 /** A worker that has been ended stays in the browser's list for a while. */
-async function workersBecome(expected, message) {
-  for (let wait = 0; ; wait++) {
-    const found = await workers();
-    if (found === expected) return;
-    assert.ok(wait < 100, `${message}: ${found} workers, expected ${expected}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
+const workersBecome = (expected, message) =>
+  until(async () => (await workers()) === expected, `${message}: ${expected} workers`);
 
 test('any number of threads gives the same bits, in logits and taps, at every size', async () => {
   for (const flavour of ['relaxed', 'fixed']) {

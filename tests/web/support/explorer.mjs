@@ -7,13 +7,14 @@ import { after, afterEach, before } from 'node:test';
 import { launch } from '../../../tools/browser.mjs';
 import { repository } from '../../../tools/serve.mjs';
 import { serveSite } from './site.mjs';
+import { PATIENCE, until } from './until.mjs';
+
+export { until };
 
 export const inRepository = (file) => path.join(repository, file);
 export const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 
 const fakeCamera = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
-/** A GPU in software, and machines with other work. */
-const PATIENCE = 60_000;
 
 export let server;
 /** The page of the test that runs. @type {ExplorerPage} */
@@ -108,17 +109,6 @@ export async function untilControlled() {
   const changed = (target, name) => new Promise((resolve) => target.addEventListener(name, resolve, { once: true }));
   while (active.state !== 'activated') await changed(active, 'statechange');
   while (!navigator.serviceWorker.controller) await changed(navigator.serviceWorker, 'controllerchange');
-}
-
-/** Polls until something is true of the page. */
-export async function until(ask, what) {
-  const end = Date.now() + PATIENCE;
-  for (let last; ;) {
-    last = await ask();
-    if (last) return last;
-    if (Date.now() > end) throw new Error(`not within ${PATIENCE / 1000} s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 30));
-  }
 }
 
 /** Until nothing that workers of a page were asked is open. @param {import('playwright-core').Page} raw */

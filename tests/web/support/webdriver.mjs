@@ -10,20 +10,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { repository } from '../../../tools/serve.mjs';
-
-/** Engines without a GPU, and machines with other work. */
-const PATIENCE = 120_000;
+import { PATIENCE, until } from './until.mjs';
 
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-/** @template T @param {() => Promise<T | undefined>} ask @param {string} what @returns {Promise<T>} */
-async function until(ask, what, patience = PATIENCE) {
-  for (const end = Date.now() + patience; ; await sleep(50)) {
-    const found = await ask();
-    if (found) return found;
-    if (Date.now() > end) throw new Error(`not within ${patience / 1000} s: ${what}`);
-  }
-}
 
 const freePort = () =>
   new Promise((resolve) => {
@@ -60,25 +49,18 @@ const commands = {
   type: { path: ({ id }) => `element/${id}/value`, name: 'WebDriver:ElementSendKeys' },
 };
 
-/** WebKit: Debian's webkit2gtk-driver, on a display of its own. `env` are variables of the browser's. */
-async function startWebKit(env) {
+/** A display of its own for a program; `number` is what the program is to be told. */
+function startDisplay() {
   const display = start('Xvfb', ['-displayfd', '3', '-screen', '0', '1440x900x24', '-nolisten', 'tcp'], {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
   });
-  const number = new Promise((resolve) => display.child.stdio[3].once('data', (data) => resolve(String(data).trim())));
-  const port = await freePort();
-  const driver = start('WebKitWebDriver', [`--port=${port}`], {
-    env: {
-      ...process.env,
-      DISPLAY: `:${await Promise.race([number, display.failed])}`,
-      WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1', // which needs rights that a container has not
-      LANG: 'en_US.UTF-8',
-      LC_ALL: undefined,
-      LOCPATH: path.join(repository, '.tools/locale'),
-      ...env,
-    },
-  });
-  const ask = async (method, address, body) => {
+  const told = new Promise((resolve) => display.child.stdio[3].once('data', (data) => resolve(String(data).trim())));
+  return { number: Promise.race([told, display.failed]), end: display.end };
+}
+
+/** A driver's commands over HTTP. */
+function askingAt(port) {
+  return async (method, address, body) => {
     const response = await fetch(`http://127.0.0.1:${port}/${address}`, {
       method,
       body: body && JSON.stringify(body),
@@ -88,6 +70,24 @@ async function startWebKit(env) {
     if (value?.error) throw new Error(`${value.error}: ${value.message}`);
     return value;
   };
+}
+
+/** WebKit: Debian's webkit2gtk-driver, on a display of its own. `env` are variables of the browser's. */
+async function startWebKit(env) {
+  const display = startDisplay();
+  const port = await freePort();
+  const driver = start('WebKitWebDriver', [`--port=${port}`], {
+    env: {
+      ...process.env,
+      DISPLAY: `:${await display.number}`,
+      WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1', // which needs rights that a container has not
+      LANG: 'en_US.UTF-8',
+      LC_ALL: undefined,
+      LOCPATH: path.join(repository, '.tools/locale'),
+      ...env,
+    },
+  });
+  const ask = askingAt(port);
   const end = async () => {
     await driver.end();
     await display.end();
@@ -97,19 +97,18 @@ async function startWebKit(env) {
       () => Promise.race([ask('GET', 'status').catch(() => undefined), driver.failed]),
       'the driver is ready',
     );
-    const { sessionId, capabilities } = await ask('POST', 'session', {
-      capabilities: {
-        alwaysMatch: { 'webkitgtk:browserOptions': { binary: await miniBrowser(), args: ['--automation'] } },
-      },
-    });
+    const options = { binary: await miniBrowser(), args: ['--automation'] };
+    const capabilities = { alwaysMatch: { 'webkitgtk:browserOptions': options } };
+    const session = await ask('POST', 'session', { capabilities });
+    const address = `session/${session.sessionId}`;
     return {
-      version: capabilities.browserVersion,
+      version: session.capabilities.browserVersion,
       send: (command, parameters = {}) => {
         const { path } = commands[command];
-        return ask('POST', `session/${sessionId}/${path.call ? path(parameters) : path}`, parameters);
+        return ask('POST', `${address}/${path.call ? path(parameters) : path}`, parameters);
       },
       end: async () => {
-        await ask('DELETE', `session/${sessionId}`).catch(() => {});
+        await ask('DELETE', address).catch(() => {});
         await end();
       },
     };
