@@ -41,15 +41,17 @@ export class Soak {
 
   /**
    * @param {string[]} pictures their addresses
-   * @param {{ gpuPart: number, agreement: number, lossEvery: number }} options which part of the calls goes to WebGPU,
-   *   by how much probabilities of the engines may differ, and how often a device is lost
+   * @param {{ model: string, gpuPart: number, agreement: number, lossEvery: number }} options which part of the calls
+   *   goes to WebGPU, by how much probabilities of the engines may differ, and how often a device is lost
    */
   static async open(pictures, options) {
     const { load } = await import('/lib/index.js');
     const soak = new Soak();
     soak.#options = options;
-    soak.#nets = { wasm: await load({ backend: 'wasm', worker: false }), worker: await load({ backend: 'wasm' }) };
-    if (options.gpuPart > 0) soak.#nets.webgpu = await load({ backend: 'webgpu', worker: false });
+    const { model } = options;
+    const [wasm, worker] = await Promise.all([false, true].map((worker) => load({ model, backend: 'wasm', worker })));
+    soak.#nets = { wasm, worker };
+    if (options.gpuPart > 0) soak.#nets.webgpu = await load({ model, backend: 'webgpu', worker: false });
     soak.#inputs = await Promise.all(pictures.map(formsOf));
     return soak;
   }
