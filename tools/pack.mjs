@@ -11,6 +11,7 @@ import { defaultModel } from '../www/lib/default-model.js';
 import { flavours, parts } from '../www/lib/flavours.js';
 import { version as named } from '../www/lib/place.js';
 import { bundle, www } from './bundle.mjs';
+import { scriptsFrom } from './imports.mjs';
 import { minify, shipLibrary, told } from './minify.mjs';
 import { repository } from './serve.mjs';
 import { writeThirdParty } from './third-party.mjs';
@@ -154,33 +155,23 @@ async function checkExports() {
   if (missing.length) throw new Error(`the package lacks ${missing.join(', ')}`);
 }
 
-/** A script and all that it imports at once. */
-async function withImports(...starts) {
-  const found = new Set(starts);
-  for (const name of found) {
-    const text = await readFile(inTarget('lib', name), 'utf8');
-    for (const [, imported] of text.matchAll(/\b(?:from|import)"\.\/([\w.-]+\.js)"/g)) found.add(imported);
-  }
-  return [...found];
-}
-
 /** What a browser downloads that uses the main entry, in a worker: its scripts, and each module with its own. */
 async function measure() {
   const gzipped = async (file) => gzipSync(await readFile(file), { level: 9 }).length;
-  const always = await withImports('index.js', 'worker.js');
-  const also = async (...names) => (await withImports(...names)).filter((name) => !always.includes(name));
+  const scripts = (...names) => scriptsFrom(names.map((name) => inTarget('lib', name)));
+  const always = await scripts('index.js', 'worker.js');
+  const also = async (...names) => (await scripts(...names)).filter((file) => !always.includes(file));
   const withModule = {
     similarity: await also('study.js', 'similarity.js', 'similarity-worker.js'),
     edit: await also('study.js'),
   };
-  const sum = async (names) =>
-    (await Promise.all(names.map((name) => gzipped(inTarget('lib', name))))).reduce((a, b) => a + b, 0);
+  const sum = async (files) => (await Promise.all(files.map(gzipped))).reduce((a, b) => a + b, 0);
   const engines = [];
   for (const { name, threads } of [...flavours, ...Object.values(parts)]) {
-    const scripts = [...(withModule[name] ?? []), ...(threads ? ['thread.js'] : [])];
+    const own = [...(withModule[name] ?? []), ...(threads ? [inTarget('lib/thread.js')] : [])];
     engines.push({
       name,
-      glue: (await gzipped(inTarget('wasm', name, 'g_ghostnet.js'))) + (await sum(scripts)),
+      glue: (await gzipped(inTarget('wasm', name, 'g_ghostnet.js'))) + (await sum(own)),
       engine: await gzipped(inTarget('wasm', name, 'g_ghostnet_bg.wasm')),
     });
   }

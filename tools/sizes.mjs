@@ -7,6 +7,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { gzipSync } from 'node:zlib';
 import { flavours } from '../www/lib/flavours.js';
+import { scriptsFrom, whenNeeded } from './imports.mjs';
 import { repository } from './serve.mjs';
 
 const [budget, ...modules] = process.argv.slice(2);
@@ -15,27 +16,6 @@ const engines = path.join(www, 'wasm');
 
 /** What the explorer adds after the first answer, in bytes after gzip: its scripts, packages and English words. */
 const explorerBudget = 100000;
-
-/** What a script imports at once, and the workers that it starts. */
-const statically = (text) =>
-  [
-    ...text
-      .replaceAll(/import\([^)]*\)|(?<!new Worker\()new URL\([^)]*\)/g, '')
-      .matchAll(/['"`](\.{1,2}\/[^'"`]+\.js)['"`]/g),
-  ].map(([, name]) => name);
-const whenNeeded = (text) => [...text.matchAll(/import\(['"`](\.{1,2}\/[^'"`]+\.js)['"`]\)/g)].map(([, name]) => name);
-
-/** Scripts and whatever they name, in turn, but for what is imported when it is needed. */
-async function scriptsFrom(...starts) {
-  const found = new Set(starts);
-  for (const file of found) {
-    for (const name of statically(await readFile(file, 'utf8'))) {
-      const script = path.resolve(path.dirname(file), name);
-      if (!script.startsWith(engines + path.sep)) found.add(script);
-    }
-  }
-  return [...found];
-}
 
 async function sizes(files) {
   const contents = await Promise.all(files.map((file) => readFile(file)));
@@ -49,15 +29,14 @@ async function sizes(files) {
 const row = (...cells) =>
   console.log(cells.map((cell, i) => (i ? String(cell).padStart(12) : cell.padEnd(16))).join(''));
 const app = path.join(www, 'app.js');
-const first = await scriptsFrom(app);
+const first = await scriptsFrom([app], { workers: true });
 const page = await sizes(first);
 // Parts of the bundle, with the views and the English words.
 const isExplorer = (name) => /-[A-Z0-9]{8}\.js$/.test(name) && !name.startsWith('./zh-');
 const texts = await Promise.all(first.map((file) => readFile(file, 'utf8')));
-const afterwards = [...new Set(texts.flatMap(whenNeeded))].filter(isExplorer);
-const later = await sizes(
-  (await scriptsFrom(...afterwards.map((name) => path.join(www, name)))).filter((file) => !first.includes(file)),
-);
+const afterwards = [...new Set(texts.flatMap(whenNeeded))].filter(isExplorer).map((name) => path.join(www, name));
+const explorer = await scriptsFrom(afterwards, { workers: true });
+const later = await sizes(explorer.filter((file) => !first.includes(file)));
 const tooLarge = later[1] > explorerBudget ? [`the explorer (its budget is ${explorerBudget})`] : [];
 
 row('', 'raw', 'gzip', 'with page');

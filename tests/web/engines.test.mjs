@@ -62,7 +62,7 @@ async function open({ first = '', hash = '', from = browser, url = server.url } 
 const compared = () =>
   page.waitForFunction(() => {
     const panel = document.querySelector('gg-panel');
-    return /By chance|偶然/.test(panel?.find('#stage-note')?.textContent ?? '');
+    return /By chance|随机水平/.test(panel?.find('#stage-note')?.textContent ?? '');
   });
 
 const shownTop = () =>

@@ -103,15 +103,6 @@ export async function answerOf(url, { what, own, fetch = globalThis.fetch, signa
 /** @param {string} what @returns {(text: string, cause?: unknown) => GGhostError} */
 const failing = (what) => (text, cause) => new GGhostError('network', `${what} ${text}`, { cause });
 
-/** What a file system says, in words. @type {Record<string, (file: string) => string>} */
-const files = {
-  ENOENT: (file) => `was not found: there is no file ${file}.`,
-  ENOTDIR: (file) => `was not found: there is no file ${file}.`,
-  EACCES: (file) => `may not be read: check the permissions of ${file}.`,
-  EPERM: (file) => `may not be read: check the permissions of ${file}.`,
-  EISDIR: (file) => `is a folder: ${file}.`,
-};
-
 /**
  * A file that did not come, or not to its end.
  * @param {string | URL} url
@@ -128,16 +119,14 @@ export const lost = (url, error, { what, own }) => failing(what)(whyLost(url, sh
  * @param {boolean} [own]
  */
 function whyLost(url, address, error, own) {
-  /** @type {{ code?: string, message?: string, path?: string }} */
-  const { code = '', message, path } = caught(error);
-  const words = files[code]?.(shownUrl(path ?? address));
-  if (words) return own ? `${words} ${adviceFor(address)}` : words;
+  /** @type {{ message?: string, words?: string }} */
+  const { message, words } = caught(error);
   const detail = message ? ` (${shortened(message, 100)})` : '';
   if (String(url).startsWith('file:')) {
     return globalThis.location?.protocol === 'file:'
       ? 'may not be read: a page that was opened from a file gets no other files. ' +
           'Open it through a server, as with `npx serve`.'
-      : `could not be read from ${address}${detail}.${own ? ` ${adviceFor(address)}` : ''}`;
+      : (words ?? `could not be read from ${address}${detail}.`) + (own ? ` ${adviceFor(address)}` : '');
   }
   const advice = own
     ? adviceFor(address)
@@ -158,7 +147,7 @@ export async function bytesOf(
   const fail = failing(what);
   const address = shownUrl(url);
   const total = lengthOf(response);
-  const content = new Content(large);
+  const content = received(large);
   const checkSize = (size = 0) => {
     if (size > MAX_BYTES) throw fail(`is larger than ${MAX_BYTES} bytes.`);
   };
@@ -224,40 +213,37 @@ async function* piecesOf({ body }, signal) {
   }
 }
 
-/** What has come of a file. Of one that may be large, the browser's storage takes what is more than 16 MB. */
-class Content {
-  size = 0;
-  #large;
+/**
+ * What has come of a file. Of one that may be large, the browser's storage takes what is more than 16 MB.
+ * @param {boolean} large
+ */
+function received(large) {
   /** @type {Uint8Array<ArrayBuffer>[]} */
-  #pieces = [];
-  #held = 0;
-  /** @type {Blob | undefined} */
-  #stored;
-
-  /** @param {boolean} large */
-  constructor(large) {
-    this.#large = large;
-  }
-
-  /** @param {Uint8Array<ArrayBuffer>} piece */
-  add(piece) {
-    this.#pieces.push(piece);
-    this.#held += piece.length;
-    this.size += piece.length;
-    if (!this.#large || this.#held <= MAX_HELD) return;
-    this.#stored = new Blob([...(this.#stored ? [this.#stored] : []), ...this.#pieces]);
-    this.#pieces = [];
-    this.#held = 0;
-  }
-
-  whole() {
-    if (this.#stored) return new Blob([this.#stored, ...this.#pieces]);
-    const bytes = new Uint8Array(this.size);
-    let offset = 0;
-    for (const piece of this.#pieces) {
-      bytes.set(piece, offset);
-      offset += piece.length;
-    }
-    return bytes;
-  }
+  let pieces = [];
+  /** @type {Blob[]} */
+  let stored = [];
+  let held = 0;
+  return {
+    size: 0,
+    /** @param {Uint8Array<ArrayBuffer>} piece */
+    add(piece) {
+      pieces.push(piece);
+      held += piece.length;
+      this.size += piece.length;
+      if (!large || held <= MAX_HELD) return;
+      stored = [new Blob([...stored, ...pieces])];
+      pieces = [];
+      held = 0;
+    },
+    whole() {
+      if (stored.length) return new Blob([...stored, ...pieces]);
+      const bytes = new Uint8Array(this.size);
+      let offset = 0;
+      for (const piece of pieces) {
+        bytes.set(piece, offset);
+        offset += piece.length;
+      }
+      return bytes;
+    },
+  };
 }

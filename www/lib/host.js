@@ -108,7 +108,7 @@ async function openWorker(place, { packageUrl, ...hooks }) {
 }
 
 /**
- * A host of a worker that has answered.
+ * Starts a worker and waits until it answers.
  * @param {() => Worker} start
  * @param {HostHooks} hooks
  */
@@ -120,7 +120,7 @@ async function connect(start, { signal, onProgress }) {
     worker.terminate();
     throw error;
   }
-  return new WorkerHost(worker, onProgress);
+  return hostOf(worker, onProgress);
 }
 
 /**
@@ -137,68 +137,54 @@ const answered = (worker) =>
     };
   });
 
-/** @implements {Host} */
-class WorkerHost {
-  worker = true;
-  #worker;
-  #onProgress;
+/**
+ * The host of a worker that answers.
+ * @param {Worker} worker
+ * @param {HostHooks['onProgress']} [onProgress]
+ * @returns {Host}
+ */
+function hostOf(worker, onProgress) {
   /** Calls without an answer. @type {Map<number, { resolve: (result: any) => void, reject: (error: unknown) => void }>} */
-  #waiting = new Map();
-  #count = 0;
+  const waiting = new Map();
+  let count = 0;
   /** Why it answers no more. @type {GGhostError | undefined} */
-  #gone;
-
-  /** @param {Worker} worker @param {HostHooks['onProgress']} [onProgress] */
-  constructor(worker, onProgress) {
-    this.#worker = worker;
-    this.#onProgress = onProgress;
-    worker.onmessage = ({ data }) => this.#receive(data);
-    // A trap inside an awaited call never answers it, but surfaces here.
-    worker.onerror = (event) => this.#crash(event, event.message);
-    worker.onmessageerror = (event) => this.#crash(event);
-  }
-
-  /** @type {Host['call']} */
-  call = (method, argument, transfer = []) =>
-    new Promise((resolve, reject) => {
-      if (this.#gone) throw this.#gone;
-      // Pictures of other sites can be drawn and copied, and are refused only here.
-      try {
-        this.#worker.postMessage({ id: ++this.#count, method, argument }, transfer);
-        this.#waiting.set(this.#count, { resolve, reject });
-      } catch (error) {
-        reject(argument && 'source' in argument ? tainted(error) : error);
-      }
-    });
-
-  close = () => {
-    this.#worker.terminate();
-    this.#end(this.#gone ?? new GGhostError('crashed', 'The engine was stopped; the next call starts a fresh one.'));
+  let gone;
+  const end = (/** @type {GGhostError} */ error) => {
+    gone = error;
+    for (const { reject } of waiting.values()) reject(error);
+    waiting.clear();
   };
-
-  /** @param {Message} message */
-  #receive({ id, result, error, progress }) {
-    if (progress) {
-      this.#onProgress?.(progress);
-      return;
-    }
-    const call = this.#waiting.get(id);
-    this.#waiting.delete(id);
+  worker.onmessage = ({ data }) => {
+    /** @type {Message} */
+    const { id, result, error, progress } = data;
+    if (progress) return onProgress?.(progress);
+    const call = waiting.get(id);
+    waiting.delete(id);
     if (error) call?.reject(new GGhostError(error.code, error.message, { cause: error.stack }));
     else call?.resolve(result);
-  }
-
-  /** @param {Event} event @param {string} [message] */
-  #crash(event, message) {
+  };
+  // A trap inside an awaited call never answers it, but surfaces here.
+  worker.onerror = worker.onmessageerror = (/** @type {Partial<ErrorEvent>} */ event) => {
     event.preventDefault?.();
-    const why = message ?? 'its worker failed';
-    this.#end(new GGhostError('crashed', `The engine crashed (${why}); the next call starts a fresh one.`));
-  }
-
-  /** @param {GGhostError} error */
-  #end(error) {
-    this.#gone = error;
-    for (const { reject } of this.#waiting.values()) reject(error);
-    this.#waiting.clear();
-  }
+    const why = event.message ?? 'its worker failed';
+    end(new GGhostError('crashed', `The engine crashed (${why}); the next call starts a fresh one.`));
+  };
+  return {
+    worker: true,
+    call: (method, argument, transfer = []) =>
+      new Promise((resolve, reject) => {
+        if (gone) throw gone;
+        // Pictures of other sites can be drawn and copied, and are refused only here.
+        try {
+          worker.postMessage({ id: ++count, method, argument }, transfer);
+          waiting.set(count, { resolve, reject });
+        } catch (error) {
+          reject(argument && 'source' in argument ? tainted(error) : error);
+        }
+      }),
+    close: () => {
+      worker.terminate();
+      end(gone ?? new GGhostError('crashed', 'The engine was stopped; the next call starts a fresh one.'));
+    },
+  };
 }

@@ -39,87 +39,6 @@ const ofTheCall = ['aborted', 'crashed', 'disposed', 'device-lost', 'gpu', 'out-
  * @property {AbortSignal} signal
  */
 
-/** @template T */
-class Stream {
-  #work;
-  #pictures;
-  /** Pictures that were taken from the list. */
-  #count = 0;
-  #batch;
-  /** @type {(T | FailedPicture)[]} */
-  answers = [];
-
-  /** @param {Iterator<ImageInput> | AsyncIterator<ImageInput>} pictures @param {Work<T>} work */
-  constructor(pictures, work) {
-    this.#pictures = pictures;
-    this.#work = work;
-    this.#batch = work.backend === 'webgpu' ? BATCH : 1;
-  }
-
-  /** One of those that go through the list beside each other. */
-  async lane() {
-    for (let group = await this.#next(); group.length > 0; group = await this.#next()) {
-      await this.#read(group);
-      await this.#run(group);
-      throwIfAborted(this.#work.signal);
-    }
-  }
-
-  /** The next pictures, of which the reading has begun. */
-  async #next() {
-    /** @type {Picture[]} */
-    const group = [];
-    while (group.length < this.#batch) {
-      const index = this.#count++;
-      // Without a wait where there is none: what the first pictures show is taken at the call.
-      const step = this.#pictures.next();
-      const { done, value } = 'then' in step ? await step : step;
-      if (done) break;
-      const reading = this.#work.read(value);
-      reading.catch(() => {}); // said in its turn
-      group.push({ index, name: nameOf(value), reading });
-    }
-    return group;
-  }
-
-  /** @param {Picture[]} group */
-  async #read(group) {
-    for (const picture of group) {
-      try {
-        picture.input = await picture.reading;
-      } catch (error) {
-        this.#fail(picture, error);
-      }
-    }
-  }
-
-  /** Inputs of the network together, where there are several, and the others one by one. @param {Picture[]} group */
-  async #run(group) {
-    const { run, answer } = this.#work;
-    const several = group.flatMap(({ index, input }) => (input?.tensor ? [{ index, tensor: input.tensor }] : []));
-    if (several.length > 1) {
-      const result = await run({ tensor: joined(several.map(({ tensor }) => tensor)) });
-      several.forEach(({ index, tensor }, i) => (this.answers[index] = answer(oneOf(result, i, tensor.timings))));
-    }
-    for (const picture of group) {
-      if (!picture.input || (several.length > 1 && picture.input.tensor)) continue;
-      try {
-        this.answers[picture.index] = answer(await run(picture.input));
-      } catch (error) {
-        this.#fail(picture, error);
-      }
-    }
-  }
-
-  /** @param {Picture} picture @param {unknown} error */
-  #fail({ index, name }, error) {
-    if (ofTheCall.includes(caught(error).code ?? '')) throw error;
-    const failed = { error: /** @type {GGhostError} */ (error), index, name };
-    if (this.#work.errors === 'throw') throw named(failed);
-    this.answers[index] = failed;
-  }
-}
-
 /**
  * The answers to a list of pictures, in its order.
  * @template T
@@ -128,16 +47,78 @@ class Stream {
  * @returns {Promise<(T | FailedPicture)[]>}
  */
 export async function answersTo(list, work) {
+  const { backend, read, signal } = work;
   const pictures = Symbol.iterator in list ? list[Symbol.iterator]() : list[Symbol.asyncIterator]();
-  const stream = new Stream(pictures, work);
+  const [size, lanes] = backend === 'webgpu' ? [BATCH, 2] : [1, AHEAD];
+  /** @type {(T | FailedPicture)[]} */
+  const answers = [];
+  let count = 0;
+  const next = async () => {
+    /** @type {Picture[]} */
+    const group = [];
+    while (group.length < size) {
+      const index = count++;
+      // Without a wait where there is none: what the first pictures show is taken at the call.
+      const step = pictures.next();
+      const { done, value } = 'then' in step ? await step : step;
+      if (done) break;
+      const reading = read(value);
+      reading.catch(() => {}); // said in its turn
+      group.push({ index, name: nameOf(value), reading });
+    }
+    return group;
+  };
+  const lane = async () => {
+    for (let group = await next(); group.length > 0; group = await next()) {
+      await answerAll(group, work, answers);
+      throwIfAborted(signal);
+    }
+  };
   try {
-    await Promise.all(Array.from({ length: work.backend === 'webgpu' ? 2 : AHEAD }, () => stream.lane()));
+    await Promise.all(Array.from({ length: lanes }, lane));
   } finally {
     // What is left of a generator is not wanted.
     Promise.resolve(pictures.return?.()).catch(() => {});
   }
-  if (stream.answers.length === 0) throw new GGhostError('bad-image', 'The list of pictures is empty.');
-  return stream.answers;
+  if (answers.length === 0) throw new GGhostError('bad-image', 'The list of pictures is empty.');
+  return answers;
+}
+
+/**
+ * Computes pictures that are read side by side: inputs of the network together, where there are several, and the
+ * others one by one.
+ * @template T
+ * @param {Picture[]} group
+ * @param {Work<T>} work
+ * @param {(T | FailedPicture)[]} answers
+ */
+async function answerAll(group, { run, answer, errors }, answers) {
+  const attempt = async (/** @type {Picture} */ { index, name }, /** @type {() => Promise<void>} */ step) => {
+    try {
+      await step();
+    } catch (error) {
+      if (ofTheCall.includes(caught(error).code ?? '')) throw error;
+      const failed = { error: /** @type {GGhostError} */ (error), index, name };
+      if (errors === 'throw') throw named(failed);
+      answers[index] = failed;
+    }
+  };
+  for (const picture of group)
+    await attempt(picture, async () => {
+      picture.input = await picture.reading;
+    });
+  const several = group.flatMap(({ index, input }) => (input?.tensor ? [{ index, tensor: input.tensor }] : []));
+  if (several.length > 1) {
+    const result = await run({ tensor: joined(several.map(({ tensor }) => tensor)) });
+    several.forEach(({ index, tensor }, i) => (answers[index] = answer(oneOf(result, i, tensor.timings))));
+  }
+  for (const picture of group) {
+    const { index, input } = picture;
+    if (!input || (several.length > 1 && input.tensor)) continue;
+    await attempt(picture, async () => {
+      answers[index] = answer(await run(input));
+    });
+  }
 }
 
 /** The error of one picture of a list, with which one it is. @param {FailedPicture} failed */

@@ -135,7 +135,7 @@ class ExplorerPage {
   state = (name) => this.inView('gg-panel', ({ state }, name) => state[name], name);
 
   /** The control is there, and with it everything about the shown picture. */
-  compared = () => this.find('#stage-note', { hasText: /By chance|Open another|偶然/ }).waitFor();
+  compared = () => this.find('#stage-note', { hasText: /By chance|Open another|随机水平/ }).waitFor();
   headline = (words) => this.find('#headline', { hasText: words }).waitFor();
   tab = async (name) => {
     await this.click(`#tab-${name}`);
