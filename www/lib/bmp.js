@@ -1,6 +1,6 @@
 /**
- * @file BMP and ICO to RGBA, for Node, whose decoder has neither. Every size is held against the file before memory is
- * taken.
+ * @file BMP and ICO to RGBA, for Node, whose decoder has neither. Every size is checked against the file before memory
+ * is allocated.
  */
 
 /** Largest picture, in pixels. */

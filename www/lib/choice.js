@@ -154,7 +154,7 @@ async function openOnGpu(loaded, wasm, precision, report = () => {}) {
 }
 
 /**
- * The graphics card, held against WebAssembly.
+ * The graphics card, if its results agree with WebAssembly's.
  * @param {Loaded} loaded
  * @param {EngineOptions['precision']} [precision]
  * @param {Report} [report]
@@ -200,7 +200,7 @@ export async function choose(loaded, whyNot, report) {
   if (whyNot) return wasmChoice(loaded, wasm, backend === 'auto' ? whyNot : undefined);
   let gpu;
   try {
-    // A graphics card computes in floats, and is held against floats.
+    // A graphics card computes in floats, so it is compared with floats.
     gpu = wasm.info.integers
       ? await onGpu(loaded, precision, report)
       : await openOnGpu(loaded, wasm, precision, report);

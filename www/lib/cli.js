@@ -25,14 +25,14 @@ shard splits a model into parts (20 megabytes by default) and writes them and th
 /** A command line that is not understood; `message` is what to print. */
 export class UsageError extends Error {}
 
-/** Pictures by name: those that cannot be read are said one by one, which is better than to leave them out. */
+/** Names of pictures. One that cannot be read is reported, which is better than to leave it out. */
 const pictureNames = /\.(jpe?g|jpe|jfif|png|apng|webp|gif|avif|bmp|ico|tiff?|hei[cf]|jxl)$/i;
 
 // --- Pictures ---
 
 /**
- * What is below a folder. Links are followed, each folder once; hidden files, macOS's `._` ones among them, are no
- * pictures of anybody's.
+ * The files below a folder. Links are followed, and each folder is read once. Hidden files are left out, because systems
+ * keep files of their own there (macOS its `._` files).
  * @param {string} folder
  * @returns {Promise<{ pictures: string[], others: string[] }>} both sorted
  */

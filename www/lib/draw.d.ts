@@ -2,21 +2,21 @@ import type { HTMLCanvasElement, OffscreenCanvas } from './dom.js';
 import type { FeatureMaps } from './index.js';
 
 export interface DrawOptions {
-  /** Which maps, in which order; all of them by default. */
+  /** The maps to draw, in this order; all of them by default. */
   channels?: number[];
-  /** Side of a map in canvas pixels; one pixel for each position by default. */
+  /** Side of a map in canvas pixels; by default each position is one pixel. */
   cell?: number;
-  /** Maps in a row. */
+  /** Number of maps in a row. */
   columns?: number;
-  /** Empty canvas pixels after each map. */
+  /** Gap after each map, in canvas pixels. */
   gap?: number;
   colormap?: 'viridis' | 'grey';
-  /** Whether each map has a colour range of its own or all have one. */
+  /** `'map'`: each map has its own colour range; `'all'`: all maps share one. */
   scale?: 'map' | 'all';
 }
 
 /**
- * Draws feature maps as a grid; the canvas takes its size.
+ * Draws feature maps as a grid and sets the canvas to its size.
  * @example
  * const { maps, stage } = await net.features(file, { stage: 3 });
  * drawMaps(canvas, maps[stage.first], { cell: 20, columns: 20 });
@@ -29,7 +29,7 @@ export function drawMaps(
 ): void;
 
 /**
- * The largest square cells, in steps of 4 pixels, with which all maps fit.
+ * The largest square cells, in steps of 4 pixels, with which all maps fit into the given width and height.
  * @example
  * layOut(240, 500, 300);
  * // { cell: 24, columns: 20, rows: 12 }

@@ -5,7 +5,7 @@ type ClassifierEvents = HTMLElementEventMap & Pick<GGhostNetEventMap, 'result' |
 type MapsEvents = HTMLElementEventMap & Pick<GGhostNetEventMap, 'point'>;
 
 /**
- * `<g-ghostnet-classifier model="..." backend="wasm" top="3">`: a picture dropped on it, chosen or pasted is classified.
+ * `<g-ghostnet-classifier model="..." backend="wasm" top="3">` classifies a picture that is dropped, chosen or pasted.
  * Fires `result` (`detail`: a Classification) and `failure` (`detail`: a GGhostError).
  * Parts to style: `zone`, `photo`, `hint`, `doubt`, `list`, `row`, `bar`, `error`.
  */
@@ -16,7 +16,10 @@ export class GGhostNetClassifier extends HTMLElement {
   addEventListener: Listen<GGhostNetClassifier, ClassifierEvents>;
 }
 
-/** `<g-ghostnet-maps colormap="grey" scale="all">`: a grid of feature maps; fires `point` (`detail`: the channel under the pointer). */
+/**
+ * `<g-ghostnet-maps colormap="grey" scale="all">`: a grid of feature maps; fires `point` (`detail`: the channel under
+ * the pointer).
+ */
 export class GGhostNetMaps extends HTMLElement {
   maps?: FeatureMaps;
   addEventListener: Listen<GGhostNetMaps, MapsEvents>;

@@ -128,7 +128,7 @@ export class Engine {
   }
 
   /**
-   * A picture's file to the network's input, beside whatever the engine computes.
+   * A picture's file to the network's input, while the engine computes something else.
    * @param {Blob} file
    * @returns {Promise<Tensor>}
    */

@@ -2,12 +2,12 @@ import type { Listen } from './events.js';
 import type { GGhostError, GGhostNet, ImageInput } from './index.js';
 
 /**
- * An element of the explorer. What is set later is shown then.
+ * An element of the explorer. You can set its properties at any time.
  *
- * Attributes: `stage` (from 1, or a name), `view` (`twins`, `ghost`, `similarity`, `numbers`), `compare` (two taps, joined
- * by a comma), `metric` (`pearson`, `cosine`), `threshold`, `sort` (`channel`, `similarity`, `energy`), `palette`
- * (`viridis`, `cividis`, `grey`, `diverging`), `scale` (`local`, `pair`, `stage`), `pin` (`last.12`), `language` (`en`, `zh`)
- * and `theme` (`light`, `dark`).
+ * Attributes: `stage` (from 1, or a name), `view` (`twins`, `ghost`, `similarity`, `numbers`), `compare` (two taps,
+ * joined by a comma), `metric` (`pearson`, `cosine`), `threshold`, `sort` (`channel`, `similarity`, `energy`), `palette`
+ * (`viridis`, `cividis`, `grey`, `diverging`), `scale` (`local`, `pair`, `stage`), `pin` (`last.12`), `language`
+ * (`en`, `zh`) and `theme` (`light`, `dark`).
  * Fires `point` (`detail`: the pair that is lit) and `failure` (`detail`: what went wrong).
  * Its part `frame` can be styled: ground, font, and the colours `--first`, `--last`, `--ghost`, `--text`, `--surface`.
  * @example
@@ -15,17 +15,17 @@ import type { GGhostError, GGhostNet, ImageInput } from './index.js';
  * Object.assign(explorer, { net: await load(), picture: 'photo.jpg', others: ['another.jpg'] });
  */
 export class GGhostNetView extends HTMLElement {
-  /** Computes the maps; it stays the caller's, to dispose of too. */
+  /** Computes the maps. It stays yours: dispose of it when you no longer need it. */
   net?: GGhostNet;
   picture?: ImageInput;
-  /** More pictures: the first is the control beside every score, all of them are the set that can be measured. */
+  /** More pictures: the first is the control for every score, and measures run over all of them. */
   others?: ImageInput[];
   addEventListener: Listen<GGhostNetView, ViewEvents>;
 }
 
 type ViewEvents = HTMLElementEventMap & GGhostNetExplorerEventMap;
 
-/** The pair that is lit: channels of both sides, -1 for none, and how alike they are. */
+/** The pair that is highlighted: channels of both sides, -1 for none, and their correlation. */
 export interface LitPair {
   first: number;
   last: number;

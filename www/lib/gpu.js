@@ -24,13 +24,12 @@ const MOST_KEPT = 7;
  */
 
 /**
- * The model on the graphics card, held against WebAssembly: in f32, and in f16 where the card has it, that is right
- * and it is faster. A fault is given a second chance.
+ * The model on the graphics card, compared with WebAssembly: in f16 if the card supports it, the results agree and it is
+ * faster, in f32 otherwise. A fault is given a second chance.
  * @param {Create} create
  * @param {Runner} wasm the same model there
- * @param {{ precision?: 'f32' | 'f16' | 'int8', insisted?: boolean, device?: GPUDevice }} options f16 that is asked
- *   for is
- *   taken although it be slower; if insisted on WebGPU, there is no way back from it to f32; the caller's device
+ * @param {{ precision?: 'f32' | 'f16' | 'int8', insisted?: boolean, device?: GPUDevice }} options f16 that was asked
+ *   for is used even if it is slower; if the caller insists on WebGPU, a fault of f16 is an error; the caller's device
  * @returns {Promise<Opened>}
  */
 export async function openOnGpu(create, wasm, { precision, insisted, device }) {

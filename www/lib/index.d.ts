@@ -28,70 +28,71 @@ export type Backend = 'webgpu' | 'wasm';
 /** What `load` is doing; `loaded` and `total` are the bytes of all downloads together. */
 export interface Progress {
   phase: 'download' | 'compile' | 'warm-up';
-  /** Part of the WebGPU engine's pipelines that is compiled, 0 to 1. */
+  /** The share of the WebGPU engine's pipelines that is compiled, 0 to 1. */
   part?: number;
   loaded: number;
-  /** Unknown (undefined) until every server has said how much it sends. */
+  /** Undefined until every server has sent the length of its file. */
   total?: number;
 }
 
-/** Options of `load`. A name that is not among them is refused, as it is for every function. */
+/** Options of `load`. Unknown names are refused, as in every function. */
 export interface LoadOptions {
   /**
-   * A `.safetensors` model or a PyTorch checkpoint (`.pth`, `.ckpt`, ...): an address, a file or its bytes; the address
-   * of a manifest of `g-ghostnet shard` or of Hugging Face's `model.safetensors.index.json`, whose files lie beside it;
-   * or a list of files: a model and Hugging Face's `config.json` for its labels, and where the model is in several
-   * files, all of them with their index. Left out: the bundled model of 498 of ImageNet’s classes, in eight bits.
+   * A `.safetensors` model or a PyTorch checkpoint (`.pth`, `.ckpt`, ...), as an address, a file or its bytes. For a
+   * model in several files: the address of a manifest of `g-ghostnet shard` or of Hugging Face's
+   * `model.safetensors.index.json`, with the files beside it, or a list of the files with their index. A list may also
+   * have Hugging Face's `config.json`, for the labels. The default is the bundled model of 498 of ImageNet’s classes,
+   * in eight bits.
    */
   model?: string | URL | Blob | ArrayBuffer | Uint8Array | File[];
   /**
-   * Name of the network, where the file's shapes leave a choice: `'resnet18_cifar'` is a ResNet with a 3 x 3 stem,
-   * `'resnet18_cifar_pool'` the same with a max pool.
+   * The name of the network, if the shapes in the file leave a choice: `'resnet18_cifar'` is a ResNet with a 3 x 3
+   * stem, `'resnet18_cifar_pool'` the same with a max pool.
    */
   variant?: string;
-  /** Labels in class order, where the file has none; of a classifier with one logit two. */
+  /** Labels in class order, if the file has none; two for a classifier with one logit. */
   labels?: string[];
   /**
-   * Which weights of a checkpoint that has several: `'ema'` takes those of a moving average before the plain ones,
-   * another word those that lie under this name. `info.weights` says which were read.
+   * Which weights to read from a checkpoint that has several: `'ema'` prefers those of a moving average; any other
+   * string is the name under which the weights are stored. `info.weights` says which were read.
    */
   weights?: string;
-  /** `'auto'` (the default) takes WebGPU where it exists, computes rightly and is faster, else WebAssembly. */
+  /** `'auto'` (the default) uses WebGPU if it exists, gives right results and is faster, and WebAssembly otherwise. */
   backend?: 'auto' | Backend;
   /**
-   * `'f16'`: WebGPU keeps feature maps and weights in half the memory, where the browser has `shader-f16`; sums are
-   * f32. `'int8'`: WebAssembly computes in integers of eight bits, for which the model must be one that the example
-   * `quantize` made. `'auto'` (the default) takes f16 where the self-test passes and it is faster, and int8 for such
-   * models.
+   * `'f16'`: WebGPU stores feature maps and weights in 16 bits, if the browser has `shader-f16`; sums are f32.
+   * `'int8'`: WebAssembly computes in eight-bit integers; the model must have been made by the example `quantize`.
+   * `'auto'` (the default) uses f16 if the self-test passes and it is faster, and int8 for eight-bit models.
    */
   precision?: 'auto' | 'f32' | 'f16' | 'int8';
   /**
-   * Threads of the WebAssembly engine, where the page is cross-origin isolated and the engine in a worker; left out:
-   * one for each processor, up to eight. Results are the same to the bit for any number.
+   * Number of threads of the WebAssembly engine. Several need a cross-origin isolated page and the engine in a worker.
+   * The default is one for each processor, up to eight. Results are the same to the bit for any number.
    */
   threads?: number;
   /**
-   * A `GPUDevice` of yours for WebGPU to run on, which you go on using; `dispose` leaves it to you. A device cannot
-   * leave the page, so the engine is in no worker then. Once it is lost, `'auto'` goes on with WebAssembly.
+   * Your own `GPUDevice` for WebGPU to run on. You can keep using it, and `dispose` does not destroy it. A device
+   * cannot leave the page, so the engine does not run in a worker then. If the device is lost, `'auto'` continues with
+   * WebAssembly.
    */
   device?: object;
-  /** `true` insists on a worker, `false` on none; left out: a worker where one can be started. */
+  /** `true` insists on a worker, `false` forbids one. The default is a worker if one can be started. */
   worker?: boolean;
-  /** Folder with the engine's files, where they are not beside the scripts. */
+  /** Folder with the engine's files, if they are not beside the scripts. */
   wasmUrl?: string | URL;
   /**
-   * Folder that has all of the package, where a bundler copies its scripts alone: `node_modules/g-ghostnet` as it is
-   * served, or its place on a CDN. Model, engine and workers are taken from there.
+   * Folder with the whole package, if your bundler copies only its scripts: the address at which you serve
+   * `node_modules/g-ghostnet`, or its address on a CDN. Model, engine and workers are taken from there.
    */
   packageUrl?: string | URL;
   /**
-   * The engine, compiled: `wasm/fixed/g_ghostnet_bg.wasm` of the package, or with `flavour` another one, for hosts that
-   * compile none at run time.
+   * The compiled engine, for hosts that do not compile WebAssembly at run time: the package's
+   * `wasm/fixed/g_ghostnet_bg.wasm`, or another flavour's together with `flavour`.
    */
   module?: WebAssemblyModule;
-  /** The engine's binary, for tests: `'relaxed'`, `'fixed'`, either with `-int8`, and any with `-threads`. */
+  /** The engine's binary, for tests: `'relaxed'` or `'fixed'`, with or without `-int8`, with or without `-threads`. */
   flavour?: string;
-  /** Whether the parts of a manifest are kept in the browser's cache, by their hash; `true` by default. */
+  /** Whether the parts that a manifest lists are kept in the browser's cache, under their hash; `true` by default. */
   cache?: boolean;
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
@@ -105,9 +106,9 @@ export interface Pixels {
 }
 
 /**
- * Anything with a picture in it, of this page or of a frame in it. Addresses are downloaded (in Node, what has no
- * scheme
- * is a path), and so are lazy images that are not loaded yet; `ArrayBuffer` and its views are the bytes of a file.
+ * Anything with a picture in it, of this page or of a frame in it. Addresses are downloaded (in Node a string without a
+ * scheme is a path), and so are lazy images that are not loaded yet. `ArrayBuffer` and its views are the bytes of a
+ * file.
  * EXIF orientation is honoured.
  */
 export type ImageInput =
@@ -130,24 +131,24 @@ export type ImageInput =
   | Pixels;
 
 /**
- * Several pictures: an array, `FileList`, `NodeList`, generator, or anything else that can be gone through. A few are
- * read ahead, and each is let go once it is answered, so that a list may have any length; it may be made as it is read.
+ * Several pictures: an array, `FileList`, `NodeList`, generator, or anything else you can iterate over. A few are read
+ * ahead, and each is released once it is answered, so a list may have any length.
  */
 export type ImageInputs = Iterable<ImageInput> | AsyncIterable<ImageInput>;
 
 /** A picture of a list that could not be read. */
 export interface FailedPicture {
   error: GGhostError;
-  /** Its place in the list, from 0. */
+  /** Its index in the list, from 0. */
   index: number;
-  /** Of its file, or its address. */
+  /** The name of its file, or its address. */
   name?: string;
 }
 
 export interface ListOptions {
   /**
-   * What a picture of a list that cannot be read does: `'throw'` (the default) ends the call, with an error that names
-   * it and has its `index`; `'return'` puts `{ error, index, name }` in its place.
+   * What happens if a picture of a list cannot be read: `'throw'` (the default) ends the call with an error that names
+   * the picture and has its `index`; `'return'` puts `{ error, index, name }` in the place of its answer.
    */
   errors?: 'throw' | 'return';
 }
@@ -160,14 +161,14 @@ export interface Prediction {
   probability: number;
 }
 
-/** Which engine answered, and how long it took. */
+/** Which engine computed the answer, and how long it took. */
 export interface Provenance {
   backend: Backend;
-  /** Why it is not the first choice; absent where it is. */
+  /** Why this is not the first choice; absent if it is. */
   backendReason?: string;
-  /** The network's time alone, for this picture. */
+  /** Time of the network alone, for this picture. */
   milliseconds: number;
-  /** Of this picture; what it waited for its turn or its download is not in them. */
+  /** Times of this picture in milliseconds, without waiting for its download or for the engine. */
   timings: { decode: number; preprocess: number; forward: number };
 }
 
@@ -175,11 +176,11 @@ export interface Classification extends Provenance {
   /** The most probable classes, most probable first. */
   top: Prediction[];
   /**
-   * How likely the picture shows one of the classes at all, 0 to 1; absent of a model that was not fitted to tell. A
-   * stranger passes often: the model's card says how often.
+   * How likely the picture shows one of the classes, 0 to 1; absent if the model has no rule for it. Many pictures of
+   * other things pass too: the model's card says how many.
    */
   known?: number;
-  /** Whether `known` is below the model's threshold, above which 95 % of held-back pictures of the classes are. */
+  /** Whether `known` is below the model's threshold, which 95 % of held-back pictures of the classes reach. */
   unsure?: boolean;
 }
 
@@ -191,7 +192,7 @@ export interface FeatureMaps {
   layout: 'chw';
 }
 
-/** The blocks of a stage, as names of taps. */
+/** The blocks of a stage, as tap names. */
 export interface StageRoles {
   name: string;
   kind: 'plain' | 'ghost';
@@ -208,7 +209,7 @@ export interface StageRoles {
 export interface Features extends Classification {
   /** Feature maps by tap. */
   maps: Record<string, FeatureMaps>;
-  /** Which map is which, where a stage was asked for. */
+  /** The taps by role, if you asked for a stage. */
   stage?: StageRoles;
 }
 
@@ -238,29 +239,29 @@ export interface StageInfo {
   cheap: number;
   /** Rows and columns of the maps at the model's input size. */
   size: [number, number];
-  /** Tap of each block's output, block 1 first. */
+  /** The tap of each block's output, block 1 first. */
   blocks: string[];
-  /** Tap of what each block adds to its shortcut, in the order of `blocks`. */
+  /** The tap of what each block adds to its shortcut, in the order of `blocks`. */
   added: string[];
-  /** Taps whose maps have the stage's size, in execution order: any two can be compared position by position. */
+  /** Taps whose maps have the stage's size, in the order of execution. Any two can be compared position by position. */
   taps: string[];
   /** How the ghost maps are made; absent in a plain stage. */
   ghostPath?: GhostPath;
 }
 
-/** How a ghost stage makes its ghost maps, as names of taps. */
+/** How a ghost stage makes its ghost maps, as tap names. */
 export interface GhostPath {
   /** The convolution that is the cheap operation: the key of its weights. */
   step: string;
-  /** Channels of block 1 that it reads: the first, and their number. */
+  /** The channels of block 1 that it reads: the first channel and the number of channels. */
   reads: [first: number, count: number];
   /** Its result before aggregation and ReLU. */
   cheap: string;
-  /** What is aggregated from the blocks, one number a ghost map; absent where nothing is. */
+  /** What is aggregated from the blocks, one number per ghost map; absent if the network aggregates nothing. */
   merge?: string;
   /** The ghost maps. */
   ghost: string;
-  /** The raw channels after the inner blocks; absent where there are no raw channels. */
+  /** The raw channels after the inner blocks; absent if there are none. */
   intrinsic?: string;
 }
 
@@ -268,21 +269,22 @@ export interface Info {
   variant: string;
   classes: number;
   labels: string[];
-  /** Where in the file the weights were: `'state_dict'`, `'model_ema.module'`; empty at its top. */
+  /** Where the weights were in the file, such as `'state_dict'` or `'model_ema.module'`; empty for the top level. */
   weights: string;
-  /** What the file has and the network does not read, each with the reason. */
+  /** What is in the file but not read, each with the reason. */
   leftOut: { name: string; reason: string }[];
-  /** What logits are divided by before they become probabilities, so that these are calibrated. */
+  /** The logits are divided by it before they become probabilities, which calibrates these. */
   temperature: number;
   /**
-   * How `known` is made of the logits over the temperature: 1 / (1 + exp((location - score) / scale)). The score is the
-   * logarithm of the sum of their exponentials, the largest of them, or the largest probability.
+   * How `known` is computed from the logits divided by the temperature: 1 / (1 + exp((location - score) / scale)). The
+   * score is the logarithm of the sum of their exponentials (`energy`), the largest of them, or the largest
+   * probability.
    */
   known?: {
     score: 'energy' | 'maxLogit' | 'maxProbability';
     location: number;
     scale: number;
-    /** Below it a picture is `unsure`. */
+    /** A picture below this value is `unsure`. */
     threshold: number;
   };
   input: {
@@ -299,30 +301,30 @@ export interface Info {
   params: number;
   /** Multiply-accumulate operations of one picture. */
   macs: number;
-  /** Numbers that the convolutions write for one picture. */
+  /** Number of values that the convolutions write for one picture. */
   activations: number;
   /** Every name that `features` and `forward` accept. */
   taps: string[];
   backend: Backend;
   backendReason?: string;
-  /** The numbers that feature maps are kept in; `'int8'`: those that are multiplied by weights of eight bits. */
+  /** The format of feature maps; `'int8'` if convolutions multiply eight-bit integers. */
   precision: 'f32' | 'f16' | 'int8';
-  /** Why they are not those that were asked for. */
+  /** Why it is not the precision that you asked for. */
   precisionReason?: string;
-  /** Name of the graphics card, where one is used and the browser tells. */
+  /** Name of the graphics card, if one is used and the browser tells its name. */
   adapter: string | null;
-  /** Threads that run. */
+  /** Number of threads. */
   threads: number;
-  /** Why there is one thread only, where there could be more. */
+  /** Why there is only one thread. */
   threadsReason?: string;
   /** Whether the engine runs in a worker. */
   worker: boolean;
-  /** Why it runs in none. */
+  /** Why it does not. */
   workerReason?: string;
-  /** The WebAssembly binary that was chosen. */
+  /** Name of the WebAssembly binary that was chosen. */
   flavour: string;
   memoryBytes: number;
-  /** How the model was made of another one, where it was. */
+  /** How the model was made from another one; absent if it was not. */
   edit?: 'ablated' | 'plain' | 'random';
 }
 
@@ -333,64 +335,67 @@ export interface CallOptions {
 export interface FeatureOptions extends CallOptions {
   /** All maps of this stage, by number or name. */
   stage?: number | string;
-  /** Taps by name, beside a stage's or instead of them. */
+  /** Taps by name, in addition to those of a stage or instead of them. */
   taps?: string[];
   topK?: number;
 }
 
-/** How alike two sets of channels are. */
+/** How similar two sets of channels are. */
 export interface RedundancyScore {
   metric: Metric;
-  /** CKA itself; else the median over channels, of the magnitude for pearson and cosine. */
+  /** CKA itself, or the median over channels; for pearson and cosine the median of the absolute values. */
   score: number;
-  /** 10, 25, 50, 75 and 90 % over channels; absent for CKA, as the next ones. */
+  /** The 10, 25, 50, 75 and 90 % quantiles over channels; absent for CKA, like the next three. */
   quantiles?: number[];
-  /** The part of the channels above 0.7. */
+  /** The share of the channels above 0.7. */
   above?: number;
-  /** Of each channel of the second tap: its best match, signed, or its R2; 0 for the dead. */
+  /** For each channel of the second tap: its best match, with sign, or its R2; 0 for dead channels. */
   perChannel?: Float32Array;
-  /** The channel of the first tap that it is most like; -1: none. Only for pearson and cosine. */
+  /**
+   * For each channel of the second tap: the most similar channel of the first, -1 for none. Only for pearson and
+   * cosine.
+   */
   matches?: Int32Array;
-  /** Channels that do not vary, left out of all of the above. */
+  /** Channels that do not vary. They are left out of all of the above. */
   dead: Int32Array;
 }
 
-/** What a score is to be held against. */
+/** What a score is compared with. */
 export type Control = 'other-image' | 'shuffled-positions' | 'random-weights';
 
 export interface RedundancyOptions extends CallOptions {
-  /** The first and the last block of this stage are compared; or name two `taps`. */
+  /** Compares the first and the last block of this stage. */
   stage?: number | string;
-  /** The two taps to compare, instead of a stage's. */
+  /** Compares these two taps. */
   taps?: [string, string];
   /**
-   * `pearson` (the default) and `cosine`: the best match of each channel over all positions of all pictures;
-   * `r2`: how much of its variance a 1x1 convolution explains on held-out pictures, every fourth one, or with fewer
-   * than four on the lowest quarter of each; `cka`: unbiased linear CKA.
+   * `pearson` (the default) and `cosine`: the best match of each channel over all positions of all pictures.
+   * `r2`: how much of each channel's variance a 1x1 convolution explains on held-out data, which is every fourth
+   * picture, or the lowest quarter of each if there are fewer than four. `cka`: unbiased linear CKA.
    */
   metric?: Metric;
-  /** Compares with what the last block adds to its shortcut, because the shortcut by itself makes maps alike. */
+  /** Compares with what the last block adds to its shortcut: the shortcut alone makes maps similar. */
   added?: boolean;
   /**
-   * What the score is to be held against: the first tap's maps of another picture (where there is one), shuffled
-   * positions (else), the same network with random weights, or nothing.
+   * What the score is compared with: the first tap's maps of another picture (the default if there is one), shuffled
+   * positions (the default if not), the same network with random weights, or nothing.
    */
   control?: Control | false;
-  /** Pictures for `other-image`; by default each picture's neighbour in the list. */
+  /** Pictures for `other-image`; the default is each picture's neighbour in the list. */
   other?: ImageInput | Iterable<ImageInput>;
-  /** Of the shuffling and the random weights; 1 by default. */
+  /** Seed of the shuffling and of the random weights; 1 by default. */
   seed?: number;
   /**
-   * Of the fit, relative to the mean variance of the first tap's channels; by default its channels / positions fitted
-   * on.
+   * Regularisation of the fit, relative to the mean variance of the first tap's channels. The default is the number of
+   * its channels divided by the number of positions that are fitted.
    */
   ridge?: number;
-  /** Pictures seen, controls included. */
+  /** Reports how many pictures are done, including those for controls. */
   onProgress?: (progress: { done: number; total: number }) => void;
 }
 
 export interface Redundancy extends RedundancyScore {
-  /** Name of the stage, where one was asked for. */
+  /** Name of the stage, if you asked for one. */
   stage?: string;
   taps: [string, string];
   control?: RedundancyScore & { kind: Control };
@@ -404,11 +409,11 @@ export interface Redundancy extends RedundancyScore {
     fittedPositions?: number;
     scoredPositions?: number;
   };
-  /** Whether there are samples enough for the measure to mean something. */
+  /** Whether there are enough samples for the measure to mean something. */
   sufficient: boolean;
   /** Why not. */
   reason?: string;
-  /** The 1x1 convolution that `r2` is about, `[channels of the second tap, channels of the first]`. */
+  /** The 1x1 convolution that `r2` scores, `[channels of the second tap, channels of the first]`. */
   fit?: LinearFit;
 }
 
@@ -422,37 +427,38 @@ export interface ConvolutionWeights {
   dims: [number, number, number, number];
 }
 
-/** A part of the network to do without. */
+/** A part of the network to leave out. */
 export interface Ablation {
   /** A ghost stage, by number or name; for `ghost` and `merge`. */
   stage?: number | string;
   /**
-   * `'off'`: the ghost maps are 0. A fit: they are ReLU(weight x + bias), with nothing aggregated from the blocks;
-   * x is the whole output of block 1 (`[cheap, width]`) or the part that the cheap operation reads (`[cheap, cheap]`).
+   * `'off'`: the ghost maps are 0. With a fit they are ReLU(weight x + bias), and nothing is aggregated from the
+   * blocks; x is the whole output of block 1 (`[cheap, width]`) or the part that the cheap operation reads (`[cheap,
+   * cheap]`).
    */
   ghost?: 'off' | LinearFit;
-  /** `'off'`: nothing aggregated from the blocks is added to the ghost maps. */
+  /** `'off'`: nothing is aggregated from the blocks. */
   merge?: 'off';
-  /** Channels of taps that are 0 for whoever reads them. */
+  /** Channels of taps that are replaced by 0. */
   channels?: { tap: string; channel: number }[];
 }
 
 export interface EditOptions extends CallOptions {
-  /** The engine of the new net; that of this one by default. */
+  /** The engine of the new net; by default the engine of this net. */
   backend?: 'auto' | Backend;
   onProgress?: (progress: Progress) => void;
 }
 
 /**
- * A loaded model. Calls may overlap: their pictures are read side by side, and the engine takes turns.
- * After `dispose()` every call, waiting ones too, is rejected with the code `disposed`.
+ * A loaded model. Calls may overlap: their pictures are read side by side, and the engine computes one after the other.
+ * After `dispose()` every call is rejected with the code `disposed`, also those that are waiting.
  */
 export interface GGhostNet {
   readonly info: Info;
 
   /**
-   * The model as a safetensors file, whatever format it came in; of a PyTorch checkpoint most of it is parts of that
-   * file.
+   * The model as a safetensors file, whatever the format of the original. For a PyTorch checkpoint, most of this Blob
+   * consists of slices of the original file.
    * @example
    * const net = await load({ model: 'checkpoint.pth' });
    * const link = URL.createObjectURL(net.model);
@@ -461,7 +467,7 @@ export interface GGhostNet {
 
   /**
    * The most probable classes of a picture; a list of pictures gives a list of answers. Pictures are read side by side,
-   * and the engine takes them as they are ready: one that is slow holds no other call.
+   * and the engine computes each as soon as it is ready: a slow picture does not delay other calls.
    * @example
    * const { top } = await net.classify(document.querySelector('img'), { topK: 2 });
    * // [{ label: 'Egyptian cat', index: 114, probability: 0.8 }, { label: 'tabby', index: 110, probability: 0.1 }]
@@ -474,7 +480,7 @@ export interface GGhostNet {
   classify(input: ImageInputs, options?: CallOptions & ListOptions & { topK?: number }): Promise<Classification[]>;
 
   /**
-   * The features before the classifier, averaged over positions: similar pictures have similar ones.
+   * The features before the classifier, averaged over positions. Similar pictures have similar features.
    * @example
    * const embedding = await net.embed(file);
    * // Float32Array(672)
@@ -509,7 +515,7 @@ export interface GGhostNet {
   features(input: ImageInputs, options: FeatureOptions & ListOptions & { taps: string[] }): Promise<Features[]>;
 
   /**
-   * Runs inputs that are normalised already; height and width from 32 on.
+   * Runs inputs that are already normalised. Height and width are at least 32.
    * @example
    * const { logits, dims } = await net.forward({ data: new Float32Array(3 * 160 * 160), dims: [1, 3, 160, 160] });
    * // dims: [1, 498]
@@ -517,8 +523,8 @@ export interface GGhostNet {
   forward(tensor: Tensor, options?: CallOptions & { taps?: string[] }): Promise<ForwardResult>;
 
   /**
-   * The weights of a convolution as the network uses them, with the batch norm or the scale of eight bits in them.
-   * The module that edits models is fetched for it.
+   * The weights of a convolution as the network uses them: the batch norm, or the scale of eight-bit weights, is
+   * included. This downloads the module that edits models.
    * @example
    * const { weight, bias, dims } = await net.weights(net.info.stages[2].ghostPath.step);
    * // dims: [132, 132, 1, 1]
@@ -526,8 +532,7 @@ export interface GGhostNet {
   weights(step: string, options?: CallOptions): Promise<ConvolutionWeights>;
 
   /**
-   * How alike the maps of a stage's first and last block are, beside a control; a list of pictures is one measurement.
-   * Pictures are read as their turn comes.
+   * How similar the maps of a stage's first and last block are, with a control. A list of pictures is one measurement.
    * @example
    * const { score, above, control, sufficient } = await net.redundancy(['one.jpg', 'two.jpg'], { stage: 3 });
    * console.log(score, control?.score, above, sufficient);
@@ -536,7 +541,7 @@ export interface GGhostNet {
   redundancy(input: ImageInput | Iterable<ImageInput>, options: RedundancyOptions): Promise<Redundancy>;
 
   /**
-   * A second net of the same model without a part of it; dispose of it as of any.
+   * A second net of the same model without a part of it. You have to dispose of it, too.
    * @example
    * const without = await net.ablated({ stage: 3, ghost: 'off' });
    * console.log((await without.classify('photo.jpg')).top[0].label);
@@ -545,7 +550,7 @@ export interface GGhostNet {
   ablated(ablation: Ablation | Ablation[], options?: EditOptions): Promise<GGhostNet>;
 
   /**
-   * The plain RegNetX of the same size with random weights: for its parameters, cost and time. What it answers means
+   * The plain RegNetX of the same size with random weights, for its parameters, cost and time. Its answers mean
    * nothing.
    * @example
    * const plain = await net.plainTwin();
@@ -555,14 +560,15 @@ export interface GGhostNet {
   plainTwin(options?: EditOptions & { seed?: number }): Promise<GGhostNet>;
 
   /**
-   * The same network with random weights, every batch norm's scale 1: what its form alone makes alike.
+   * The same network with random weights and the scale 1 in every batch norm. It shows how similar the architecture
+   * alone makes maps.
    */
   randomTwin(options?: EditOptions & { seed?: number }): Promise<GGhostNet>;
 
   /**
-   * Draws feature maps of the picture of the last call, the first of a batch, on a canvas, which takes the size of the
-   * grid. On WebGPU they are drawn where they lie and never read back; on WebAssembly by `drawMaps`, to the same
-   * pixels, each within one level of the colour map. The canvas may have a context already, for 2d or bitmaprenderer.
+   * Draws feature maps of the last picture, or the first one of a batch, and sets the canvas to the size of the grid.
+   * WebGPU draws them without reading them back; on WebAssembly `drawMaps` draws the same pixels, within one level of
+   * the colour map. The canvas may already have a context for 2d or bitmaprenderer.
    * @example
    * await net.classify(file);
    * const { backend } = await net.drawFeature(canvas, { tap: 'layer3.ghost', cell: 20, columns: 12 });
@@ -574,9 +580,8 @@ export interface GGhostNet {
   ): Promise<{ backend: Backend; backendReason?: string }>;
 
   /**
-   * Holds the engine against the logits that the model file has, as the bundled one does, and WebGPU against
-   * WebAssembly
-   * too: `worstError` is a part of the largest value.
+   * Compares the engine with the logits in the model file, if it has some, and WebGPU with WebAssembly. `worstError` is
+   * relative to the largest value.
    */
   selfTest(options?: CallOptions): Promise<{ passed: boolean; worstError: number }>;
 
@@ -586,7 +591,7 @@ export interface GGhostNet {
 }
 
 /**
- * Loads a model onto the best engine there is. A load that failed can simply be called again.
+ * Loads a model onto the best engine of this device. After a failure you can simply call it again.
  * @example
  * import { load } from 'g-ghostnet';
  * const net = await load();
@@ -595,7 +600,7 @@ export interface GGhostNet {
  */
 export function load(options?: LoadOptions): Promise<GGhostNet>;
 
-/** Forgets every part of a model in the browser's cache. */
+/** Removes every part of a model from the browser's cache. */
 export function clearCache(): Promise<void>;
 
 export type ErrorCode =
@@ -613,7 +618,7 @@ export type ErrorCode =
   | 'unsupported'
   | 'wrong-shape';
 
-/** Every failure: `message` says what to do, in 1,000 characters at most, and `code` is stable. */
+/** Every failure: `message` says what to do, in at most 1,000 characters, and `code` is stable. */
 export class GGhostError extends Error {
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown });
   readonly code: ErrorCode;

@@ -391,7 +391,7 @@ class GGhostNet {
   // --- A call: pictures are read side by side, and the engine takes turns ---
 
   /**
-   * A call of the user's: it ends with its signal and with the net, whatever it waits for.
+   * A call of the user's. It ends when its signal aborts or the net is disposed of, whatever it is waiting for.
    * @template T
    * @param {AbortSignal | undefined} signal
    * @param {(signal: AbortSignal) => Promise<T>} work
@@ -441,8 +441,8 @@ class GGhostNet {
   }
 
   /**
-   * A picture's file to the network's input, beside whatever the engine computes. Of files that come together the first
-   * is first, as long as it doesn't take long.
+   * A picture's file to the network's input, while the engine computes something else. Of several files the first one
+   * asked for comes first, unless it takes long.
    * @param {Blob} file
    * @param {AbortSignal} signal
    */

@@ -63,7 +63,7 @@ export async function answersTo(list, work) {
       const { done, value } = 'then' in step ? await step : step;
       if (done) break;
       const reading = read(value);
-      reading.catch(() => {}); // said in its turn
+      reading.catch(() => {}); // reported when its turn comes
       group.push({ index, name: nameOf(value), reading });
     }
     return group;
@@ -138,7 +138,7 @@ function joined(tensors) {
 }
 
 /**
- * What was said of one of several pictures.
+ * The result of one of several pictures.
  * @param {Result} result
  * @param {number} i
  * @param {Tensor['timings']} [own] of the picture

@@ -107,7 +107,7 @@ export class Loaded {
         cache: options.cache,
         onBytes: part(),
       }),
-      // What fails here is said when the module is needed.
+      // A failure here is reported when the module is needed.
       gpu.then(
         (worthwhile) => worthwhile && !this.#alone && this.part('webgpu', { signal, onBytes: part() }).catch(() => {}),
       ),

@@ -33,7 +33,7 @@ export async function startPart(part, places, { fetch, signal, onBytes = () => {
  */
 export async function fetchModule(part, places, { module, ...options }) {
   const script = loadGlue(part, places);
-  // What it fails by is said after what the module fails by.
+  // A failure of the module is reported first; the script's is awaited below.
   script.catch(() => {});
   module ??= await compileFrom(part, places, options);
   return { module, glue: await script };

@@ -4,12 +4,13 @@ import type { Pixels } from './index.js';
 export * from './index.js';
 
 /**
- * Reads a picture file, by path or `file:` address, to RGBA as a browser does; needs the package sharp for all but BMP.
+ * Decodes a picture file to RGBA as a browser does. The file is a path or a `file:` address. All formats but BMP and
+ * ICO need the package sharp.
  * @example
  * const { width, height } = await readImage('photo.jpg');
  * // 640 427
  */
 export function readImage(file: string | URL): Promise<Pixels & { data: Uint8Array }>;
 
-/** The same of a file's bytes. */
+/** Decodes the bytes of a picture file to RGBA. */
 export function decodeImage(bytes: Uint8Array): Promise<Pixels & { data: Uint8Array }>;

@@ -1,8 +1,8 @@
 import type { Classification, GGhostError, GGhostNet, ImageInput, LoadOptions, Progress } from './index.js';
 
 /**
- * Loads a net for as long as the component lives. Options may be written in place: addresses and labels are told apart
- * by what they say, bytes, files and devices by identity, so keep these (`useMemo`, or outside of the component).
+ * Loads a net for the lifetime of the component. You may write options in place: addresses and labels are compared by
+ * their text. Bytes, files and devices are compared by identity, so keep them in `useMemo` or outside of the component.
  * @example
  * const { net, progress, error } = useGGhostNet({ backend: 'wasm' });
  * // net is undefined until it is loaded
@@ -14,8 +14,8 @@ export function useGGhostNet(options?: Omit<LoadOptions, 'signal' | 'onProgress'
 };
 
 /**
- * Classifies a picture whenever it is another one; the last one wins. Addresses are told apart by their text, all else
- * by identity.
+ * Classifies a picture whenever it changes; the last picture wins. Addresses are compared by their text, everything
+ * else by identity.
  * @example
  * const { result, pending, error } = useClassification(net, file, { topK: 3 });
  * // result?.top: [{ label: 'Egyptian cat', index: 114, probability: 0.8 }, ...]

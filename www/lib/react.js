@@ -4,7 +4,7 @@
 import { useEffect, useRef, useState } from 'react';
 import { load } from './index.js';
 
-/** Renders in a row with another object each time, after which it is taken for one that is made at every render. */
+/** After so many renders in a row with a new object, an option counts as one that is made at every render. */
 const RESTLESS = 2;
 
 /** Names of options that were warned of. @type {Set<string>} */
@@ -72,7 +72,7 @@ export function useClassification(net, input, { topK } = {}) {
 
 // --- Options written in place are new objects at every render ---
 
-/** What is told apart by its text: an address, a list of labels. @param {unknown} value */
+/** The text of what is compared by its text: an address, a list of labels. @param {unknown} value */
 function comparable(value) {
   if (Object.prototype.toString.call(value) === '[object URL]') return String(value);
   if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return JSON.stringify(value);

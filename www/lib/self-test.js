@@ -1,5 +1,5 @@
 /**
- * @file Whether an engine computes rightly on this device: held against the logits that the model file has, and against
+ * @file Whether an engine computes rightly on this device: compared with the logits in the model file, and with
  * another engine. Fetched when it is asked for.
  */
 

@@ -1,2 +1,2 @@
-/** The library for module service workers, an extension's background among them; it runs in place. */
+/** The library for module service workers, such as the background of an extension. It runs without a worker. */
 export * from './index.js';

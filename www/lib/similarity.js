@@ -1,5 +1,5 @@
 /**
- * @file How alike feature maps are, in a worker of its own. The types, with examples, are in similarity.d.ts.
+ * @file Comparing feature maps, in a worker of its own. The types, with examples, are in similarity.d.ts.
  */
 import { asError, GGhostError, throwIfAborted, untilAborted } from './errors.js';
 import { openHost } from './host.js';
@@ -58,7 +58,7 @@ class Similarity {
   hold({ data, dims }, { transfer = false } = {}) {
     const moved = sent({ data, dims }, this.#host.worker && !transfer);
     const held = new Held(this, ++this.#count, moved.dims);
-    // What cannot be held is said by the first call that needs it.
+    // If the maps cannot be held, the first call that needs them reports it.
     this._call('hold', { id: held._id, ...moved }, { transfer: [moved.data.buffer] }).catch(() => {});
     return held;
   }

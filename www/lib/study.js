@@ -130,7 +130,7 @@ function report(info, { stage }, { metric, taps, control, found: { own, ...by },
  */
 
 /**
- * Measures two taps over pictures, with controls. A picture that `onFailure` is told of is left out.
+ * Measures two taps over pictures, with controls. A picture that cannot be read is reported to `onFailure` and left out.
  * @template P
  * @param {object} options
  * @param {Similarity} options.similarity
