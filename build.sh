@@ -6,11 +6,11 @@ source tools/setup.sh
 
 # The WebAssembly modules. Four flavours of the CPU engine, because a browser refuses a module with an instruction
 # that it does not know, and shared memory exists in isolated pages only; each again with integer kernels, for models
-# of eight bits; and four that are fetched when they are needed: the WebGPU engine, the reader of checkpoints,
-# the comparison of feature maps, and the editor of models.
+# of eight bits; and five that are fetched when they are needed: the WebGPU engine, the reader of checkpoints,
+# the comparison of feature maps, the editor of models, and the teacher of classes.
 flavours="relaxed fixed relaxed-threads fixed-threads"
 integer_flavours="relaxed-int8 fixed-int8 relaxed-int8-threads fixed-int8-threads"
-modules="$flavours $integer_flavours webgpu reader similarity edit"
+modules="$flavours $integer_flavours webgpu reader similarity edit teach"
 # What answers in a current browser, and compares the maps.
 first_modules="relaxed-threads similarity"
 # The Cargo feature that a module is built with.
@@ -20,7 +20,7 @@ part_of() {
     *-int8 | *-int8-threads) echo int8 ;;
     webgpu) echo gpu ;;
     reader) echo read ;;
-    similarity | edit) echo "$1" ;;
+    similarity | edit | teach) echo "$1" ;;
     *) die "there is no module $1: expected one of $modules" ;;
   esac
 }

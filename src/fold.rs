@@ -4,7 +4,7 @@
 //! that the f32 form of the weights exists once, in the executor's own layout.
 
 use crate::arch::{Conv, Network, Op, Step};
-use crate::checkpoint::{Checkpoint, Dtype, Tensor};
+use crate::checkpoint::{Checkpoint, Dtype, EXAMPLES, Tensor};
 use crate::error::{Error, Result};
 use std::ops::Range;
 
@@ -132,7 +132,9 @@ impl Checkpoint {
             .collect();
         let unknown: Vec<_> = (self.tensors().keys())
             .filter(|name| {
-                !expected.iter().any(|known| known.0 == **name) && !name.ends_with(".num_batches_tracked")
+                !expected.iter().any(|known| known.0 == **name)
+                    && !name.ends_with(".num_batches_tracked")
+                    && !name.starts_with(EXAMPLES)
             })
             .cloned()
             .collect();

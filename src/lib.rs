@@ -13,11 +13,13 @@ pub mod fold;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod image;
+#[cfg(any(feature = "similarity", feature = "teach"))]
+mod matrix;
 pub mod model;
 pub mod plan;
 #[cfg(feature = "int8")]
 pub mod quantize;
-#[cfg(any(feature = "similarity", feature = "edit"))]
+#[cfg(any(feature = "similarity", feature = "edit", feature = "teach"))]
 mod random;
 #[cfg(feature = "read")]
 pub mod read;
@@ -25,6 +27,8 @@ pub mod read;
 pub mod session;
 #[cfg(feature = "similarity")]
 pub mod similarity;
+#[cfg(feature = "teach")]
+pub mod teach;
 #[cfg(feature = "edit")]
 pub mod twin;
 #[cfg(target_arch = "wasm32")]

@@ -18,7 +18,7 @@ impl Random {
     }
 
     /// 0 to `end - 1`.
-    #[cfg(feature = "similarity")]
+    #[cfg(any(feature = "similarity", feature = "teach"))]
     pub fn below(&mut self, end: usize) -> usize {
         ((u128::from(self.next()) * end as u128) >> 64) as usize
     }

@@ -8,7 +8,7 @@ const library = path.join(repository, 'www/lib');
 const shipped = { format: 'esm', minify: true, target: 'es2022', legalComments: 'none' };
 
 /** Scripts of workers. Each is one file: some bundlers refuse a worker that imports anything later. */
-const workers = ['worker', 'thread', 'similarity-worker'];
+const workers = ['worker', 'thread', 'similarity-worker', 'teach-worker'];
 
 /** What workers import by its address, in one file for the same reason. */
 const byAddress = ['gpu', 'more'];

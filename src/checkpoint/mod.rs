@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 #[cfg(feature = "read")]
 use crate::read::{self, Beside};
-#[cfg(any(feature = "read", feature = "edit"))]
+#[cfg(any(feature = "read", feature = "edit", feature = "teach"))]
 use half::f16;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -27,9 +27,12 @@ pub use origin::{LeftOut, Origin};
 #[cfg(feature = "read")]
 pub(crate) use safetensors::end_of_header;
 pub(crate) use safetensors::index;
-#[cfg(any(feature = "read", feature = "edit"))]
+#[cfg(any(feature = "read", feature = "edit", feature = "teach"))]
 pub use safetensors::safetensors_layout;
 pub use safetensors::{NewTensor, write_safetensors};
+
+/// How the names of tensors begin that no layer reads: the pictures that a network was taught with.
+pub const EXAMPLES: &str = "examples.";
 
 /// A checkpoint file: its bytes and what lies where.
 #[derive(Clone, Debug)]
@@ -139,15 +142,27 @@ impl Checkpoint {
     }
 
     /// Replaces or adds a tensor, row-major, stored as f32 or f16; the bytes it had are kept.
-    #[cfg(any(feature = "read", feature = "edit"))]
+    #[cfg(any(feature = "read", feature = "edit", feature = "teach"))]
     pub(crate) fn put(&mut self, name: String, shape: Vec<usize>, half: bool, values: &[f32]) {
-        let (dtype, offset) = (if half { Dtype::F16 } else { Dtype::F32 }, self.size_bytes());
-        // A file's bytes are many: room for no more than these.
-        self.bytes.reserve_exact(values.len() * dtype.size());
-        match dtype {
-            Dtype::F16 => self.bytes.extend(values.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes())),
-            _ => self.bytes.extend(values.iter().flat_map(|v| v.to_le_bytes())),
+        match half {
+            true => {
+                let bytes: Vec<u8> = values.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect();
+                self.put_bytes(name, shape, Dtype::F16, &bytes);
+            }
+            false => {
+                let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+                self.put_bytes(name, shape, Dtype::F32, &bytes);
+            }
         }
+    }
+
+    /// As [`Checkpoint::put`], of bytes.
+    #[cfg(any(feature = "read", feature = "edit", feature = "teach"))]
+    pub(crate) fn put_bytes(&mut self, name: String, shape: Vec<usize>, dtype: Dtype, bytes: &[u8]) {
+        let offset = self.size_bytes();
+        // A file's bytes are many: room for no more than these.
+        self.bytes.reserve_exact(bytes.len());
+        self.bytes.extend_from_slice(bytes);
         let strides = contiguous_strides(&shape);
         self.tensors.insert(name, Tensor { dtype, shape, strides, offset });
     }
@@ -156,7 +171,7 @@ impl Checkpoint {
     ///
     /// # Panics
     /// For a place that is not here.
-    #[cfg(any(feature = "read", feature = "edit"))]
+    #[cfg(any(feature = "read", feature = "edit", feature = "teach"))]
     #[must_use]
     pub fn bytes(&self, place: Range<usize>) -> &[u8] {
         &self.bytes[place.start - self.begin..place.end - self.begin]

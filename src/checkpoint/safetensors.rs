@@ -199,7 +199,7 @@ pub fn write_safetensors(mut tensors: Vec<NewTensor>, config: &Config) -> Vec<u8
 ///
 /// # Panics
 /// For an index of tensors that do not lie within a file.
-#[cfg(any(feature = "read", feature = "edit"))]
+#[cfg(any(feature = "read", feature = "edit", feature = "teach"))]
 #[must_use]
 pub fn safetensors_layout<'a>(
     tensors: &'a BTreeMap<String, Tensor>,

@@ -1,10 +1,10 @@
 //! Similarity over many pictures: sums that stream, so that memory grows with the channels alone.
 
 use super::moments::Moments;
-use super::product::{Part, add_product};
 use super::ridge::{self, Held, LinearFit, Solution};
 use super::{Best, Maps, best, check_matrix, check_pair, noise};
 use crate::error::{Error, Result};
+use crate::matrix::{Part, add_product};
 
 /// Positions that are taken at a time.
 const CHUNK: usize = 512;

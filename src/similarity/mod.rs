@@ -5,10 +5,8 @@
 //! that do not vary are listed as dead, and have neither a match nor a score.
 
 mod accumulator;
-mod lanes;
 mod moments;
 mod order;
-mod product;
 mod ridge;
 
 pub use accumulator::{Accumulator, Caveats, Summary};
@@ -17,8 +15,8 @@ pub use ridge::{Held, LinearFit};
 
 use crate::arch::MAX_WIDTH;
 use crate::error::{Error, Result};
+use crate::matrix::{Part, add_product};
 use crate::random::Random;
-use product::{Part, add_product};
 
 /// What rounding leaves of a constant map, relative to its mean.
 const NOISE: f64 = 1e-6;

@@ -1,6 +1,6 @@
 //! The sums that every measure follows from.
 
-use super::product::{Part, add_product};
+use crate::matrix::{Part, add_product};
 
 /// Sums over positions, about an origin near the means.
 #[derive(Clone, Debug, Default)]

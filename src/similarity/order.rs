@@ -1,8 +1,8 @@
 //! An order of channels in which a similarity matrix shows its structure.
 
-use super::product::{Part, add_product};
 use super::{Best, check_matrix};
 use crate::error::{Error, Result};
+use crate::matrix::{Part, add_product};
 
 /// Where the rows and columns of a matrix go: channels in the order they are drawn.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,9 +2,9 @@
 //! on positions that it was not fitted on.
 
 use super::moments::Moments;
-use super::product::{Part, add_product};
 use super::{noise, quantile};
 use crate::error::{Error, Result};
+use crate::matrix::{Part, add_product, cholesky, substitute};
 
 /// A 1 x 1 convolution with a bias: `y = weight x + bias`.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,7 +54,13 @@ pub(super) fn solve(moments: &Moments, ridge: f64) -> Result<Solution> {
         let diagonal = &mut gram[i * cx + i];
         *diagonal = if *diagonal > 0.0 { *diagonal + lambda } else { 1.0 };
     }
-    cholesky(&mut gram, cx)?;
+    cholesky(&mut gram, cx).ok_or_else(|| {
+        Error::Unsupported(
+            "the fit has no one solution: some channels are sums of others, or there are too few positions; \
+             use a ridge above 0"
+                .into(),
+        )
+    })?;
 
     let mut weight = vec![0.0; cy * cx];
     // Few right-hand sides at a time stay in the cache.
@@ -127,65 +133,4 @@ impl Solution {
         let mean = sorted.iter().sum::<f64>() / sorted.len().max(1) as f64;
         Held { per_channel, dead, mean, median: quantile(&sorted, 0.5) }
     }
-}
-
-/// `A = L L^T`; L is left in the lower triangle.
-fn cholesky(a: &mut [f64], n: usize) -> Result<()> {
-    for i in 0..n {
-        let (above, row) = a.split_at_mut(i * n);
-        let row = &mut row[..n];
-        for j in 0..i {
-            let other = &above[j * n..][..n];
-            row[j] = (row[j] - dot(&row[..j], &other[..j])) / other[j];
-        }
-        let pivot = row[i] - dot(&row[..i], &row[..i]);
-        if pivot <= row[i] * 1e-14 {
-            return Err(Error::Unsupported(
-                "the fit has no one solution: some channels are sums of others, or there are too few positions; \
-                 use a ridge above 0"
-                    .into(),
-            ));
-        }
-        row[i] = pivot.sqrt();
-    }
-    Ok(())
-}
-
-/// Solves `L L^T X = B` for `columns` right-hand sides, `b[i * columns + column]`.
-fn substitute(l: &[f64], n: usize, b: &mut [f64], columns: usize) {
-    for i in 0..n {
-        let (solved, rest) = b.split_at_mut(i * columns);
-        let row = &mut rest[..columns];
-        for (k, other) in solved.chunks_exact(columns).enumerate() {
-            subtract(row, l[i * n + k], other);
-        }
-        row.iter_mut().for_each(|value| *value /= l[i * n + i]);
-    }
-    for i in (0..n).rev() {
-        let (rest, solved) = b.split_at_mut((i + 1) * columns);
-        let row = &mut rest[i * columns..];
-        for (k, other) in (i + 1..n).zip(solved.chunks_exact(columns)) {
-            subtract(row, l[k * n + i], other);
-        }
-        row.iter_mut().for_each(|value| *value /= l[i * n + i]);
-    }
-}
-
-fn subtract(row: &mut [f64], factor: f64, other: &[f64]) {
-    for (value, other) in row.iter_mut().zip(other) {
-        *value -= factor * other;
-    }
-}
-
-/// Four sums side by side, which the compiler makes vectors of.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
-    let mut sums = [0.0; 4];
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..4 {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f64>() + rest
 }

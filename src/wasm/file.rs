@@ -1,6 +1,6 @@
 //! A model file on its way into a module, and out of it.
 
-#[cfg(any(feature = "read", feature = "edit"))]
+#[cfg(any(feature = "read", feature = "edit", feature = "teach"))]
 use crate::checkpoint::{Checkpoint, Tensor, safetensors_layout};
 #[cfg(any(feature = "cpu", feature = "edit"))]
 use crate::error::Error;
@@ -36,7 +36,7 @@ impl ModelBytes {
 
 /// A safetensors file that was made of another file, as its beginning and the places of what follows: most of it goes
 /// from the one to the other without being read.
-#[cfg(any(feature = "read", feature = "edit"))]
+#[cfg(any(feature = "read", feature = "edit", feature = "teach"))]
 #[wasm_bindgen]
 pub struct MadeModel {
     checkpoint: Checkpoint,
@@ -47,7 +47,7 @@ pub struct MadeModel {
 }
 
 /// Where the bytes of a tensor are; `www/lib/reader.js` has the same numbers.
-#[cfg(any(feature = "read", feature = "edit"))]
+#[cfg(any(feature = "read", feature = "edit", feature = "teach"))]
 enum Lies {
     /// In the original as they are to be written.
     There = 0,
@@ -57,7 +57,7 @@ enum Lies {
     Here = 2,
 }
 
-#[cfg(any(feature = "read", feature = "edit"))]
+#[cfg(any(feature = "read", feature = "edit", feature = "teach"))]
 impl MadeModel {
     /// A model whose tensors lie in another file up to its length, and in the checkpoint's bytes from there on.
     pub(super) fn new(checkpoint: Checkpoint, of_original: usize) -> MadeModel {
@@ -67,7 +67,7 @@ impl MadeModel {
     }
 }
 
-#[cfg(any(feature = "read", feature = "edit"))]
+#[cfg(any(feature = "read", feature = "edit", feature = "teach"))]
 #[wasm_bindgen]
 impl MadeModel {
     /// How the file begins; once.

@@ -1,12 +1,12 @@
 //! The face towards JavaScript; the only folder that names a `JsValue`.
 //!
 //! Each module that `build.sh` makes has one thing: the CPU engine, the WebGPU engine, the reader of
-//! checkpoints, the comparison of feature maps, or the editor of models, so that a visitor downloads what is
+//! checkpoints, the comparison of feature maps, the editor of models, or the teacher of classes, so that a visitor downloads what is
 //! used. Errors are JavaScript `Error`s with the `code` of [`Error::code`].
 
 #[cfg(feature = "edit")]
 mod editor;
-#[cfg(any(feature = "cpu", feature = "edit", feature = "read"))]
+#[cfg(any(feature = "cpu", feature = "edit", feature = "read", feature = "teach"))]
 mod file;
 #[cfg(feature = "gpu")]
 mod gpu;
@@ -18,6 +18,8 @@ mod output;
 mod reader;
 #[cfg(feature = "similarity")]
 mod similarity;
+#[cfg(feature = "teach")]
+mod teach;
 #[cfg(all(feature = "cpu", target_feature = "atomics"))]
 mod threads;
 

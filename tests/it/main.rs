@@ -22,5 +22,7 @@ mod shaders;
 #[cfg(feature = "similarity")]
 mod similarity;
 mod support;
+#[cfg(feature = "teach")]
+mod teach;
 mod weights;
 mod wrappers;

@@ -11,6 +11,8 @@ import * as similarity from './similarity.js';
 import * as similarityEngine from './similarity-engine.js';
 import * as study from './study.js';
 import * as svg from './svg.js';
+import * as teach from './teach.js';
+import * as teachEngine from './teach-engine.js';
 
 Object.assign(lazyCalls, {
   bitmap: async () => bitmap,
@@ -20,6 +22,8 @@ Object.assign(lazyCalls, {
   similarityEngine: async () => similarityEngine,
   study: async () => study,
   svg: async () => svg,
+  teach: async () => teach,
+  teachEngine: async () => teachEngine,
 });
 lazy.gpu = async () => gpu;
 lazy.more = async () => more;

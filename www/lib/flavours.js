@@ -95,8 +95,8 @@ export const flavours = [
 
 /**
  * @typedef {Omit<Flavour, 'probe'>} Part
- * @type {{ webgpu: Part, reader: Part, similarity: Part, edit: Part }} the WebGPU engine, the reader of
- *   checkpoints, the comparison of feature maps, and the editor of models
+ * @type {{ webgpu: Part, reader: Part, similarity: Part, edit: Part, teach: Part }} the WebGPU engine, the reader
+ *   of checkpoints, the comparison of feature maps, the editor of models, and the teacher of classes
  */
 export const parts = {
   webgpu: {
@@ -118,6 +118,11 @@ export const parts = {
     name: 'edit',
     script: () => own(new URL('../wasm/edit/g_ghostnet.js', import.meta.url)),
     url: () => own(new URL('../wasm/edit/g_ghostnet_bg.wasm', import.meta.url)),
+  },
+  teach: {
+    name: 'teach',
+    script: () => own(new URL('../wasm/teach/g_ghostnet.js', import.meta.url)),
+    url: () => own(new URL('../wasm/teach/g_ghostnet_bg.wasm', import.meta.url)),
   },
 };
 

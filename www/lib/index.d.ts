@@ -18,8 +18,10 @@ import type {
   WebAssemblyModule,
 } from './dom.js';
 import type { LinearFit, Metric } from './similarity.js';
+import type { TeachOptions, Teacher } from './teach.js';
 
 export * from './similarity.js';
+export * from './teach.js';
 import type { DrawOptions } from './draw.js';
 
 /** Where a net runs: WebGPU on the graphics card, or WebAssembly on the processor. */
@@ -578,6 +580,18 @@ export interface GGhostNet {
     canvas: HTMLCanvasElement | OffscreenCanvas,
     options: DrawOptions & CallOptions & { tap: string },
   ): Promise<{ backend: Backend; backendReason?: string }>;
+
+  /**
+   * Opens a teacher: new classes from a few pictures of each, on this net's features. Nothing is uploaded.
+   * @example
+   * const teacher = await net.teach({ classes: ['rock', 'paper'], keep: 'game' });
+   * await teacher.add('rock', rocks);
+   * await teacher.add('paper', papers);
+   * const { accuracy } = await teacher.fit();
+   * const { top } = await teacher.classify(video);
+   * const file = await teacher.save();
+   */
+  teach(options?: TeachOptions): Promise<Teacher>;
 
   /**
    * Compares the engine with the logits in the model file, if it has some, and WebGPU with WebAssembly. `worstError` is

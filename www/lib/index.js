@@ -69,6 +69,7 @@ const names = {
   twin: ['seed', 'backend', 'onProgress', 'signal'],
   drawFeature: ['tap', 'channels', 'columns', 'cell', 'gap', 'colormap', 'scale', 'signal'],
   selfTest: ['signal'],
+  teach: ['classes', 'file', 'keep', 'signal'],
 };
 
 /**
@@ -341,19 +342,41 @@ class GGhostNet {
     return this.#edited({ kind: 'random', seed }, others);
   }
 
+  /** @type {Declared['teach']} */
+  async teach(options) {
+    this.#check();
+    const given = optionsOf(options, names.teach, 'teach');
+    const { openTeacher } = await lazyCalls.teach();
+    return openTeacher(this, given, {
+      worker: this.#hostKind,
+      wasmUrl: this.#options.wasmUrl,
+      packageUrl: this.#options.packageUrl,
+      platform: this.#platform,
+      netOf: (model, hooks) => this.#another({ model, variant: undefined, weights: undefined, edit: undefined }, hooks),
+    });
+  }
+
   /**
    * A net of another model that is made of this one's, on the same engine.
    * @param {import('./edit.js').Edit} edit
    * @param {import('./index.d.ts').EditOptions} options
    */
-  async #edited(edit, { backend = this.info.backend, signal, onProgress }) {
+  #edited(edit, options) {
+    return this.#another({ edit: { ...edit, labels: this.#options.labels } }, options);
+  }
+
+  /**
+   * A net of another model on the same engine.
+   * @param {Partial<import('./loading.js').EngineOptions>} what is other
+   * @param {import('./index.d.ts').EditOptions} options
+   */
+  async #another(what, { backend = this.info.backend, signal, onProgress }) {
     known('backend', backend, backends);
     throwIfAborted(signal);
-    const { kept, labels, ...options } = this.#options;
+    const { kept, labels: _, ...options } = this.#options;
     const net = new GGhostNet(this.#hostKind, this.#platform);
-    const whole = { ...edit, labels };
     const from = kept && { module: kept.module, flavour: kept.flavour };
-    return open(net, { ...options, backend, kept: from, edit: whole }, { signal, onProgress });
+    return open(net, { ...options, backend, kept: from, ...what }, { signal, onProgress });
   }
 
   /** @type {Declared['drawFeature']} */

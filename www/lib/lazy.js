@@ -14,6 +14,8 @@ export const lazyCalls = {
   similarityEngine: () => import('./similarity-engine.js'),
   study: () => import('./study.js'),
   svg: () => import('./svg.js'),
+  teach: () => import('./teach.js'),
+  teachEngine: () => import('./teach-engine.js'),
 };
 
 /** What pictures and the engine need, also in a worker: by its address, because a worker is one file. */

@@ -29,6 +29,7 @@ const scripts = {
   relaxed: () => import('../wasm/relaxed/g_ghostnet.js'),
   'relaxed-int8': () => import('../wasm/relaxed-int8/g_ghostnet.js'),
   similarity: () => import('../wasm/similarity/g_ghostnet.js'),
+  teach: () => import('../wasm/teach/g_ghostnet.js'),
   webgpu: () => import('../wasm/webgpu/g_ghostnet.js'),
 };
 for (const module of [...flavours, ...Object.values(parts)]) module.glue = scripts[module.name];

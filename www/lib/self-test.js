@@ -76,7 +76,7 @@ function errorOf(found, expected) {
 }
 
 /** Numbers in -2 to 2, the same every time. @param {number} count */
-function noise(count) {
+export function noise(count) {
   let state = 1;
   return Float32Array.from({ length: count }, () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

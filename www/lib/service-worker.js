@@ -13,6 +13,7 @@ import * as reader from '../wasm/reader/g_ghostnet.js';
 import * as relaxed from '../wasm/relaxed/g_ghostnet.js';
 import * as relaxedInt8 from '../wasm/relaxed-int8/g_ghostnet.js';
 import * as similarity from '../wasm/similarity/g_ghostnet.js';
+import * as teach from '../wasm/teach/g_ghostnet.js';
 import * as webgpu from '../wasm/webgpu/g_ghostnet.js';
 
 export { clearCache, GGhostError };
@@ -26,6 +27,7 @@ const scripts = {
   relaxed,
   'relaxed-int8': relaxedInt8,
   similarity,
+  teach,
   webgpu,
 };
 for (const module of [...flavours, ...Object.values(parts)]) {

@@ -1,4 +1,4 @@
-//! One matrix product for all measures: `C[i, j] += sum over p of A[i, p] * B[j, p]`.
+//! The one product of matrices beside the engines' own: `C[i, j] += sum over p of A[i, p] * B[j, p]`.
 //!
 //! Both operands lie as feature maps do, positions innermost. Some columns of B are packed side by side in
 //! vectors, and a tile of sums stays in registers.
