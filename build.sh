@@ -46,6 +46,8 @@ usage: ./build.sh VERB
                                 print the top-5 of each picture
   accuracy [--model FILE] [--backend wasm|webgpu] [--json] FOLDER
                                 measure top-1 and top-5 on a folder of pictures sorted by class
+  teach FOLDER -o MODEL [--model FILE] [--strangers FOLDER] [--json]
+                                make a model of a folder with a folder of pictures for each class, and a report
   bench [MODELS] [--only NAME]  run the benchmarks and write docs/benchmarks.md; MODELS is made by benches/export.py
   pack [--smoke] [--hosts]      make the npm package; --smoke also tries it in fresh projects, --hosts in those of a dozen
                                 bundlers and frameworks, which takes half an hour
@@ -353,6 +355,10 @@ case $verb in
     { need_chromium; build_page; } >&2 # standard output is the answer's alone
     [ "$verb" = classify ] || set -- --accuracy "$@"
     exec node tools/classify.mjs "$@"
+    ;;
+  teach)
+    build_page >&2
+    exec node dist/site/lib/cli.js teach "$@"
     ;;
   bench)
     { need_chromium; build_wasm; step "tract, a peer" build_tract; node tools/pack.mjs; } >&2

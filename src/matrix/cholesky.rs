@@ -1,22 +1,49 @@
 //! Systems of equations whose matrix is symmetric and positive.
 
+use super::product::{Part, add_product};
+use super::vectors::{add_scaled, dot};
+
+/// Columns that are made of one product with all columns before them.
+const COLUMNS: usize = 48;
+
 /// `A = L L^T` of an `n x n` matrix whose lower triangle is given; L is left there. `None` where the matrix is not
 /// positive as far as f64 can tell.
 pub fn cholesky(a: &mut [f64], n: usize) -> Option<()> {
-    for i in 0..n {
-        let (above, row) = a.split_at_mut(i * n);
-        let row = &mut row[..n];
-        for j in 0..i {
-            let other = &above[j * n..][..n];
-            row[j] = (row[j] - dot(&row[..j], &other[..j])) / other[j];
+    let diagonal: Vec<f64> = (0..n).map(|i| a[i * n + i]).collect();
+    for first in (0..n).step_by(COLUMNS) {
+        let columns = COLUMNS.min(n - first);
+        subtract_before(a, n, first, columns);
+        for i in first..n {
+            let (above, row) = a.split_at_mut(i * n);
+            let row = &mut row[first..first + columns];
+            for j in 0..columns.min(i - first) {
+                let other = &above[(first + j) * n + first..][..columns];
+                row[j] = (row[j] - dot(&row[..j], &other[..j])) / other[j];
+            }
+            if i < first + columns {
+                let at = i - first;
+                let pivot = row[at] - dot(&row[..at], &row[..at]);
+                if pivot <= diagonal[i] * 1e-14 {
+                    return None;
+                }
+                row[at] = pivot.sqrt();
+            }
         }
-        let pivot = row[i] - dot(&row[..i], &row[..i]);
-        if pivot <= row[i] * 1e-14 {
-            return None;
-        }
-        row[i] = pivot.sqrt();
     }
     Some(())
+}
+
+/// Takes what the columns before give off some columns, from the diagonal down.
+fn subtract_before(a: &mut [f64], n: usize, first: usize, columns: usize) {
+    if first == 0 {
+        return;
+    }
+    let before: Vec<f64> = a[first * n..].chunks_exact(n).flat_map(|row| &row[..first]).copied().collect();
+    let mut products = vec![0.0; (n - first) * columns];
+    add_product(&before, &before[..columns * first], first, &mut products, Part::Whole);
+    for (row, products) in a[first * n..].chunks_exact_mut(n).zip(products.chunks_exact(columns)) {
+        row[first..first + columns].iter_mut().zip(products).for_each(|(value, product)| *value -= product);
+    }
 }
 
 /// Solves `L L^T X = B` for `columns` right-hand sides, `b[i * columns + column]`.
@@ -25,7 +52,7 @@ pub fn substitute(l: &[f64], n: usize, b: &mut [f64], columns: usize) {
         let (solved, rest) = b.split_at_mut(i * columns);
         let row = &mut rest[..columns];
         for (k, other) in solved.chunks_exact(columns).enumerate() {
-            subtract(row, l[i * n + k], other);
+            add_scaled(row, -l[i * n + k], other);
         }
         row.iter_mut().for_each(|value| *value /= l[i * n + i]);
     }
@@ -33,27 +60,8 @@ pub fn substitute(l: &[f64], n: usize, b: &mut [f64], columns: usize) {
         let (rest, solved) = b.split_at_mut((i + 1) * columns);
         let row = &mut rest[i * columns..];
         for (k, other) in (i + 1..n).zip(solved.chunks_exact(columns)) {
-            subtract(row, l[k * n + i], other);
+            add_scaled(row, -l[k * n + i], other);
         }
         row.iter_mut().for_each(|value| *value /= l[i * n + i]);
     }
-}
-
-fn subtract(row: &mut [f64], factor: f64, other: &[f64]) {
-    for (value, other) in row.iter_mut().zip(other) {
-        *value -= factor * other;
-    }
-}
-
-/// Four sums side by side, which the compiler makes vectors of.
-pub fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
-    let mut sums = [0.0; 4];
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..4 {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f64>() + rest
 }

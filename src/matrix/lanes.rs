@@ -16,6 +16,10 @@ pub trait Lanes<T>: Copy {
     fn splat(value: T) -> Self;
     /// The number of each lane.
     fn from_fn(value: impl Fn(usize) -> T) -> Self;
+    /// As many numbers as it holds, one after the other.
+    fn load(numbers: &[T]) -> Self;
+    /// Into as many places.
+    fn store(self, numbers: &mut [T]);
     /// `self * other + sum`
     fn mul_add(self, other: Self, sum: Self) -> Self;
     /// Calls with each lane's index and number.
@@ -25,6 +29,7 @@ pub trait Lanes<T>: Copy {
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod vectors {
     use super::{Lanes, Number};
+    use bytemuck::{bytes_of, cast_slice, cast_slice_mut, pod_read_unaligned};
     use core::arch::wasm32::{
         f32x4, f32x4_add, f32x4_extract_lane, f32x4_mul, f32x4_splat, f64x2, f64x2_add, f64x2_extract_lane,
         f64x2_mul, f64x2_splat, v128,
@@ -52,6 +57,16 @@ mod vectors {
         }
 
         #[inline(always)]
+        fn load(numbers: &[f32]) -> v128 {
+            pod_read_unaligned(cast_slice(&numbers[..4]))
+        }
+
+        #[inline(always)]
+        fn store(self, numbers: &mut [f32]) {
+            cast_slice_mut(&mut numbers[..4]).copy_from_slice(bytes_of(&self));
+        }
+
+        #[inline(always)]
         fn mul_add(self, other: v128, sum: v128) -> v128 {
             f32x4_add(f32x4_mul(self, other), sum)
         }
@@ -76,6 +91,16 @@ mod vectors {
         #[inline(always)]
         fn from_fn(value: impl Fn(usize) -> f64) -> v128 {
             f64x2(value(0), value(1))
+        }
+
+        #[inline(always)]
+        fn load(numbers: &[f64]) -> v128 {
+            pod_read_unaligned(cast_slice(&numbers[..2]))
+        }
+
+        #[inline(always)]
+        fn store(self, numbers: &mut [f64]) {
+            cast_slice_mut(&mut numbers[..2]).copy_from_slice(bytes_of(&self));
         }
 
         #[inline(always)]
@@ -114,6 +139,16 @@ mod arrays {
         #[inline(always)]
         fn from_fn(value: impl Fn(usize) -> T) -> [T; N] {
             std::array::from_fn(value)
+        }
+
+        #[inline(always)]
+        fn load(numbers: &[T]) -> [T; N] {
+            std::array::from_fn(|lane| numbers[lane])
+        }
+
+        #[inline(always)]
+        fn store(self, numbers: &mut [T]) {
+            numbers[..N].copy_from_slice(&self);
         }
 
         #[inline(always)]

@@ -6,8 +6,11 @@ mod lanes;
 mod product;
 #[cfg(feature = "teach")]
 mod tridiagonal;
+mod vectors;
 
-pub use cholesky::{cholesky, dot, substitute};
+pub use cholesky::{cholesky, substitute};
 pub use product::{Part, add_product};
 #[cfg(feature = "teach")]
 pub use tridiagonal::Tridiagonal;
+#[cfg(feature = "teach")]
+pub use vectors::dot;

@@ -2,7 +2,10 @@
 //! Computations, 4th ed., algorithm 8.3.1). It takes a tenth of the work of eigenvalues, and `(A + lambda I)^-1` costs
 //! as little as with them for any number of lambdas.
 
-use super::cholesky::dot;
+use super::vectors::{add_both, add_scaled, dot, dots};
+
+/// Rows that are reflected together.
+const ROWS: usize = 4;
 
 /// Q and T of an `n x n` matrix.
 pub struct Tridiagonal {
@@ -31,16 +34,10 @@ impl Tridiagonal {
         }
         let diagonal = (0..n).map(|i| a[i * n + i]).collect();
 
-        // Q = H_0 H_1 ..., the last first, so that each meets only the part that is not yet the identity.
         let mut transposed = vec![0.0; n * n];
         (0..n).for_each(|i| transposed[i * n + i] = 1.0);
-        for (k, &scale) in scales.iter().enumerate().rev() {
-            let vector = &a[k * n + k + 1..(k + 1) * n];
-            for row in transposed[(k + 1) * n..].chunks_exact_mut(n) {
-                let row = &mut row[k + 1..];
-                let factor = scale * dot(row, vector);
-                row.iter_mut().zip(vector).for_each(|(value, v)| *value -= factor * v);
-            }
+        for (at, rows) in transposed.chunks_mut(ROWS * n).enumerate() {
+            reflect_rows(rows, n, at * ROWS, &a, &scales);
         }
         Tridiagonal { diagonal, beside, transposed }
     }
@@ -105,6 +102,29 @@ fn reflector(x: &mut [f64]) -> (f64, f64) {
     (2.0 / (x[0] * x[0] + rest), image)
 }
 
+/// Makes rows of the identity, from `first` on, rows of `Q^T`, with `Q = H_0 H_1 ...`, the last first: so each row meets
+/// those reflections alone that change it.
+fn reflect_rows(rows: &mut [f64], n: usize, first: usize, vectors: &[f64], scales: &[f64]) {
+    let last = (first + rows.len() / n).min(scales.len() + 1) - 1;
+    for k in (0..last).rev().filter(|&k| scales[k] != 0.0) {
+        let v = &vectors[k * n + k + 1..(k + 1) * n];
+        match rows.len() / n {
+            ROWS => {
+                let sums = dots([0, 1, 2, 3].map(|row| &rows[row * n + k + 1..(row + 1) * n]), v);
+                for (row, sum) in rows.chunks_exact_mut(n).zip(sums) {
+                    add_scaled(&mut row[k + 1..], -scales[k] * sum, v);
+                }
+            }
+            _ => {
+                for row in rows.chunks_exact_mut(n) {
+                    let sum = dot(&row[k + 1..], v);
+                    add_scaled(&mut row[k + 1..], -scales[k] * sum, v);
+                }
+            }
+        }
+    }
+}
+
 /// `A - v w^T - w v^T = H A H` for the upper triangle of A's last rows and columns, as many as v has numbers; `rows` are
 /// whole.
 fn reflect_both_sides(rows: &mut [f64], n: usize, v: &[f64], scale: f64, w: &mut [f64]) {
@@ -114,16 +134,13 @@ fn reflect_both_sides(rows: &mut [f64], n: usize, v: &[f64], scale: f64, w: &mut
         let row = &row[n - size + i..];
         let (now, later) = w[i..].split_at_mut(1);
         now[0] += row[0] * v[i] + dot(&row[1..], &v[i + 1..]);
-        later.iter_mut().zip(&row[1..]).for_each(|(w, a)| *w += a * v[i]);
+        add_scaled(later, v[i], &row[1..]);
     }
     w.iter_mut().for_each(|w| *w *= scale);
     let half = scale / 2.0 * dot(w, v);
-    w.iter_mut().zip(v).for_each(|(w, v)| *w -= half * v);
+    add_scaled(w, -half, v);
     for (i, row) in rows.chunks_exact_mut(n).enumerate() {
         let row = &mut row[n - size + i..];
-        let (vi, wi) = (v[i], w[i]);
-        for ((a, v), w) in row.iter_mut().zip(&v[i..]).zip(&w[i..]) {
-            *a -= vi * w + wi * v;
-        }
+        add_both(row, [-w[i], -v[i]], [&v[i..], &w[i..]]);
     }
 }

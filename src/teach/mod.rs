@@ -173,7 +173,12 @@ impl Examples {
                 self.len() + count
             )));
         }
-        Arc::make_mut(&mut self.features).extend_from_slice(features);
+        let all = Arc::make_mut(&mut self.features);
+        if all.capacity() - all.len() < features.len() {
+            // They are most of the memory: an eighth more, not twice as many.
+            all.reserve_exact(features.len().max(all.len() / 8));
+        }
+        all.extend_from_slice(features);
         self.classes.resize(self.len() + count, class);
         self.weights.resize(self.len(), 0.0);
         Ok(())

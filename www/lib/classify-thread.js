@@ -1,6 +1,6 @@
 /**
  * @file A thread of the command: a net of its own. It tells its labels once, `{ labels }` or `{ error }`, and answers
- * `{ id, file }` with `{ id, answer }` or `{ id, error }`.
+ * `{ id, method, file }` with `{ id, answer }` or `{ id, error }`.
  */
 import { pathToFileURL } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -24,10 +24,17 @@ const net = await load({ ...options, backend: 'wasm' }).catch((error) => {
   parent.postMessage({ error: told(error) });
 });
 if (net) {
-  parent.on('message', async ({ id, file }) => {
+  /** @type {Record<string, (picture: URL) => Promise<unknown>>} */
+  const methods = {
+    async classify(picture) {
+      const { top, known, unsure } = await net.classify(picture, { topK });
+      return { top, known, unsure };
+    },
+    embed: (picture) => net.embed(picture),
+  };
+  parent.on('message', async ({ id, method, file }) => {
     try {
-      const { top, known, unsure } = await net.classify(pathToFileURL(file), { topK });
-      parent.postMessage({ id, answer: { top, known, unsure } });
+      parent.postMessage({ id, answer: await methods[method](pathToFileURL(file)) });
     } catch (error) {
       parent.postMessage({ id, error: told(error) });
     }

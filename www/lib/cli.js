@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * @file The command `g-ghostnet`: pictures classified in a terminal.
+ * @file The command `g-ghostnet`: pictures classified, and classes taught, in a terminal.
  */
 import { createHash } from 'node:crypto';
 import { realpathSync } from 'node:fs';
@@ -13,6 +13,7 @@ import { caught } from './errors.js';
 import { openPool, threadsFor } from './pool.js';
 
 const usage = `usage: g-ghostnet classify [--model FILE [--weights NAME]] [--top N] [--jobs N] [--json] PHOTO|FOLDER...
+       g-ghostnet teach FOLDER -o MODEL [--model FILE] [--strangers FOLDER] [--jobs N] [--json]
        g-ghostnet shard --model FILE [--megabytes N] FOLDER
 
 classify prints the most probable classes of each picture; --json prints an array of
@@ -20,6 +21,8 @@ classify prints the most probable classes of each picture; --json prints an arra
 It says "not sure" where a picture may well show none of the model's classes.
 --weights ema takes a moving average first.
 It uses every core, or as many as --jobs says. Of folders it takes what is named as a picture, and follows links.
+teach makes a model of a folder that has a folder of pictures for each class, on the features of another model, and prints
+what it is worth: accuracy, confusion, learning curve, and how many strangers pass.
 shard splits a model into parts (20 megabytes by default) and writes them and their manifest into a folder.`;
 
 /** A command line that is not understood; `message` is what to print. */
@@ -289,6 +292,8 @@ async function main() {
       json: { type: 'boolean', default: false },
       megabytes: { type: 'string', default: '20' },
       model: { type: 'string' },
+      output: { type: 'string', short: 'o' },
+      strangers: { type: 'string' },
       top: { type: 'string', default: '5' },
       weights: { type: 'string' },
     },
@@ -300,6 +305,12 @@ async function main() {
   }
   if (command === 'shard' && values.model && names.length === 1)
     return shard(values.model, names[0], Number(values.megabytes));
+  if (command === 'teach' && values.output && names.length === 1) {
+    const { teachFolder } = await import('./cli-teach.js');
+    const { output, model, strangers, json } = values;
+    const jobs = values.jobs === undefined ? undefined : countOf('--jobs', values.jobs);
+    return teachFolder(names[0], { output, model, strangers, jobs, json, picturesIn, report, progressBar });
+  }
   if (command !== 'classify' || names.length === 0) throw new UsageError(usage);
   const top = topOf(values.top);
   const jobs = values.jobs === undefined ? undefined : countOf('--jobs', values.jobs);

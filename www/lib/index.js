@@ -69,7 +69,7 @@ const names = {
   twin: ['seed', 'backend', 'onProgress', 'signal'],
   drawFeature: ['tap', 'channels', 'columns', 'cell', 'gap', 'colormap', 'scale', 'signal'],
   selfTest: ['signal'],
-  teach: ['classes', 'file', 'keep', 'signal'],
+  teach: ['classes', 'file', 'keep', 'signal', 'platform'],
 };
 
 /**

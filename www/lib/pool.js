@@ -18,18 +18,18 @@ export const threadsFor = (/** @type {number} */ pictures, most = availableParal
  *
  * @typedef {{ model?: string, wasmUrl?: string, weights?: string, topK: number }} PoolOptions
  *
- * @typedef {{ id?: number, labels?: string[], answer?: Answer, error?: { code: import('./index.d.ts').ErrorCode,
+ * @typedef {{ id?: number, labels?: string[], answer?: unknown, error?: { code: import('./index.d.ts').ErrorCode,
  *   message: string } }} Message of a thread
  *
- * @typedef {{ resolve: (answer: Answer) => void, reject: (error: Error) => void }} Waiting
+ * @typedef {{ resolve: (answer: any) => void, reject: (error: Error) => void }} Waiting
  */
 
 /**
  * @param {number} count of threads
  * @param {PoolOptions} options
- * @returns {Promise<{ labels: string[], ahead: number, classify: (file: string) => Promise<Answer>, close: () =>
- *   Promise<void> }>}
- *   `classify` may be called again before it has answered
+ * @returns {Promise<{ labels: string[], ahead: number, classify: (file: string) => Promise<Answer>, embed: (file: string)
+ *   => Promise<Float32Array>, close: () => Promise<void> }>}
+ *   `classify` and `embed` may be called again before they have answered
  */
 export async function openPool(count, options) {
   optimiseAtOnce();
@@ -37,13 +37,14 @@ export async function openPool(count, options) {
   const close = async () => {
     await Promise.all(threads.map(({ worker }) => worker.terminate()));
   };
+  const freest = () => threads.reduce((free, thread) => (thread.waiting.size < free.waiting.size ? thread : free));
   try {
     const [labels] = await Promise.all(threads.map(({ labels }) => labels));
     return {
       labels,
       ahead: EACH * count,
-      classify: (file) =>
-        threads.reduce((free, thread) => (thread.waiting.size < free.waiting.size ? thread : free)).classify(file),
+      classify: (file) => freest().ask('classify', file),
+      embed: (file) => freest().ask('embed', file),
       close,
     };
   } catch (error) {
@@ -82,13 +83,13 @@ function openThread(options) {
     });
   });
   labels.catch(() => {});
-  /** @param {string} file @returns {Promise<Answer>} */
-  const classify = (file) =>
+  /** @param {'classify' | 'embed'} method @param {string} file @returns {Promise<any>} */
+  const ask = (method, file) =>
     new Promise((resolve, reject) => {
       waiting.set(++count, { resolve, reject });
-      worker.postMessage({ id: count, file });
+      worker.postMessage({ id: count, method, file });
     });
-  return { worker, waiting, labels, classify };
+  return { worker, waiting, labels, ask };
 }
 
 /**

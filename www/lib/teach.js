@@ -19,6 +19,11 @@ import { Store } from './teach-store.js';
  *
  * @typedef {{ study?: (part: number) => void, curve?: (part: number) => void }} Told who is told how far it is
  *
+ * @typedef {object} Features who computes them
+ * @property {(pictures: ImageInput[], options: { signal?: AbortSignal, errors: 'return' }) => Promise<(Float32Array |
+ *   import('./index.d.ts').FailedPicture)[]>} embed
+ * @property {number} together how many pictures at once
+ *
  * @typedef {object} Around what the net gives
  * @property {boolean} [worker]
  * @property {string} [wasmUrl]
@@ -35,7 +40,7 @@ const place = {
   methods: async (hooks) => (await lazyCalls.teachEngine()).teachMethods(hooks),
 };
 
-/** Pictures whose features are computed and kept together. */
+/** Pictures whose features are computed and kept together, usually. */
 const TOGETHER = 8;
 
 /** Least cosine of the features that two nets of one network have for the same input: eight bits change them a little. */
@@ -50,24 +55,28 @@ const USUAL_PENALTY = 0.03;
  * @param {Around} around
  * @returns {Promise<import('./teach.d.ts').Teacher>}
  */
-export async function openTeacher(net, { classes = [], file, keep, signal }, around) {
+export async function openTeacher(net, options, around) {
+  /** @type {import('./teach.d.ts').TeachOptions & { platform?: Partial<Features> }} */
+  const { classes = [], file, keep, signal, platform: given = {} } = options;
   const { worker, wasmUrl, platform, packageUrl } = around;
   if (platform.flavour)
     throw new GGhostError('unsupported', 'The inlined engine teaches nothing: import g-ghostnet itself.');
   if (!Array.isArray(classes)) throw badOption('classes', classes, ['a list of labels']);
   if (keep !== undefined && (typeof keep !== 'string' || keep === '')) throw badOption('keep', keep, ['a name']);
   throwIfAborted(signal);
-  const given = file === undefined ? undefined : asBlob(file);
+  const opened = file === undefined ? undefined : asBlob(file);
   const store = keep === undefined ? undefined : await Store.open(keep);
   /** @type {Told} */
   const told = {};
   const onProgress = (/** @type {{ of: 'study' | 'curve', part: number }} */ { of, part }) => told[of]?.(part);
   const hooks = { ...platform, packageUrl, signal, onProgress };
   const host = await openHost(place, worker, hooks);
-  const teacher = new Teacher(net, { host, store, told, netOf: around.netOf });
+  const embed = given.embed ?? ((pictures, options) => net.embed(pictures, options));
+  const features = { embed, together: given.together ?? TOGETHER };
+  const teacher = new Teacher(net, { host, store, told, features, netOf: around.netOf });
   try {
     const places = { wasmUrl, packageUrl: host.packageUrl ?? packageUrl };
-    await teacher._open(places, { classes, file: given, signal });
+    await teacher._open(places, { classes, file: opened, signal });
     return teacher;
   } catch (error) {
     teacher.close();
@@ -88,6 +97,7 @@ class Teacher {
   #host;
   #store;
   #told;
+  #features;
   #netOf;
   /** @type {Class[]} */
   #classes = [];
@@ -107,14 +117,15 @@ class Teacher {
 
   /**
    * @param {Net} net
-   * @param {{ host: import('./host.js').Host, store?: Store, told: Told,
+   * @param {{ host: import('./host.js').Host, store?: Store, told: Told, features: Features,
    *   netOf: Around['netOf'] }} around
    */
-  constructor(net, { host, store, told, netOf }) {
+  constructor(net, { host, store, told, features, netOf }) {
     this.#net = net;
     this.#host = host;
     this.#store = store;
     this.#told = told;
+    this.#features = features;
     this.#netOf = netOf;
   }
 
@@ -246,9 +257,9 @@ class Teacher {
     /** @type {any[]} */
     const added = [];
     let done = 0;
-    for await (const pictures of groupsOf(input, TOGETHER)) {
+    for await (const pictures of groupsOf(input, this.#features.together)) {
       const stills = await Promise.all(pictures.map(one));
-      const features = await this.#net.embed(
+      const features = await this.#features.embed(
         stills.map(({ still }) => still),
         { signal, errors: 'return' },
       );
