@@ -13,7 +13,7 @@ pub fn cholesky(a: &mut [f64], n: usize) -> Option<()> {
     for first in (0..n).step_by(COLUMNS) {
         let columns = COLUMNS.min(n - first);
         subtract_before(a, n, first, columns);
-        for i in first..n {
+        for (i, diagonal) in diagonal.iter().enumerate().skip(first) {
             let (above, row) = a.split_at_mut(i * n);
             let row = &mut row[first..first + columns];
             for j in 0..columns.min(i - first) {
@@ -23,7 +23,7 @@ pub fn cholesky(a: &mut [f64], n: usize) -> Option<()> {
             if i < first + columns {
                 let at = i - first;
                 let pivot = row[at] - dot(&row[..at], &row[..at]);
-                if pivot <= diagonal[i] * 1e-14 {
+                if pivot <= diagonal * 1e-14 {
                     return None;
                 }
                 row[at] = pivot.sqrt();

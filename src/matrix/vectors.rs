@@ -71,6 +71,7 @@ pub fn add_scaled(y: &mut [f64], factor: f64, x: &[f64]) {
 }
 
 /// `y_i += first x_i + second z_i`
+#[cfg(feature = "teach")]
 pub fn add_both(y: &mut [f64], [first, second]: [f64; 2], [x, z]: [&[f64]; 2]) {
     let (x, z) = (&x[..y.len()], &z[..y.len()]);
     let factors = [splat(first), splat(second)];

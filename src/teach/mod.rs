@@ -152,7 +152,7 @@ impl Examples {
     /// [`MAX_SIDE`], and for more than [`MAX_EXAMPLES`] pictures.
     pub fn add(&mut self, features: &[f32], class: usize) -> Result<()> {
         let count = features.len() / self.width;
-        if features.is_empty() || features.len() % self.width != 0 {
+        if features.is_empty() || !features.len().is_multiple_of(self.width) {
             return Err(Error::WrongShape(format!(
                 "the pictures have {} features, expected a multiple of {}: are they of this network?",
                 features.len(),

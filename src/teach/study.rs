@@ -55,7 +55,8 @@ impl Study {
         penalty: Option<f64>,
     ) -> Result<Study> {
         let counts = examples.counts(classes)?;
-        if strangers.len() % examples.width != 0 || strangers.iter().any(|value| !value.is_finite()) {
+        if !strangers.len().is_multiple_of(examples.width) || strangers.iter().any(|value| !value.is_finite())
+        {
             return Err(Error::WrongShape(format!(
                 "the strangers have {} features, expected finite numbers, a multiple of {}",
                 strangers.len(),

@@ -1,8 +1,13 @@
 //! Teaching new classes: against NumPy, against refitting without each picture, and what is refused.
 
 use crate::support::reference::unit;
+use g_ghostnet::checkpoint::Checkpoint;
 use g_ghostnet::confidence::{Known, Score};
-use g_ghostnet::teach::{Classifier, Examples, Method, Report, Share, Study};
+use g_ghostnet::model::{Model, Options, self_test_input};
+use g_ghostnet::session::CpuSession;
+use g_ghostnet::teach::{
+    Classifier, Examples, Method, Report, Share, Study, Taught, TaughtExamples, examples_of,
+};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -51,7 +56,7 @@ fn made(name: &str, counts: &[usize], width: usize, strangers: usize) -> (Vec<f3
     (features, classes, others.iter().map(|x| x * 0.3 + 2.0).collect())
 }
 
-fn examples_of(features: &[f32], classes: &[usize], width: usize) -> Examples {
+fn given(features: &[f32], classes: &[usize], width: usize) -> Examples {
     let mut examples = Examples::new(width).unwrap();
     for (row, &class) in features.chunks_exact(width).zip(classes) {
         examples.add(row, class).unwrap();
@@ -77,7 +82,7 @@ fn reports_are_numpys() {
         let (features, classes, strangers) = made(name, &golden.counts, golden.width, golden.strangers);
         let first: Vec<f64> = features[..golden.width].iter().map(|&x| x.into()).collect();
         assert!(error(&first, &golden.features) < 1e-14, "the numbers of {name} are others");
-        let examples = examples_of(&features, &classes, golden.width);
+        let examples = given(&features, &classes, golden.width);
         for case in &golden.cases {
             let method = if case.method == "ridge" { Method::Ridge } else { Method::Means };
             let study = Study::new(examples.clone(), &strangers, golden.counts.len(), method, None).unwrap();
@@ -195,7 +200,7 @@ fn leave_one_out_is_refitting_without_each_picture() {
     ] {
         let name = format!("{counts:?} of {width}");
         let (features, classes, _) = made(&name, &counts, width, 0);
-        let examples = examples_of(&features, &classes, width);
+        let examples = given(&features, &classes, width);
         let k = counts.len();
         let weights: Vec<f64> = classes.iter().map(|&class| 1.0 / counts[class] as f64).collect();
         for penalty in [1e-3, 0.1, 10.0] {
@@ -231,7 +236,7 @@ fn leave_one_out_is_refitting_without_each_picture() {
 fn changes_leave_what_pictures_added_in_another_way_give() {
     let (counts, width) = (vec![30, 25, 40], 10);
     let (features, classes, _) = made("changes", &counts, width, 0);
-    let want = examples_of(&features, &classes, width).fit(3, Method::Ridge, 0.1).unwrap();
+    let want = given(&features, &classes, width).fit(3, Method::Ridge, 0.1).unwrap();
 
     // Fitted in between, with a picture of the wrong class, one too many, and then put right.
     let mut examples = Examples::new(width).unwrap();
@@ -260,7 +265,7 @@ fn classes_that_are_easy_are_told_apart() {
     let feature = |(at, x): (usize, &f32)| x * 0.1 + f32::from(u8::from(at % width == at / width / 6));
     let features: Vec<f32> = noise.iter().enumerate().map(feature).collect();
     let classes: Vec<usize> = (0..18).map(|i| i / 6).collect();
-    let examples = examples_of(&features, &classes, width);
+    let examples = given(&features, &classes, width);
     let strangers: Vec<f32> = unit("strange", 20 * width).iter().map(|x| x * 0.1).collect();
     for method in [Method::Means, Method::Ridge] {
         let report = Study::new(examples.clone(), &strangers, 3, method, None).unwrap().report().unwrap();
@@ -285,7 +290,7 @@ fn pictures_that_are_all_the_same_or_zero_give_finite_numbers() {
         for (count, width) in [(4, 9), (4, 5)] {
             let features = vec![value; 2 * count * width];
             let classes: Vec<usize> = (0..2 * count).map(|i| i / count).collect();
-            let examples = examples_of(&features, &classes, width);
+            let examples = given(&features, &classes, width);
             for method in [Method::Means, Method::Ridge] {
                 let report = report(&examples, 2, method, None);
                 let numbers = [&report.classifier.weight, &report.classifier.bias, &report.logits];
@@ -299,7 +304,7 @@ fn pictures_that_are_all_the_same_or_zero_give_finite_numbers() {
 #[test]
 fn a_class_of_one_picture_is_taught_and_not_judged() {
     let (features, classes, _) = made("one", &[1, 5, 4], 8, 0);
-    let examples = examples_of(&features, &classes, 8);
+    let examples = given(&features, &classes, 8);
     for method in [Method::Means, Method::Ridge] {
         let report = report(&examples, 3, method, None);
         assert_eq!(report.accuracy.whole, 9);
@@ -314,7 +319,7 @@ fn a_class_of_one_picture_is_taught_and_not_judged() {
 #[test]
 fn a_known_rule_says_what_it_measured() {
     let (features, classes, strangers) = made("many", &[12, 7, 9, 10], 11, 15);
-    let examples = examples_of(&features, &classes, 11);
+    let examples = given(&features, &classes, 11);
     let report = Study::new(examples, &strangers, 4, Method::Ridge, None).unwrap().report().unwrap();
     let (known, rejection) = (report.known.unwrap(), report.rejection.unwrap());
     let logits: Vec<f32> = report.logits.iter().map(|&x| x as f32).collect();
@@ -357,10 +362,72 @@ fn what_makes_no_classifier_is_refused() {
 #[test]
 fn a_draw_has_so_many_of_each_class() {
     let (features, classes, _) = made("draw", &[9, 2, 5], 4, 0);
-    let examples = examples_of(&features, &classes, 4);
+    let examples = given(&features, &classes, 4);
     let drawn = examples.drawn(3, 1);
     let of = |class: usize| drawn.classes().iter().filter(|&&other| other == class).count();
     assert_eq!([of(0), of(1), of(2)], [3, 2, 3]);
     assert_eq!(drawn.features(), examples.drawn(3, 1).features());
     assert_ne!(drawn.features(), examples.drawn(3, 2).features());
+}
+
+#[test]
+fn a_taught_model_answers_by_its_classifier_and_has_its_pictures_beside_it() {
+    let bytes = std::fs::read("tests/golden/int8/model.safetensors").unwrap();
+    let original = Model::from_bytes(bytes.clone(), &Options::default()).unwrap();
+    let side = original.input.side;
+    let features = |model: &Model, input: &[f32]| {
+        let mut session = CpuSession::new(model, 1).unwrap();
+        let outputs = session.run(input, [1, 3, side, side], &["avgpool"]).unwrap();
+        (outputs.taps[0].data.clone(), outputs.logits)
+    };
+    let picture = |name: &str| unit(name, 3 * side * side);
+    let (self_test, _) = features(&original, &self_test_input(side));
+    let width = self_test.len();
+    let mut examples = Examples::new(width).unwrap();
+    for (i, class) in [0, 0, 1, 1, 2, 2].into_iter().enumerate() {
+        examples.add(&features(&original, &picture(&format!("{i}"))).0, class).unwrap();
+    }
+    let stranger = features(&original, &picture("stranger")).0;
+    let report = Study::new(examples.clone(), &stranger, 3, Method::Ridge, None).unwrap().report().unwrap();
+    let taught = Taught {
+        classifier: report.classifier.clone(),
+        labels: ["one", "two", "three"].map(String::from).to_vec(),
+        temperature: report.temperature,
+        known: report.known,
+        golden: None,
+    };
+    let mut beside = TaughtExamples {
+        features: [examples.features(), &stranger].concat(),
+        classes: vec![0, 0, 1, 1, 2, 2, -1],
+        self_test,
+        thumbnails: b"abcdefg".to_vec(),
+        thumbnail_ends: vec![1, 2, 3, 4, 5, 6, 7],
+    };
+    let mut checkpoint = Checkpoint::from_bytes(bytes).unwrap();
+    taught.apply(&mut checkpoint, Some(&beside)).unwrap();
+    let (again, strangers) = examples_of(&checkpoint).unwrap();
+    assert_eq!((again.features(), again.classes()), (examples.features(), examples.classes()));
+    assert_eq!(strangers, stranger);
+    assert_eq!(examples_of(&original.checkpoint).unwrap_err().code(), "bad-model");
+
+    let model = Model::from_own_layout(checkpoint.clone(), None).unwrap();
+    assert_eq!(model.labels, ["one", "two", "three"]);
+    assert_eq!(model.temperature(), report.temperature);
+    let (same, logits) = features(&model, &picture("new"));
+    assert_eq!(same, features(&original, &picture("new")).0, "the features stay");
+    let want: Vec<f64> = report.classifier.logits(&same).collect();
+    let got: Vec<f64> = logits.iter().map(|&x| x.into()).collect();
+    assert!(error(&got, &want) < 1e-5, "{got:?}, not {want:?}");
+    assert_eq!(features(&taught.model(original).unwrap(), &picture("new")).1, logits);
+
+    // Anew, over what was there before; and what does not fit.
+    taught.apply(&mut checkpoint, None).unwrap();
+    assert!(examples_of(&checkpoint).is_err(), "left out this time");
+    beside.thumbnail_ends.pop();
+    assert_eq!(taught.apply(&mut checkpoint, Some(&beside)).unwrap_err().code(), "wrong-shape");
+    let narrow = Taught { labels: vec!["one".into()], ..taught.clone() };
+    assert_eq!(narrow.apply(&mut checkpoint, None).unwrap_err().code(), "wrong-shape");
+    let mut endless = taught;
+    endless.classifier.weight[3] = 1e300;
+    assert_eq!(endless.apply(&mut checkpoint, None).unwrap_err().code(), "bad-model");
 }
