@@ -117,7 +117,9 @@ const integrityOf = async (file) =>
 /** The manual names this version and the hashes of its scripts. */
 async function packManual() {
   const text = await readFile(path.join(source, 'README.md'), 'utf8');
-  const modules = ['base', 'errors', 'index', 'worker', 'thread', 'similarity-worker', 'teach-worker'].map((name) => `lib/${name}.js`);
+  const modules = ['base', 'errors', 'index', 'worker', 'thread', 'similarity-worker', 'teach-worker'].map(
+    (name) => `lib/${name}.js`,
+  );
   const hashes = await Promise.all(modules.map(async (file) => `${file}  ${await integrityOf(file)}`));
   const filled = text
     .replaceAll('g-ghostnet@VERSION', `g-ghostnet@${version}`)
@@ -163,7 +165,7 @@ async function measure() {
   const also = async (...names) => (await scripts(...names)).filter((file) => !always.includes(file));
   const withModule = {
     similarity: await also('study.js', 'similarity.js', 'similarity-worker.js'),
-    teach: await also('teach.js', 'teach-store.js', 'teach-worker.js'),
+    teach: await also('teacher.js', 'teach-store.js', 'teach-worker.js'),
     edit: await also('study.js'),
   };
   const sum = async (files) => (await Promise.all(files.map(gzipped))).reduce((a, b) => a + b, 0);

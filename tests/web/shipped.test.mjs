@@ -24,7 +24,12 @@ test('what a bundler may not split imports nothing by name', () => {
 test('a worker is started in the form that bundlers follow, with options that are written out', () => {
   const workers = /new Worker\(new URL\("(\.\/[\w-]+\.js)",import\.meta\.url\),\{type:"module",name:"[\w -]+"\}\)/g;
   const started = Object.values(scripts).flatMap((text) => [...text.matchAll(workers)].map(([, name]) => name));
-  assert.deepEqual([...new Set(started)].sort(), ['./similarity-worker.js', './teach-worker.js', './thread.js', './worker.js']);
+  assert.deepEqual([...new Set(started)].sort(), [
+    './similarity-worker.js',
+    './teach-worker.js',
+    './thread.js',
+    './worker.js',
+  ]);
 });
 
 test('the address of a file of the package is the argument of a call, which @vercel/nft follows', () => {

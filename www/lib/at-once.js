@@ -11,7 +11,7 @@ import * as similarity from './similarity.js';
 import * as similarityEngine from './similarity-engine.js';
 import * as study from './study.js';
 import * as svg from './svg.js';
-import * as teach from './teach.js';
+import * as teach from './teacher.js';
 import * as teachEngine from './teach-engine.js';
 
 Object.assign(lazyCalls, {

@@ -49,9 +49,11 @@ export async function teachFolder(folder, { output, model, strangers, jobs, json
   const bar = progressBar(total);
   let [before, failed] = [0, 0];
   try {
-    const teacher = await net.teach({ classes: labels, platform: { embed: embedWith(pool), together: pool.ahead } });
+    /** @type {any} what entries of the library tell each other */
+    const options = { classes: labels, platform: { embed: embedWith(pool), together: pool.ahead } };
+    const teacher = await net.teach(options);
     for (const [label, files] of classes) {
-      const onProgress = ({ done }) => bar.at(before + done);
+      const onProgress = (/** @type {{ done: number }} */ { done }) => bar.at(before + done);
       const added = await teacher.add(label, files, { errors: 'return', onProgress });
       for (const one of added) {
         if (!('error' in one)) continue;
@@ -65,7 +67,7 @@ export async function teachFolder(folder, { output, model, strangers, jobs, json
     const lesson = await teacher.fit();
     const curve = Math.max(...teacher.classes.map(({ examples }) => examples)) > 1 ? await teacher.curve() : [];
     const file = await teacher.save();
-    await writeFile(output, file.stream());
+    await writeFile(output, new Uint8Array(await file.arrayBuffer()));
     console.log(
       json ? JSON.stringify({ ...summary(lesson), curve, file: output }, null, 2) : text(lesson, curve, output),
     );
@@ -79,16 +81,17 @@ export async function teachFolder(folder, { output, model, strangers, jobs, json
   return failed ? 1 : 0;
 }
 
-/** Features by all threads. */
-const embedWith =
-  (pool) =>
-  (files, { signal } = {}) =>
-    Promise.all(
-      files.map(async (file, index) => {
-        signal?.throwIfAborted();
-        return pool.embed(file).catch((error) => ({ error, index, name: file }));
-      }),
-    );
+/** Features by all threads. @param {{ embed: (file: string) => Promise<Float32Array> }} pool */
+function embedWith(pool) {
+  const one = async (/** @type {string} */ file, /** @type {number} */ index) => {
+    try {
+      return await pool.embed(file);
+    } catch (error) {
+      return { error, index, name: file };
+    }
+  };
+  return (/** @type {string[]} */ files) => Promise.all(files.map(one));
+}
 
 /** @param {Lesson} lesson */
 const summary = ({ examples: _, hardest, ...lesson }) => ({
@@ -98,19 +101,19 @@ const summary = ({ examples: _, hardest, ...lesson }) => ({
     .map(({ label, predicted, probability, name }) => ({ label, predicted, probability, name })),
 });
 
-const percent = (share) => `${(100 * share).toFixed(1)}%`;
+const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(1)}%`;
 
 /** @param {import('./teach.d.ts').Counted} counted */
 const counted = ({ right, of, share, interval }) =>
   of ? `${percent(share)} (${right} of ${of}; 95% interval ${interval.map(percent).join(' to ')})` : 'not measured';
 
-const printable = (label) => label.replace(/[\x00-\x1f\x7f]/g, '?');
+const printable = (/** @type {string} */ label) => label.replace(/[\x00-\x1f\x7f]/g, '?');
 
 /** @param {Lesson} lesson @param {CurvePoint[]} curve @param {string} output */
 function text({ method, accuracy, classes, confusion, hardest, rejection, examples }, curve, output) {
   const width = Math.min(30, Math.max(8, ...classes.map(({ label }) => label.length)));
-  const named = (label) => printable(label).slice(0, width).padEnd(width);
-  const taken = (row, own) =>
+  const named = (/** @type {string} */ label) => printable(label).slice(0, width).padEnd(width);
+  const taken = (/** @type {number[]} */ row, /** @type {number} */ own) =>
     row
       .map((count, k) => ({ count, label: classes[k].label, k }))
       .filter(({ count, k }) => count && k !== own)

@@ -14,7 +14,7 @@ export const lazyCalls = {
   similarityEngine: () => import('./similarity-engine.js'),
   study: () => import('./study.js'),
   svg: () => import('./svg.js'),
-  teach: () => import('./teach.js'),
+  teach: () => import('./teacher.js'),
   teachEngine: () => import('./teach-engine.js'),
 };
 

@@ -51,7 +51,7 @@ class Teaching {
   /** How often each was called off. */
   #cancelled = { study: 0, curve: 0 };
 
-  /** @param {{ fetch?: typeof globalThis.fetch, onProgress?: (progress: unknown) => void }} hooks */
+  /** @param {{ fetch?: import('./download.js').Fetch, onProgress?: (progress: any) => void }} hooks */
   constructor({ fetch, onProgress = () => {} }) {
     this.#fetch = fetch;
     this.#onProgress = onProgress;
@@ -259,7 +259,7 @@ async function beginningOf(file) {
 
 /**
  * What a host calls, with every failure an error of the library.
- * @param {{ fetch?: typeof globalThis.fetch, onProgress?: (progress: unknown) => void }} hooks
+ * @param {{ fetch?: import('./download.js').Fetch, onProgress?: (progress: any) => void }} hooks
  */
 export function teachMethods(hooks) {
   const teaching = /** @type {any} */ (new Teaching(hooks));

@@ -97,7 +97,10 @@ export class Store {
   clear() {
     return this.#do('readwrite', async (sets, pictures) => {
       const ids = await answerOf(pictures.index('set').getAllKeys(this.#name));
-      await Promise.all([answerOf(sets.delete(this.#name)), ...ids.map((id) => answerOf(pictures.delete(id)))]);
+      await Promise.all([
+        answerOf(sets.delete(this.#name)),
+        ...ids.map((/** @type {number} */ id) => answerOf(pictures.delete(id))),
+      ]);
     });
   }
 

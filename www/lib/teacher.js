@@ -13,6 +13,7 @@ import { Store } from './teach-store.js';
  * @typedef {import('./index.d.ts').ImageInput} ImageInput
  * @typedef {import('./teach.d.ts').TaughtExample} Example
  * @typedef {import('./teach.d.ts').Lesson} Lesson
+ * @typedef {import('./teach.d.ts').Teacher} Declared
  * @typedef {import('./teach-engine.js').Judged} Judged
  * @typedef {{ key: number, label: string }} Class
  * @typedef {{ id: number, class: number | null, name?: string, thumbnail?: Blob }} Picture
@@ -69,6 +70,7 @@ export async function openTeacher(net, options, around) {
   /** @type {Told} */
   const told = {};
   const onProgress = (/** @type {{ of: 'study' | 'curve', part: number }} */ { of, part }) => told[of]?.(part);
+  /** @type {any} its progress has another form than that of loading */
   const hooks = { ...platform, packageUrl, signal, onProgress };
   const host = await openHost(place, worker, hooks);
   const embed = given.embed ?? ((pictures, options) => net.embed(pictures, options));
@@ -91,7 +93,7 @@ function asBlob(file) {
   throw badOption('file', file, ['a Blob or File', 'an ArrayBuffer', 'a Uint8Array']);
 }
 
-/** @implements {import('./teach.d.ts').Teacher} */
+/** @implements {Declared} */
 class Teacher {
   #net;
   #host;
@@ -103,7 +105,7 @@ class Teacher {
   #classes = [];
   /** @type {Map<number, Picture>} */
   #pictures = new Map();
-  /** Features of the self-test's input. */
+  /** Features of the self-test's input. @type {Float32Array} */
   #selfTest = new Float32Array();
   /** The last report, and whether it is of what is taught now. @type {Judged | undefined} */
   #judged;
@@ -130,7 +132,7 @@ class Teacher {
   }
 
   /**
-   * @private
+   * Before it is anybody's.
    * @param {object} places
    * @param {{ classes: string[], file?: Blob, signal?: AbortSignal }} options
    */
@@ -235,7 +237,7 @@ class Teacher {
   /**
    * @param {string | null} label
    * @param {any} input a picture or a list of them
-   * @param {import('./teach.d.ts').AddOptions} [options]
+   * @param {import('./teach.d.ts').AddListOptions} [options]
    * @returns {Promise<any>}
    */
   async add(label, input, options) {
