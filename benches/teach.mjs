@@ -6,7 +6,8 @@ import { pathToFileURL } from 'node:url';
 import { repository } from '../tools/serve.mjs';
 
 const shipped = (name) => import(pathToFileURL(path.join(repository, 'dist/site', name)).href);
-const { fetchOrRead } = await shipped('lib/node.js');
+const { fetchOrRead } = await shipped('lib/disk.js');
+await shipped('lib/node.js'); // it knows the modules' scripts
 const { teachMethods } = await shipped('lib/teach-engine.js');
 const glue = await shipped('wasm/teach/g_ghostnet.js');
 

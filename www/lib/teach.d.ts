@@ -93,7 +93,7 @@ export interface Lesson {
 
 /** A point of a learning curve. */
 export interface CurvePoint {
-  /** Most pictures of a class. */
+  /** Most pictures of a class; each is told by one fewer. */
   examples: number;
   /** The mean of `accuracies`. */
   accuracy: number;
@@ -173,7 +173,7 @@ export interface Teacher {
    */
   fit(options?: FitOptions): Promise<Lesson>;
 
-  /** Accuracy with fewer pictures a class: whether more would help. */
+  /** Leave-one-out accuracy with fewer pictures a class: whether more would help. */
   curve(options?: CurveOptions): Promise<CurvePoint[]>;
 
   /**
