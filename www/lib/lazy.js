@@ -24,5 +24,4 @@ export const lazy = {
   gpu: () => importScript(own(new URL('./gpu.js', import.meta.url)), 'gpu'),
   /** @type {() => Promise<typeof import('./more.js')>} */
   more: () => importScript(own(new URL('./more.js', import.meta.url)), 'more'),
-  threads: () => import('./threads.js'),
 };

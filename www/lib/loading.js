@@ -44,8 +44,8 @@ const MAX_HEADER = 2 ** 20;
  * @property {import('./download.js').Fetch} [fetch]
  * @property {(blob: Blob) => Promise<{ data: Uint8Array, width: number, height: number }>} [decode]
  * @property {import('./flavours.js').Part} [flavour] an engine that is there already
- * @property {boolean} [ownWorker] whether this is a worker of the library's own, which may be blocked by threads and
- *   ends with its net
+ * @property {typeof import('./threads.js').startThreads} [startThreads] in a worker of the library's own, which may be
+ *   blocked by threads and ends with its net
  */
 
 /** Modules and model of one net. */
@@ -74,10 +74,10 @@ export class Loaded {
    * @param {EngineOptions} options
    * @param {Hooks} hooks
    */
-  constructor(options, { fetch, flavour, ownWorker } = {}) {
+  constructor(options, { fetch, flavour, startThreads } = {}) {
     this.options = options;
     this.#alone = Boolean(flavour?.bytes);
-    this.threads = threadsHere(options.threads, { ownWorker, inlined: this.#alone });
+    this.threads = threadsHere(options.threads, { ownWorker: Boolean(startThreads), inlined: this.#alone });
     this.#fetch = fetch;
   }
 
@@ -87,7 +87,7 @@ export class Loaded {
    * @param {Promise<boolean>} gpu whether WebGPU is worth a try: its module is then fetched beside the others
    * @param {Report} report
    */
-  async load({ signal, flavour: given }, gpu, report) {
+  async load({ signal, flavour: given, startThreads }, gpu, report) {
     const { options } = this;
     const part = addUp(report);
     const threads = this.threads.threads > 1;
@@ -122,7 +122,11 @@ export class Loaded {
     report({ phase: 'compile' });
     this.flavour = chosen.name;
     this.glue = await start({ module, glue });
-    if (chosen.threads && threads) await this.#startThreads(chosen, module);
+    if (startThreads && chosen.threads && threads) {
+      const script = scriptOf(chosen, options).href;
+      const engine = { script, flavour: chosen.name, packageUrl: options.packageUrl, module, glue: this.glue };
+      this.threads = await startThreads({ ...engine, count: this.threads.threads - 1 });
+    }
     if (options.kept?.origin) this.origin = options.kept.origin;
     this.model = options.kept?.model ?? (await this.#inOwnLayout(file, beginning));
     if (options.edit && !options.kept?.model) this.model = await this.#edited(options.edit);
@@ -223,15 +227,6 @@ export class Loaded {
   async weights(step) {
     const [{ foldedWeights }, editor] = await Promise.all([lazy.more(), this.part('edit')]);
     return foldedWeights(editor, await this.bytesIn(editor), step);
-  }
-
-  /** @param {import('./flavours.js').Part} flavour @param {WebAssembly.Module} module */
-  async #startThreads(flavour, module) {
-    const { startThreads } = await lazy.threads();
-    const { options, glue } = this;
-    const script = scriptOf(flavour, options).href;
-    const engine = { script, flavour: flavour.name, packageUrl: options.packageUrl, module, glue };
-    this.threads = await startThreads({ ...engine, count: this.threads.threads - 1 });
   }
 }
 

@@ -3,5 +3,6 @@
  */
 import { engineMethods } from './engine.js';
 import { serve } from './serve.js';
+import { startThreads } from './threads.js';
 
-serve(engineMethods({ onProgress: (progress) => postMessage({ progress }), ownWorker: true }));
+serve(engineMethods({ onProgress: (progress) => postMessage({ progress }), startThreads }));
