@@ -59,7 +59,9 @@ async function keep(cache, url) {
 
 async function cleanUp() {
   for (const name of await caches.keys()) if (name.startsWith(ours) && name !== cacheName) await caches.delete(name);
-  await self.clients.claim();
+  // Not waited for: Firefox waits until each client has heard of it, and an engine's threads sleep. Until the worker is
+  // active, every file of the page would wait as well.
+  self.clients.claim();
 }
 
 self.addEventListener('install', (event) => event.waitUntil(install()));
