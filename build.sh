@@ -18,6 +18,7 @@ part_of() {
   case $1 in
     relaxed | fixed | relaxed-threads | fixed-threads) echo cpu ;;
     *-int8 | *-int8-threads) echo int8 ;;
+    *-profile | *-profile-threads) echo int8,profile ;;
     webgpu) echo gpu ;;
     reader) echo read ;;
     similarity | edit | teach) echo "$1" ;;
@@ -361,7 +362,7 @@ case $verb in
     exec node dist/site/lib/cli.js teach "$@"
     ;;
   bench)
-    { need_chromium; build_wasm; step "tract, a peer" build_tract; node tools/pack.mjs; } >&2
+    { need_chromium; build_wasm; build_modules relaxed-profile relaxed-profile-threads; step "tract, a peer" build_tract; node tools/pack.mjs; } >&2
     [ -d benches/node_modules ] || npm ci --silent --no-audit --no-fund --prefix benches
     exec node tools/benchmarks.mjs "$@"
     ;;

@@ -7,7 +7,7 @@
 // MODELS is a folder written by benches/export.py. The peers need `npm ci --prefix benches`, tract
 // (which has one thread) `./build.sh bench`; --int8 needs NAME-int8.safetensors of examples/quantize.rs beside the models.
 // The peak is that of ten independent chains of multiply-adds in the same worker; it and the times of steps come from
-// the flavours with integers, which measure and compute floats by the same kernels.
+// a module of their own (`./build.sh bench`), which computes floats by the same kernels.
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
@@ -102,7 +102,7 @@ async function compare(variant, threads, { int8 = false } = {}) {
       for (let i = 0; i < IN_A_ROW; i++) times[name].push(await take(name));
     }
   }
-  const peak = await call('peak', `${values.flavour}-int8`);
+  const peak = await call('peak', 'relaxed-profile');
   const ours = median(times.ours);
   const gflops = (2 * info.macs) / ours / 1e6;
   console.log(
@@ -121,7 +121,7 @@ async function compare(variant, threads, { int8 = false } = {}) {
       throw new Error(`${variant}: the logits of ${name} are off by ${errors[name]} of the largest`);
   }
   await page.close();
-  if (values.profile) printProfile(await profileOf(variant, `${values.flavour}-int8${ending}`, file, threads), peak);
+  if (values.profile) printProfile(await profileOf(variant, `relaxed-profile${ending}`, file, threads), peak);
   return ours;
 }
 

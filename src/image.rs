@@ -89,6 +89,18 @@ impl Preprocess {
         }
     }
 
+    /// The rule for an input of another side. A crop keeps its share of the picture, to the nearest pixel.
+    #[must_use]
+    pub fn at(self, side: usize) -> Preprocess {
+        let resize = match self.resize {
+            Resize::Squash => Resize::Squash,
+            Resize::Crop { resize_side } => Resize::Crop {
+                resize_side: (2 * resize_side).saturating_mul(side).saturating_add(self.side) / (2 * self.side),
+            },
+        };
+        Preprocess { side, resize, ..self }
+    }
+
     /// Whether the rule can be carried out.
     ///
     /// # Errors

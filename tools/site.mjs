@@ -28,19 +28,26 @@ async function shipEngine(from, to) {
 async function listModels() {
   const files = (await readdir(path.join(repository, 'models'))).filter((name) => name.endsWith('.safetensors'));
   files.sort((a, b) => (b === defaultModel) - (a === defaultModel) || a.localeCompare(b));
-  const models = files.map((file) => ({ file, title: titleOf(file) }));
+  const models = await Promise.all(files.map(async (file) => ({ file, title: await titleOf(file) })));
   await writeFile(path.join(target, 'models/models.json'), JSON.stringify(models));
 }
 
-/** `g_ghost_regnetx_006-imagenette` as `G-Ghost-RegNetX 006 · Imagenette`; what ends with `-int8` says so. */
-function titleOf(file) {
-  const [network, data = '', ...rest] = path.basename(file, '.safetensors').split('-');
-  const name = network
-    .replace(/^g_ghost_regnetx_/, 'G-Ghost-RegNetX ')
-    .replace(/^regnetx_/, 'RegNetX ')
-    .replaceAll('_', ' ');
-  const bits = rest.at(-1) === 'int8' ? ', eight bits' : '';
-  return data ? `${name} · ${data[0].toUpperCase()}${data.slice(1)}${bits}` : name;
+/** What a model was trained on, as the picker says it. */
+const subjects = {
+  imagenet: 'ImageNet',
+  imagenette: 'Imagenette',
+  everyday: 'Groceries and clothing',
+  'mini-imagenet': 'mini-ImageNet',
+};
+
+/** What a model knows and how exact it is: `ImageNet, 498 classes, 8 bits`. A network that is not the usual one is named. */
+async function titleOf(file) {
+  const [, network, data, int8] = /^([^-]+)-(.*?)(-int8)?\.safetensors$/.exec(file) ?? [];
+  const bytes = await readFile(path.join(repository, 'models', file));
+  const header = JSON.parse(bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE())).toString());
+  const { classes } = JSON.parse(header.__metadata__['g-ghostnet']);
+  const plain = network.startsWith('regnetx') ? 'plain, ' : '';
+  return `${subjects[data] ?? data}, ${plain}${classes.length} classes${int8 ? ', 8 bits' : ''}`;
 }
 
 /**

@@ -33,10 +33,15 @@ const first = await scriptsFrom([app], { workers: true });
 const page = await sizes(first);
 // Parts of the bundle, with the views and the English words.
 const isExplorer = (name) => /-[A-Z0-9]{8}\.js$/.test(name) && !name.startsWith('./zh-');
-const texts = await Promise.all(first.map((file) => readFile(file, 'utf8')));
-const afterwards = [...new Set(texts.flatMap(whenNeeded))].filter(isExplorer).map((name) => path.join(www, name));
-const explorer = await scriptsFrom(afterwards, { workers: true });
-const later = await sizes(explorer.filter((file) => !first.includes(file)));
+/** Parts of the bundle that are imported when they are needed, and by those in turn. */
+const explorer = new Set();
+for (let parts = first; parts.length;) {
+  const texts = await Promise.all(parts.map((file) => readFile(file, 'utf8')));
+  const named = [...new Set(texts.flatMap(whenNeeded))].filter(isExplorer).map((name) => path.join(www, name));
+  parts = (await scriptsFrom(named, { workers: true })).filter((file) => !first.includes(file) && !explorer.has(file));
+  for (const file of parts) explorer.add(file);
+}
+const later = await sizes([...explorer]);
 const tooLarge = later[1] > explorerBudget ? [`the explorer (its budget is ${explorerBudget})`] : [];
 
 row('', 'raw', 'gzip', 'with page');

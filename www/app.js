@@ -1,12 +1,12 @@
 /**
- * @file The page: a host of a session. Every view is a function of the state that redraws what has changed. What is
- * here answers first; the explorer comes after the first answer.
+ * @file The page. Every view is a function of the state that redraws what has changed. What is here answers first; the
+ * explorer comes after the first answer and takes over: from then on the page is a host of its session.
  */
-import { Session } from './explorer/session.js';
 import { newState } from './explorer/state.js';
 import { load } from './lib/index.js';
 import { readAddress } from './view/address.js';
 import { answerView } from './view/answer.js';
+import { Classifier } from './view/classifier.js';
 import { engineView } from './view/engine.js';
 import { speak, text } from './view/language.js';
 import { listenForPictures, pictureView } from './view/picture.js';
@@ -21,15 +21,22 @@ import { listenForPictures, pictureView } from './view/picture.js';
 /** @type {PageState} */
 const state = { ...newState(), ...readAddress(location.hash), busy: true, dragging: false, times: {} };
 
-const session = new Session({
+/** @type {import('./explorer/session.js').Host<PageState>} */
+const host = {
   state,
   draw(now) {
     for (const view of views) view(now);
   },
   failed: ({ message }, choice) => update({ error: choice?.name ? `${choice.name}: ${message}` : message }),
   shown: (choice) => (choice.url || choice.live ? choice : shown(choice)),
-});
-const { update } = session.actions;
+};
+/**
+ * Whoever looks at pictures: until the explorer is there, they are classified and no more.
+ * @type {import('./view/classifier.js').Looker}
+ */
+let looker = new Classifier(host);
+/** @param {Partial<PageState>} change */
+const update = (change) => looker.update(change);
 
 const actions = {
   /**
@@ -43,7 +50,7 @@ const actions = {
     update({ busy: true, error: undefined });
     const model = choice.blob && (await (await import('./view/model-file.js')).holdsModel(choice.blob, choice.name));
     if (chosen !== choice) return;
-    await (model ? open({ file: /** @type {File} */ (choice.blob) }) : session.look(choice));
+    await (model ? open({ file: /** @type {File} */ (choice.blob) }) : looker.look(choice));
   },
   /** @param {boolean} dragging */
   drag: (dragging) => update({ dragging }),
@@ -90,8 +97,8 @@ async function open(change) {
     const net = await timed({ model: file ?? addressOf(model), backend });
     const { info } = net;
     const same = !state.info || info.variant === state.info.variant;
-    session.net?.dispose();
-    session.use(net);
+    looker.net?.dispose();
+    looker.use(net);
     update({
       ...change,
       info,
@@ -103,9 +110,9 @@ async function open(change) {
       timed: undefined,
       ...(same ? {} : { maps: undefined, compare: '', pin: '' }),
     });
-    await session.look(state.picture);
+    await looker.look(state.picture);
   } catch (error) {
-    if (!session.net) throw error;
+    if (!looker.net) throw error;
     const { message } = /** @type {Error} */ (error);
     update({ busy: false, error: file ? `${[file].flat()[0].name}: ${message}` : message });
   }
@@ -138,7 +145,7 @@ async function start() {
   let waiting;
   addEventListener('resize', () => {
     cancelAnimationFrame(waiting);
-    waiting = requestAnimationFrame(() => update({ width: innerWidth }));
+    waiting = requestAnimationFrame(() => update({ width: innerWidth, height: innerHeight }));
   });
   state.language ||= /^zh/.test(navigator.language) ? 'zh' : 'en';
   const listed = fetch('samples/samples.json').then((response) => response.json());
@@ -154,8 +161,12 @@ async function start() {
     return;
   }
   const [{ explore }] = await Promise.all([import('./explorer/explorer.js'), speak(state.language, true)]);
-  views.push(explore(session, actions));
-  update({});
+  const before = looker;
+  const { session, view } = explore(host, before, actions);
+  looker = session;
+  before.net = undefined;
+  views.push(view);
+  await session.look(before.picture);
 }
 
 start().catch(({ message }) => update({ busy: false, error: text('notStarted', { reason: message }) }));

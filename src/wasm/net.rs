@@ -133,12 +133,20 @@ impl Net {
         serde_json::to_string(&info).expect("numbers, strings and lists are JSON")
     }
 
-    /// RGBA8 pixels to the network's input, `[3, side, side]`, by the model's rule.
+    /// RGBA8 pixels to the network's input, `[3, side, side]`, by the model's rule, at another side than the model's
+    /// own if one is given.
     ///
     /// # Errors
-    /// [`Error::BadImage`]
-    pub fn preprocess(&self, rgba: &[u8], width: usize, height: usize) -> Result<Vec<f32>, JsValue> {
-        Ok(preprocess(rgba, width, height, &self.model.input)?)
+    /// [`Error::BadImage`], [`Error::BadModel`] for a side that the rule cannot have.
+    pub fn preprocess(
+        &self,
+        rgba: &[u8],
+        width: usize,
+        height: usize,
+        side: Option<usize>,
+    ) -> Result<Vec<f32>, JsValue> {
+        let rule = side.map_or(self.model.input, |side| self.model.input.at(side));
+        Ok(preprocess(rgba, width, height, &rule)?)
     }
 
     /// Runs a batch of normalised inputs, `[n, 3, height, width]`.

@@ -69,6 +69,20 @@ fn fnv1a64(bytes: &[u8]) -> u64 {
 }
 
 #[test]
+fn a_rule_at_another_side_sees_the_same_part_of_the_picture() {
+    let crop = Preprocess::default();
+    assert_eq!(crop.at(448), Preprocess { side: 448, resize: Resize::Crop { resize_side: 512 }, ..crop });
+    assert_eq!(crop.at(320).resize, Resize::Crop { resize_side: 366 }); // 365.7
+    let squash = Preprocess { resize: Resize::Squash, ..crop };
+    assert_eq!(squash.at(64), Preprocess { side: 64, ..squash });
+    for rule in [crop, squash, Preprocess::cifar()] {
+        assert_eq!(rule.at(rule.side), rule);
+        assert!(rule.at(usize::MAX / 4).check().is_err());
+        rule.at(640).check().unwrap();
+    }
+}
+
+#[test]
 fn equals_pillow_bit_for_bit() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("../golden/preprocess/cases.json")).unwrap();
     assert!(cases.len() >= 25);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 
-globalThis.innerWidth = 1440;
+Object.assign(globalThis, { innerWidth: 1440, innerHeight: 900 });
 
 const { mapsOf, Planner, similarity } = await import('../../www/explorer/requests.js');
 const { Session } = await import('../../www/explorer/session.js');
@@ -29,6 +29,8 @@ const stage = (name, ghosts) => ({
 const stages = [stage('layer1', false), stage('layer2', true)];
 const info = {
   variant: 'made-up',
+  input: { side: 192 },
+  labels: [],
   stages,
   taps: stages.flatMap(({ blocks, added }) => [...blocks, ...added]),
 };
@@ -163,7 +165,7 @@ test('memory is bounded: the maps used longest ago are asked again', async () =>
 /** A session on a counting net, with the samples of a page. */
 function opened(rows = views) {
   const samples = ['one', 'two', 'three'].map((input) => ({ input }));
-  const state = { ...newState(), info, stages, samples, stage: 'layer2' };
+  const state = { ...newState(), info, stages, samples, stage: 'layer2', side: 192 };
   const drawn = [];
   const session = new Session({
     state,

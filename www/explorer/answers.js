@@ -68,6 +68,8 @@ export function openAnswerers(failed) {
       return { params, macs, activations };
     },
     times: ({ picture }, _, context) => timeBoth(picture, context),
+    evidence: ({ picture, index }, _, { net, signal, sideOf }) =>
+      net.evidence(inputOf(picture), { class: index, side: sideOf(picture), signal }),
     without: (request, _, context) => changed.answer(request, context),
   };
   return {
@@ -89,7 +91,7 @@ export function openAnswerers(failed) {
  * @param {Context} context
  * @returns {Promise<import('./state.js').Study>}
  */
-async function study(similarity, { pictures, other, taps, random }, { net, signal, tell, see }) {
+async function study(similarity, { pictures, other, taps, random }, { net, signal, tell, see, sideOf }) {
   /** @type {string[]} */
   const failures = [];
   const keep = pictures.length === 1;
@@ -117,7 +119,8 @@ async function study(similarity, { pictures, other, taps, random }, { net, signa
       seeRandom:
         twin &&
         (async (picture) => {
-          const { maps } = await twin.features(inputOf(picture), { taps: [...new Set(taps)], signal });
+          const side = sideOf(picture);
+          const { maps } = await twin.features(inputOf(picture), { taps: [...new Set(taps)], side, signal });
           return pair(maps, taps, true);
         }),
       signal,
@@ -206,13 +209,13 @@ class ChangedNets {
    * @returns {Promise<import('./state.js').Without>}
    */
   async answer(request, context) {
-    const { net, signal, see } = context;
+    const { net, signal, classify } = context;
     const { picture } = request;
     try {
       const other = await this.#changed(request, context);
       const topK = net.info.labels.length;
       const { top: after } = await other.classify(inputOf(picture), { signal, topK });
-      return { before: (await see(picture, [])).result.top, after };
+      return { before: (await classify(picture)).top, after };
     } catch (error) {
       signal.throwIfAborted();
       return { error: /** @type {Error} */ (error).message };

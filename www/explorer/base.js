@@ -188,10 +188,11 @@ export const shared = css`
   .button:disabled { color: var(--muted); cursor: default; }
   .button[aria-pressed='true'] { border-color: var(--text); }
   .choice {
-    display: inline-flex; align-items: center; gap: 6px; font-size: 13px; color: var(--muted); white-space: nowrap;
+    display: inline-flex; align-items: center; gap: 2px; font-size: 13px; color: var(--muted); white-space: nowrap;
+    min-width: 0;
   }
   .choice select {
-    padding: 4px 6px;
+    padding: 4px 2px;
     border: 1px solid transparent;
     border-radius: 4px;
     background: none;

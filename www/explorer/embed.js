@@ -74,7 +74,7 @@ export class Embedding {
     this.session.answer(answerers);
     const repaint = () => this.#chosen.theme === undefined && this.session.update({ theme: this.#theme() });
     night().addEventListener('change', repaint, this.#closing);
-    addEventListener('resize', () => this.session.update({ width: innerWidth }), this.#closing);
+    addEventListener('resize', () => this.session.update({ width: innerWidth, height: innerHeight }), this.#closing);
   }
 
   /** @param {Error} detail */

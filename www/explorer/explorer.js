@@ -1,8 +1,9 @@
 /** @file What comes after the first answer: the opened stage in its views, and the tools of the top bar. */
 import { byId } from '../view/dom.js';
 import { openAnswerers } from './answers.js';
+import { evidenceView } from './evidence.js';
 import './panel.js';
-import { readPin } from './session.js';
+import { readPin, Session } from './session.js';
 import { sources } from './sources.js';
 import { stripView } from './strip.js';
 import { STEPS, settingsOf } from './tour.js';
@@ -17,12 +18,16 @@ import { viewNamed, views } from './views.js';
 
 /**
  * Attaches the explorer to the page.
- * @param {PageSession} session
+ * @param {import('./session.js').Host<PageState>} host
+ * @param {import('../view/classifier.js').Looker} before who has looked at pictures until now
  * @param {import('../app.js').PageActions} page
- * @returns {(state: PageState) => void} its view
+ * @returns {{ session: PageSession, view: (state: PageState) => void }}
  */
-export function explore(session, page) {
+export function explore(host, before, page) {
+  const session = new Session(host);
   const { state } = session;
+  if (before.net) session.use(before.net);
+  if (state.picture && state.result) session.planner.know(state.picture, state.result);
   const { name, load } = viewNamed(state.tab);
   state.tab = name;
   load().catch(() => {}); // begun early; the panel says what fails
@@ -37,10 +42,16 @@ export function explore(session, page) {
   byId('tour').addEventListener('click', () => actions.tour(0));
   addEventListener('keydown', (event) => keys(event, session, tour));
 
-  const parts = [stripView(actions.selectStage), tools({ session, actions, panel }), sources({ session, actions })];
+  const parts = [
+    stripView(actions.selectStage),
+    tools({ session, actions, panel }),
+    sources({ session, actions }),
+    evidenceView(actions),
+  ];
   session.answer(openAnswerers(session.failed).answerers);
   let attached = false;
-  return (now) => {
+  const view = (/** @type {PageState} */ now) => {
+    panel.docked = now.step !== undefined;
     panel.show(now);
     for (const draw of parts) draw(now);
     Object.assign(tour, { step: now.step, state: now, language: now.language });
@@ -48,6 +59,7 @@ export function explore(session, page) {
     attached = true;
     byId('stage').replaceChildren(panel);
   };
+  return { session, view };
 }
 
 /**

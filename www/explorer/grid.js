@@ -250,10 +250,11 @@ class Grid extends View {
   }
 
   /** The channel under a pointer. @param {MouseEvent} event */
-  #at({ offsetX, offsetY }) {
+  #at({ clientX, clientY }) {
     const { cell, columns } = this.layout ?? { cell: 8, columns: 1 };
-    const column = Math.min(columns - 1, Math.max(0, Math.floor(offsetX / cell)));
-    return this.order[Math.max(0, Math.floor(offsetY / cell)) * columns + column];
+    const { left, top } = this.find('.maps').getBoundingClientRect();
+    const column = Math.min(columns - 1, Math.max(0, Math.floor((clientX - left) / cell)));
+    return this.order[Math.max(0, Math.floor((clientY - top) / cell)) * columns + column];
   }
 
   /** @param {'point' | 'pin'} name @param {number | undefined} channel */

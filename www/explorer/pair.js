@@ -8,46 +8,40 @@ import { paintOne } from './paint.js';
 /** @typedef {import('./state.js').Side} Side */
 
 const styles = css`
-  :host {
-    padding: 12px 24px 10px; background: var(--surface); border-top: 1px solid var(--line); border-radius: 0 0
-    6px 6px;
-  }
-  .row { display: flex; align-items: flex-start; gap: 20px; min-height: 104px; }
-  figure { flex: none; width: 80px; }
-  figcaption { font-size: 13px; margin-top: 4px; white-space: nowrap; color: var(--muted); }
-  canvas { display: block; width: 80px; height: 80px; }
-  .plot { width: 128px; }
-  .plot canvas { width: 112px; }
+  :host { container-type: inline-size; }
+  .card { display: grid; grid-template-columns: repeat(2, 84px); gap: 8px; font-size: 12px; }
+  figcaption { margin-top: 2px; color: var(--muted); white-space: nowrap; }
+  canvas { display: block; width: 84px; height: 84px; }
+  .plot canvas { height: 60px; }
+  .difference canvas { width: 60px; height: 60px; }
   .is-first canvas { box-shadow: 0 0 0 2px var(--first); }
   .is-last canvas { box-shadow: 0 0 0 2px var(--last); }
-  .words { flex: 1; min-width: 0; }
-  .score { font-size: 28px; line-height: 1.1; font-variant-numeric: tabular-nums; }
-  .chance { font-size: 28px; line-height: 1.1; color: var(--muted); }
-  .line { display: flex; flex-wrap: wrap; gap: 0 10px; align-items: baseline; }
-  .next { display: flex; gap: 10px; margin-top: 6px; }
+  .words { grid-column: 1 / -1; min-width: 0; }
+  .score { font-size: 22px; line-height: 1.15; font-variant-numeric: tabular-nums; }
+  .note { font-size: 12px; }
+  .line { display: flex; flex-wrap: wrap; gap: 2px 10px; align-items: center; }
+  .next { display: grid; grid-template-columns: repeat(4, 1fr); gap: 4px; margin-top: 2px; }
   .next button {
-    padding: 0; border: 0; background: none; cursor: pointer; font-size: 13px; color: var(--muted);
-    text-align: center; min-width: 44px;
+    padding: 0; border: 0; background: none; cursor: pointer; font-size: 11px; line-height: 1.25; color: var(--muted);
+    text-align: center; min-width: 0;
   }
-  .next canvas { width: 32px; height: 32px; margin: 0 auto 2px; }
+  .next canvas { width: 36px; height: 36px; margin: 0 auto 1px; }
   .next button:hover { color: var(--text); }
   .next button:hover canvas { box-shadow: 0 0 0 2px var(--text); }
-  @media (max-width: 799px) {
-    :host { padding: 10px 16px; }
-    figcaption { white-space: normal; }
-    .row { gap: 12px; min-height: 0; flex-wrap: wrap; }
-    figure { width: 64px; }
-    canvas { width: 64px; height: 64px; }
-    .plot { width: 96px; }
-    .plot canvas { width: 80px; }
-    .words { flex-basis: 100%; order: 9; }
-    .score, .chance { font-size: 18px; }
-    .next button { min-height: 44px; }
+  @container (min-width: 260px) {
+    .card { grid-template-columns: repeat(4, 84px) minmax(120px, 1fr); }
+    .words { grid-column: auto; }
+  }
+  @container (min-width: 260px) and (max-width: 519px) {
+    .card { grid-template-columns: repeat(4, minmax(0, 84px)); }
+    canvas { max-width: 100%; height: auto; aspect-ratio: 1; }
+    .words { grid-column: 1 / -1; }
+    .next canvas { width: 44px; height: 44px; }
   }
 `;
 
 /** Sides of the scatter's canvas. */
-const PLOT = { width: 112, height: 80 };
+const PLOT = { width: 84, height: 60 };
 
 class PairView extends View {
   static properties = {
@@ -76,22 +70,27 @@ class PairView extends View {
     const { first, last, r } = pair;
     const matched = first >= 0 && last >= 0;
     return html`
-      <div class="row">
+      <div class="card">
         ${this.#map('first')} ${this.#map('last')}
-        <figure ?hidden=${!matched}>
+        <div class="words">
+          ${matched ? this.#score(pair) : html`<p>${text('noTwin', { channel: Math.max(first, last) })}</p>`}
+        </div>
+        <figure class="difference" ?hidden=${!matched}>
           <canvas id="difference" aria-hidden="true"></canvas>
           <figcaption title=${text('differenceHow')}>${text('difference')}</figcaption>
         </figure>
         <figure class="plot" ?hidden=${!matched}>
           <canvas id="scatter" role="img" aria-label=${text('scatterLabel', { first, last, r: decimal(r) })}></canvas>
-          <figcaption>${text('scatter')}</figcaption>
+          <figcaption title=${text('scatter')}>${text('scatterShort')}</figcaption>
         </figure>
-        <div class="words">
-          ${matched ? this.#score(pair) : html`<p>${text('noTwin', { channel: Math.max(first, last) })}</p>`}
-          ${matched && pair.next.length ? this.#next(pair) : nothing}
-        </div>
+        ${matched && pair.next.length ? this.#next(pair) : nothing}
       </div>
     `;
+  }
+
+  /** The large map of a side, where there is one. @param {Side} side @returns {HTMLCanvasElement | undefined} */
+  canvasOf(side) {
+    return (this.pair?.[side] ?? -1) < 0 ? undefined : this.find(`#pair-${side}`);
   }
 
   /** @param {Side} side */
@@ -105,14 +104,13 @@ class PairView extends View {
 
   /** @param {import('./stage.js').Pair} pair */
   #score({ r, chance, opposite }) {
-    const byChance = html`<span class="chance">${text('byChance', { r: decimal(chance ?? 0) })}</span>`;
     return html`
       <p class="line">
         <span class="score" id="pair-score">r = ${decimal(r)}</span>
-        ${chance === undefined ? nothing : byChance}
         <button type="button" class="button" id="pin" aria-pressed=${String(this.pinned)}
           @click=${() => this.dispatchEvent(new Event('pin'))}>${text(this.pinned ? 'unpin' : 'pin')}</button>
       </p>
+      ${chance === undefined ? nothing : html`<p class="note">${text('byChance', { r: decimal(chance) })}</p>`}
       ${opposite ? html`<p class="note">${text('negative')}</p>` : nothing}
     `;
   }
@@ -121,14 +119,14 @@ class PairView extends View {
   #next({ next }) {
     const choose = (/** @type {number} */ channel) =>
       this.dispatchEvent(new CustomEvent('choose', { detail: { channel } }));
-    return html`<p class="note">${text('nextMatches')}</p>
+    return html`<div class="words"><p class="note">${text('nextMatches')}</p>
       <div class="next">
         ${next.map(
           ({ channel, r }) => html`<button type="button" data-channel=${channel} title=${text('showPair')}
             @click=${() => choose(channel)}
-          ><canvas width="32" height="32" aria-hidden="true"></canvas>${channel} · ${decimal(r)}</button>`,
+          ><canvas width="36" height="36" aria-hidden="true"></canvas>${channel}<br />${decimal(r)}</button>`,
         )}
-      </div>`;
+      </div></div>`;
   }
 
   updated() {
@@ -209,6 +207,23 @@ function along(values, length, edge) {
   const [low, high] = rangeOf(values);
   const step = high > low ? (length - 2 * edge) / (high - low) : 0;
   return (/** @type {number} */ value) => edge + (value - low) * step;
+}
+
+/**
+ * The pair that is lit, as a card in a view of the stage.
+ * @param {import('./base.js').StageView} view
+ */
+export function pairCard({ pair, shown, pinned, state, actions, language }) {
+  const asked = /** @type {import('./state.js').Pointed} */ (pair?.asked);
+  return html`<gg-pair
+    .pair=${pair}
+    .shown=${shown}
+    .pinned=${pinned}
+    .theme=${state.theme}
+    .language=${language}
+    @pin=${() => actions.pin(asked)}
+    @choose=${(/** @type {CustomEvent} */ { detail }) => actions.point({ ...asked, other: detail.channel })}
+  ></gg-pair>`;
 }
 
 define('gg-pair', PairView);

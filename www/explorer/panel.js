@@ -17,9 +17,9 @@ import {
   stageOf,
 } from './stage.js';
 import { statistics } from './maps.js';
-import { writePin } from './session.js';
+import { SIDES, writePin } from './session.js';
 import { viewNamed, views } from './views.js';
-import './pair.js';
+import { paletteNames } from './paint.js';
 
 /**
  * @typedef {import('./state.js').State} State
@@ -46,40 +46,54 @@ import './pair.js';
  */
 
 /** What a view is made anew for. @type {(keyof State)[]} */
-const reads = ['maps', 'comparison', 'sort', 'palette', 'scale', 'width', 'language', 'theme', 'metric'];
+const reads = ['maps', 'comparison', 'sort', 'palette', 'scale', 'width', 'height', 'language', 'theme', 'metric'];
+
+/** The titles above the maps with what is below them, and the strip of the tour, in pixels. */
+const BELOW = 40;
+const DOCK = 72;
 
 const styles = css`
-  :host { display: flex; flex-direction: column; min-height: inherit; font-variant-numeric: tabular-nums; }
-  .body { flex: 1; padding: 16px 24px 14px; }
-  h2 {
-    font-size: clamp(20px, 1.9vw, 28px); font-weight: 400; line-height: 1.3; letter-spacing: -0.01em; max-width: 44em;
-    text-wrap: pretty;
-  }
+  :host { display: block; font-variant-numeric: tabular-nums; container-type: inline-size; }
+  .body { padding: 8px 16px 12px; }
+  h2 { font-size: 17px; font-weight: 400; line-height: 1.35; letter-spacing: -0.005em; text-wrap: pretty; }
   h2 b { font-weight: 650; }
   h2.weak b:not(.ghost) { color: var(--muted); font-weight: inherit; }
   .threshold { white-space: nowrap; }
-  .threshold input { width: 110px; vertical-align: middle; accent-color: var(--text); margin: 0 2px 0 8px; }
-  .sub { font-size: 15px; color: var(--muted); margin: 4px 0 0; min-height: 1.45em; }
+  .threshold input { width: 84px; height: 16px; vertical-align: middle; accent-color: var(--text); margin: 0 2px 0 6px; }
+  .sub { font-size: 13px; color: var(--muted); margin: 1px 0 0; min-height: 1.45em; }
   .bar {
-    display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 4px 20px;
-    margin: 10px 0 12px; border-bottom: 1px solid var(--line);
+    display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 0 16px;
+    margin: 2px 0 8px; border-bottom: 1px solid var(--line);
   }
-  [role='tablist'] { display: flex; gap: 4px; overflow-x: auto; scrollbar-width: none; }
+  .choices { display: flex; flex-wrap: wrap; align-items: center; gap: 0 12px; }
+  [role='tablist'] { display: flex; flex-wrap: wrap; }
   [role='tab'] {
-    padding: 8px 12px; border: 0; border-bottom: 2px solid transparent; margin-bottom: -1px; background: none;
+    padding: 6px 10px; border: 0; border-bottom: 2px solid transparent; margin-bottom: -1px; background: none;
     cursor: pointer; color: var(--muted); white-space: nowrap;
   }
   [role='tab'][aria-selected='true'] { color: var(--text); border-color: var(--text); }
   :host(.embedded) kbd { display: none; }
   kbd { font: inherit; font-size: 11px; color: var(--muted); margin-left: 4px; }
-  gg-pair { position: sticky; bottom: var(--dock, 0px); z-index: 5; }
-  @media (max-width: 799px) {
-    .body { padding: 16px; }
-    .threshold input { height: 44px; }
-    [role='tab'] { min-height: 44px; }
-    kbd { display: none; }
-    gg-pair { position: static; }
+  .settings { position: relative; margin: 0; }
+  .settings summary { list-style: none; padding: 5px 8px; border-radius: 4px; color: var(--text); }
+  .settings summary::-webkit-details-marker { display: none; }
+  .settings summary::after { content: '▾'; margin-left: 6px; color: var(--muted); }
+  .settings summary:hover { background: var(--faint); }
+  .settings > div {
+    position: absolute; right: 0; z-index: 6; display: grid; gap: 4px; padding: 10px 12px; background: var(--surface);
+    border: 1px solid var(--line); border-radius: 6px;
   }
+  .settings .choice { justify-content: space-between; }
+  @container (max-width: 599px) {
+    .body { padding-inline: 12px; }
+    .threshold input { height: 44px; }
+    [role='tab'] { min-height: 44px; padding-inline: 8px; }
+    kbd { display: none; }
+    .settings summary { min-height: 44px; align-content: center; }
+    .settings > div { right: auto; left: 0; }
+  }
+  @media (forced-colors: active) { [role='tab'][aria-selected='true'] { border-bottom: 3px solid Highlight; } }
+  @media print { .choices, .threshold input { display: none; } }
 `;
 
 class Panel extends View {
@@ -95,8 +109,8 @@ class Panel extends View {
   #elements = new Map();
   /** @type {unknown[]} */
   #last = [];
-  /** @type {{ width: number, room: number } | undefined} */
-  #measured;
+  /** Where the view begins in the page, in pixels from its top. */
+  #top = 210;
 
   constructor() {
     super();
@@ -112,6 +126,8 @@ class Panel extends View {
     this.shown = undefined;
     /** @type {Pair | undefined} */
     this.pair = undefined;
+    /** Whether a strip lies over the lower edge of the window: the tour's. */
+    this.docked = false;
   }
 
   /** Draws a state. @param {State} state */
@@ -133,36 +149,47 @@ class Panel extends View {
     const values = reads.map((name) => state[name]);
     if (this.shown && values.every((value, i) => Object.is(value, this.#last[i]))) return;
     this.#last = values;
-    this.shown = shownOf(state, this.#room(state.width), this.shown);
+    this.shown = shownOf(state, this.#room(state), this.shown);
   }
 
   /**
-   * What is left of the window for the maps, so that all are in view with the pair below them.
-   * @param {number} width
+   * What is left of the window for the maps: all of them are in view at once, and nothing lies over them. Where the
+   * grids stand one below the other, a screen has one of them.
+   * @param {State} state
    */
-  #room(width) {
-    if (this.#measured?.width === width) return this.#measured.room;
-    const top = this.getBoundingClientRect().top + scrollY;
-    const room = width < 800 ? 400 : Math.min(640, Math.max(316, innerHeight - top - 440));
-    this.#measured = { width, room };
-    return room;
+  #room({ width, height }) {
+    if (this.only || width < 600) return 420;
+    const left = height - this.#top - BELOW - (this.docked ? DOCK : 0);
+    return Math.max(260, left);
+  }
+
+  updated() {
+    const panel = this.find('#panel');
+    if (!panel || this.only) return;
+    const top = Math.round(panel.getBoundingClientRect().top + scrollY);
+    if (Math.abs(top - this.#top) < 2) return;
+    this.#top = top;
+    this.#last = [];
+    this.requestUpdate();
   }
 
   render() {
     const { state, shown } = this;
     if (!shown || !state.maps) return nothing;
-    const compared = shown.single ? nothing : this.#compared();
+    const choices = html`<div class="choices">
+      ${shown.single || (this.only && !viewNamed(this.only).compares) ? nothing : this.#compared()} ${this.#settings()}
+    </div>`;
     if (this.only) {
-      const bar = viewNamed(this.only).compares ? html`<div class="bar">${compared}</div>` : nothing;
-      return html`<div class="body">${bar}<div id="panel">${this.#view()}</div></div>${this.#lit()}`;
+      return html`<div class="body"><div class="bar">${choices}</div><div id="panel">${this.#view()}</div></div>
+        ${this.#said()}`;
     }
     return html`
       <div class="body">
         ${headline(state, shown, this.actions)}
-        <div class="bar">${this.#tabs()} ${compared}</div>
+        <div class="bar">${this.#tabs()} ${choices}</div>
         <div role="tabpanel" id="panel" aria-labelledby="tab-${state.tab}">${this.#view()}</div>
       </div>
-      ${this.#lit()}
+      ${this.#said()}
     `;
   }
 
@@ -222,24 +249,42 @@ class Panel extends View {
     return Boolean(pin) && (!pointed || (pair !== undefined && writePin(pair.asked) === pin));
   }
 
-  /** The pair that is lit, and what a screen reader hears of it. */
-  #lit() {
-    const { state, shown, pair } = this;
-    if (!shown || shown.single) return html`<p class="hidden" role="status"></p>`;
-    const asked = /** @type {import('./state.js').Pointed} */ (pair?.asked);
-    const large = html`<gg-pair
-      .pair=${pair}
-      .shown=${shown}
-      .pinned=${this.#pinned}
-      .theme=${state.theme}
-      .language=${this.language}
-      @pin=${() => this.actions.pin(asked)}
-      @choose=${(/** @type {CustomEvent} */ { detail }) => this.actions.point({ ...asked, other: detail.channel })}
-    ></gg-pair>`;
-    return html`
-      ${viewNamed(state.tab).pair ? large : nothing}
-      <p class="hidden" role="status">${pair ? spoken(pair) : ''}</p>
-    `;
+  /** What a screen reader hears of the pair that is lit. */
+  #said() {
+    const { shown, pair } = this;
+    return html`<p class="hidden" role="status">${pair && !shown?.single ? spoken(pair) : ''}</p>`;
+  }
+
+  /** The side of the input that maps are made from. */
+  #sides() {
+    const { info, side } = this.state;
+    const own = info.input.side;
+    const all = [...new Set([own, ...SIDES, ...(side ? [side] : [])])].sort((a, b) => a - b);
+    const rows = all.map((value) => {
+      return {
+        value: String(value),
+        words: text(value === own ? 'ownSide' : 'pixels', { n: value }),
+        selected: value === side,
+      };
+    });
+    const sharp = { value: '0', words: text('sharpSide'), selected: side === 0 };
+    return choice('side', [sharp, ...rows], (value) => this.actions.viewAt(Number(value)));
+  }
+
+  /** How the maps are shown. */
+  #settings() {
+    const single = this.shown?.single;
+    const chosen = (/** @type {keyof typeof settings} */ name) => {
+      const offered = settings[name].filter((value) => !(single && value === 'pair'));
+      const rows = offered.map((value) => {
+        return { value, words: text(`${name}_${value}`), selected: value === this.state[name] };
+      });
+      return choice(name, rows, (value) => this.actions.update({ [name]: value }));
+    };
+    return html`<details class="settings" id="settings" @keydown=${closeOnEscape}>
+      <summary>${text('settings')}</summary>
+      <div>${chosen('sort')} ${chosen('palette')} ${chosen('scale')} ${this.#sides()}</div>
+    </details>`;
   }
 
   /** What is compared with what, and by which measure. */
@@ -258,11 +303,27 @@ class Panel extends View {
       words: text(`metric_${metric}`),
       selected: metric === state.metric,
     }));
-    return html`<span>
+    return html`
       ${choice('compare', [...pairs, ...(key === 'taps' ? [others] : [])], (value) => actions.compare(value))}
       ${choice('metric', metrics, (value) => actions.update({ metric: /** @type {State['metric']} */ (value) }))}
-    </span>`;
+    `;
   }
+}
+
+/** How maps can be shown. @type {{ sort: string[], palette: string[], scale: string[] }} */
+const settings = {
+  sort: ['channel', 'similarity', 'energy'],
+  palette: paletteNames,
+  scale: ['local', 'pair', 'stage'],
+};
+
+/** @param {KeyboardEvent & { currentTarget: HTMLDetailsElement }} event */
+function closeOnEscape(event) {
+  const { key, currentTarget } = event;
+  if (key !== 'Escape' || !currentTarget.open) return;
+  event.stopPropagation();
+  currentTarget.open = false;
+  currentTarget.querySelector('summary')?.focus();
 }
 
 /** @param {Pair} pair */
@@ -299,10 +360,18 @@ function headline(state, shown, actions) {
   return html`
     <h2 id="headline" class=${isWeak(state) ? 'weak' : ''}>
       ${parts(`headline_${key}`, values)}
-      ${saved ? parts('soCheap', { cheap: html`<b class="ghost">${stage.cheap}</b>`, width: stage.width }) : nothing}
     </h2>
-    <p class="sub"><span id="stage-note">${notes(state).join(' ')}</span> ${comparison?.other ? explain : nothing}</p>
+    <p class="sub">${saved ? ghosts(state, stage) : nothing} <span id="stage-note">${notes(state).join(' ')}</span> ${comparison?.other ? explain : nothing}</p>
   `;
+}
+
+/** How many of block n's ghosts have a twin, and of the maps that the inner blocks made. @param {Opened} state @param {import('./state.js').StageInfo} stage */
+function ghosts({ comparison, threshold }, { raw, cheap }) {
+  const made = html`<b class="ghost">${text('ghostMaps', { n: cheap })}</b>`;
+  if (!comparison) return parts('byDesign', { ghosts: made });
+  const { score } = comparison.bestOfB;
+  const n = countAbove(score.subarray(raw), threshold);
+  return parts('byDesignTwins', { ghosts: made, n, raw, others: countAbove(score.subarray(0, raw), threshold) });
 }
 
 /** @param {Opened} state @param {import('./base.js').Actions} actions */
@@ -318,7 +387,7 @@ function slider({ metric, threshold }, actions) {
 
 /** What has to be known with the sentence. @param {Opened} state */
 function notes(state) {
-  const { comparison, maps, threshold } = state;
+  const { comparison, maps, threshold, info } = state;
   const [, height, width] = maps.first.dims;
   const chance = comparison?.other && countAbove(comparison.other.score, threshold);
   const blank = comparison?.deadB.length;
@@ -327,6 +396,7 @@ function notes(state) {
     stageOf(state).kind === 'plain' ? text('plainNote', { number: stageNumber(state) }) : '',
     isWeak(state) ? text('weakNote', { size: `${height} × ${width}` }) : '',
     blank ? text('deadNote', { n: blank }) : '',
+    maps.side ? text('sideNote', { side: maps.side, own: info.input.side }) : '',
   ].filter(Boolean);
 }
 

@@ -36,7 +36,7 @@ export const similarity = (x, y, metric = 'pearson', shuffled = false) => ({
  * What the network said of a picture, with maps by tap.
  * @typedef {object} Seen
  * @property {Record<string, FeatureMaps>} maps
- * @property {import('./state.js').Classification} result
+ * @property {import('./state.js').Classification} [result] where the network ran at its own side
  * @property {boolean} [owned] whether nobody else has these maps
  */
 
@@ -46,6 +46,8 @@ export const similarity = (x, y, metric = 'pearson', shuffled = false) => ({
  * @property {AbortSignal} signal aborted once nobody wants the answer
  * @property {(value: unknown) => void} tell what is known so far
  * @property {(picture: Picture, taps: string[], options?: { keep?: boolean }) => Promise<Seen>} see
+ * @property {(picture: Picture) => Promise<import('./state.js').Classification>} classify at the network's own side
+ * @property {(picture: Picture) => number | undefined} sideOf the input that `see` makes maps from
  */
 
 /** @typedef {(request: any, from: any[], context: Context) => Promise<unknown>} Answerer */
@@ -65,6 +67,9 @@ function numberOf(picture) {
   if (!numbers.has(key)) numbers.set(key, ++count);
   return numbers.get(key);
 }
+
+/** @param {number} number of a picture @param {number | undefined} side @param {string} tap */
+const mapKey = (number, side, tap) => `${number} ${side ?? ''} ${tap}`;
 
 /** @param {string} name @param {any} value */
 const named = (name, value) => {
@@ -138,7 +143,7 @@ class Memory {
 
 /**
  * A run of the network on a picture.
- * @typedef {{ taps: Set<string>, users: number, call: AbortController, promise: Promise<Seen> }} Run
+ * @typedef {{ side: number | undefined, taps: Set<string>, users: number, call: AbortController, promise: Promise<Seen> }} Run
  */
 
 export class Planner {
@@ -158,11 +163,40 @@ export class Planner {
   #runs = new Map();
   /** Taps that are wanted, or welcome, by picture. @type {Map<number, Set<string>>} */
   #taps = new Map();
+  /** Side of the input that maps are made from; undefined: the network's own. @type {number | undefined} */
+  #side;
 
   /** @param {{ changed: () => void, failed: (error: Error) => void }} host told when an answer is there, or none */
   constructor({ changed, failed }) {
     this.changed = changed;
     this.failed = failed;
+  }
+
+  /** Maps are made from an input of this side from now on. @param {number | undefined} side */
+  viewAt(side) {
+    if (side === this.#side) return;
+    for (const entry of [...this.#entries.values()]) this.#end(entry);
+    this.#answers.clear();
+    this.#side = side;
+  }
+
+  /** The side of the input that a picture's maps are made from; undefined: the network's own. @param {Picture} picture */
+  sideOf = ({ live }) => (live ? undefined : this.#side);
+
+  /**
+   * What the network says of a picture, at its own side.
+   * @param {Picture} picture
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<import('./state.js').Classification>}
+   */
+  async classify(picture, signal) {
+    const number = numberOf(picture);
+    const known = this.#results.get(number);
+    if (known) return known;
+    const net = /** @type {import('./state.js').Net} */ (this.#net);
+    const result = await net.classify(inputOf(picture), { signal });
+    if (net === this.#net) this.#results.set(number, result);
+    return result;
   }
 
   /** Another net, or none, is asked from now on. @param {import('./state.js').Net} [net] */
@@ -200,14 +234,17 @@ export class Planner {
   async see(picture, taps, { along = [], keep = true, signal } = {}) {
     throwIfAborted(signal);
     const number = numberOf(picture);
+    const side = this.sideOf(picture);
     const result = this.#results.get(number);
-    const known = taps.map((tap) => this.#maps.get(`${number} ${tap}`));
-    if (result && known.every(Boolean)) {
+    const known = taps.map((tap) => this.#maps.get(mapKey(number, side, tap)));
+    if ((result || side) && known.every(Boolean)) {
       return { result, maps: Object.fromEntries(taps.map((tap, i) => [tap, /** @type {FeatureMaps} */ (known[i])])) };
     }
     if (!keep) return { ...(await this.#ask(picture, new Set(taps), keep, signal)), owned: true };
     const missing = taps.filter((_, i) => !known[i]);
-    const running = this.#runs.get(number)?.find((run) => missing.every((tap) => run.taps.has(tap)));
+    const running = this.#runs
+      .get(number)
+      ?.find((run) => run.side === side && missing.every((tap) => run.taps.has(tap)));
     const run = running ?? this.#run(picture, new Set([...taps, ...along]));
     run.users += 1;
     try {
@@ -218,6 +255,11 @@ export class Planner {
       run.users -= 1;
       if (run.users === 0) run.call.abort();
     }
+  }
+
+  /** What the network has said of a picture already. @param {Picture} picture @param {import('./state.js').Classification} result */
+  know(picture, result) {
+    this.#results.set(numberOf(picture), result);
   }
 
   /** A picture that is gone: a frame of the camera. @param {Picture} picture */
@@ -231,7 +273,13 @@ export class Planner {
   #run(picture, taps) {
     const number = numberOf(picture);
     const call = new AbortController();
-    const run = { taps, users: 0, call, promise: this.#ask(picture, taps, true, call.signal) };
+    const run = {
+      side: this.sideOf(picture),
+      taps,
+      users: 0,
+      call,
+      promise: this.#ask(picture, taps, true, call.signal),
+    };
     const runs = this.#runs.get(number) ?? [];
     this.#runs.set(number, [...runs, run]);
     const over = () => {
@@ -252,16 +300,15 @@ export class Planner {
    */
   async #ask(picture, taps, keep, signal) {
     const net = /** @type {import('./state.js').Net} */ (this.#net);
-    const input = inputOf(picture);
-    const { maps = {}, ...result } = taps.size
-      ? await net.features(input, { taps: [...taps], signal })
-      : { ...(await net.classify(input, { signal })), maps: {} };
+    if (!taps.size) return { maps: {}, result: await this.classify(picture, signal) };
+    const side = this.sideOf(picture);
+    const { maps, ...result } = await net.features(inputOf(picture), { taps: [...taps], side, signal });
     if (keep && net === this.#net) {
       const number = numberOf(picture);
-      this.#results.set(number, result);
-      for (const [tap, found] of Object.entries(maps)) this.#maps.set(`${number} ${tap}`, found);
+      if (!side) this.#results.set(number, result);
+      for (const [tap, found] of Object.entries(maps)) this.#maps.set(mapKey(number, side, tap), found);
     }
-    return { maps, result };
+    return { maps, ...(!side && { result }) };
   }
 
   /** @param {Request} request @param {string} user @returns {Entry} */
@@ -311,13 +358,21 @@ export class Planner {
     const see = (picture, taps, options) => {
       return this.see(picture, taps, { ...options, signal, along: this.#taps.get(numberOf(picture)) });
     };
+    const classify = (/** @type {Picture} */ picture) => this.classify(picture, signal);
     let value;
     if (request.kind === 'maps') value = (await see(request.picture, request.taps)).maps;
     else {
       entry.from = (request.from ?? []).map((/** @type {Request} */ one) => this.#entry(one, entry.key));
       const from = await Promise.all(entry.from.map(({ promise }) => promise));
       throwIfAborted(signal);
-      value = await this.answerers[request.kind](request, from, { net, signal, tell, see });
+      value = await this.answerers[request.kind](request, from, {
+        net,
+        signal,
+        tell,
+        see,
+        classify,
+        sideOf: this.sideOf,
+      });
     }
     throwIfAborted(signal);
     entry.done = true;

@@ -36,6 +36,24 @@ export const writePin = ({ side, channel, other }) =>
 /** @param {Pointed} [a] @param {Pointed} [b] */
 const same = (a, b) => a?.side === b?.side && a?.channel === b?.channel && a?.other === b?.other;
 
+/** Sides of inputs that can be chosen, besides a network's own. */
+export const SIDES = [192, 320, 448, 640];
+/** Beyond this one sees nothing more in a grid. */
+const SHARP_ENOUGH = 448;
+/** What a run may take, in milliseconds; the first one, which is timed, is so many times as slow as those after it. */
+const QUICK = 300;
+const COLD = 3;
+
+/**
+ * The largest input that a device computes quickly: the time goes with the pixels.
+ * @param {number} own side of the network's input
+ * @param {number} milliseconds of the first run
+ */
+function sharpest(own, milliseconds) {
+  const quick = (/** @type {number} */ side) => ((milliseconds / COLD) * side * side) / (own * own) <= QUICK;
+  return SIDES.findLast((side) => side <= SHARP_ENOUGH && side > own && quick(side)) ?? own;
+}
+
 /** @template {State} S */
 export class Session {
   /** @type {import('./state.js').Net | undefined} */
@@ -95,12 +113,22 @@ export class Session {
     const { signal } = (this.#current = new AbortController());
     this.#asked = choice;
     this.update({ ...change, busy: true, error: undefined });
+    const over = () => signal.aborted || net !== this.net;
     try {
       const taps = comparedTaps(state);
-      const { stage } = state;
+      const opened = { stage: state.stage, taps };
+      const alone = choice.live || state.side === net.info.input.side;
+      let shown = choice;
+      if (!alone) {
+        // The answer is that of the network's own side, and there before the maps.
+        const result = await this.planner.classify(choice, signal);
+        if (over()) return;
+        shown = this.#show(choice, { result, maps: {} }, opened, true);
+        this.#viewAt(net, result);
+      } else this.planner.viewAt(undefined);
       const seen = await this.planner.see(choice, choice.unread ? [] : taps, { along: this.#along(choice), signal });
-      if (signal.aborted || net !== this.net) return;
-      this.#show(choice, seen, { stage, taps });
+      if (over()) return;
+      this.#show(shown, seen, opened);
     } catch (error) {
       if (signal.aborted || net !== this.net) return;
       this.#asked = undefined;
@@ -108,6 +136,20 @@ export class Session {
       this.failed(/** @type {Error} */ (error), choice);
     }
   }
+
+  /**
+   * The side that maps are made from: what the visitor chose, or as sharp as this device allows.
+   * @param {import('./state.js').Net} net
+   * @param {import('./state.js').Classification} result
+   */
+  #viewAt(net, { milliseconds }) {
+    const own = net.info.input.side;
+    if (!this.#sharp.has(net)) this.#sharp.set(net, sharpest(own, milliseconds));
+    const side = this.state.side || this.#sharp.get(net);
+    this.planner.viewAt(side === own ? undefined : side);
+  }
+  /** @type {WeakMap<object, number>} */
+  #sharp = new WeakMap();
 
   /** Taps that the views will want of a picture, if the network runs on it anyway. @param {Picture} picture */
   #along(picture) {
@@ -123,19 +165,23 @@ export class Session {
    * @param {Picture} choice
    * @param {import('./requests.js').Seen} seen
    * @param {{ stage: string, taps: [string, string] }} opened
+   * @param {boolean} [busy] whether its maps are still to come
+   * @returns {Picture} as it is shown
    */
-  #show(choice, { result, maps }, { stage, taps }) {
+  #show(choice, { result = this.state.result, maps }, { stage, taps }, busy = false) {
     const { state } = this;
-    this.#asked = undefined;
+    if (!busy) this.#asked = undefined;
     const before = [state.picture, state.maps?.picture];
-    const picture = this.shown(choice);
+    const picture = choice === state.picture ? choice : this.shown(choice);
     const [first, last] = taps.map((tap) => maps[tap]);
-    const compared = first ? { picture, stage, taps, first, last } : state.maps;
+    const side = this.planner.sideOf(picture);
+    const compared = first ? { picture, stage, taps, first, last, side } : state.maps;
     const pointed = picture === before[0] || picture.live ? state.pointed : undefined;
-    this.update(/** @type {Partial<S>} */ ({ picture, result, maps: compared, pointed, busy: false }));
+    this.update(/** @type {Partial<S>} */ ({ picture, result, maps: compared, pointed, busy }));
     for (const gone of before) {
       if (gone?.live && gone !== picture && gone !== compared?.picture) this.planner.forget(gone);
     }
+    return picture;
   }
 
   /** The picture that was chosen last. */
@@ -149,6 +195,8 @@ export class Session {
     update: (change) => this.update(change),
     /** @param {string} stage */
     selectStage: (stage) => this.look(this.picture, /** @type {Partial<S>} */ ({ stage, compare: '', pin: '' })),
+    /** @param {number} side of the input that maps are made from; 0: as sharp as this device allows */
+    viewAt: (side) => this.look(this.picture, /** @type {Partial<S>} */ ({ side })),
     /** @param {string} compare two taps, joined by a comma */
     compare: (compare) => this.look(this.picture, /** @type {Partial<S>} */ ({ compare, pin: '' })),
     /** @param {Pointed} pointed */

@@ -4,6 +4,7 @@ import { decimal, text } from '../view/language.js';
 import { asTable, choice, define, shared, styled, StageView } from './base.js';
 import './chart.js';
 import { histogram, median } from './distribution.js';
+import { pairCard } from './pair.js';
 import { colours, paintLegend, paintPixels } from './paint.js';
 import { scoreOf, stageOf } from './stage.js';
 
@@ -21,6 +22,8 @@ const PAGE = { rows: 20, columns: 8 };
 const axes = ['rows', 'columns'];
 
 const styles = css`
+  :host { container-type: inline-size; }
+  gg-pair { margin-top: 20px; }
   .both {
     display: grid; grid-template-columns: minmax(0, 1.2fr) minmax(280px, 1fr); gap: 32px; align-items: start;
   }
@@ -44,7 +47,7 @@ const styles = css`
   .legend canvas { width: 120px; height: 8px; border-radius: 2px; }
   .turn { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; margin-top: 8px; }
   .turn > span { flex: 1 1 200px; }
-  @media (max-width: 799px) { .turn > span { flex-basis: 100%; } }
+  @container (max-width: 699px) { .turn > span { flex-basis: 100%; } }
   .figures {
     display: grid; grid-template-columns: repeat(3, auto); justify-content: start; gap: 2px 20px; margin-top:
     8px;
@@ -52,7 +55,7 @@ const styles = css`
   .figures dt { font-size: 13px; color: var(--muted); grid-row: 2; }
   .figures dd { font-size: 28px; grid-row: 1; line-height: 1.2; }
   .figures .by-chance { color: var(--muted); }
-  @media (max-width: 799px) { .both { grid-template-columns: minmax(0, 1fr); } }
+  @container (max-width: 699px) { .both { grid-template-columns: minmax(0, 1fr); } }
 `;
 
 class SimilarityView extends StageView {
@@ -85,7 +88,7 @@ class SimilarityView extends StageView {
     });
     return html`
       <div class="bar">${taps}</div>
-      <div class="both"><div>${this.#matrix(comparison)}</div><div>${this.#chance(comparison)}</div></div>
+      <div class="both"><div>${this.#matrix(comparison)}</div><div>${this.#chance(comparison)} ${pairCard(this)}</div></div>
     `;
   }
 

@@ -131,14 +131,14 @@ export const join = (a, b) => [Math.min(a[0], b[0]), Math.max(a[1], b[1])];
 export const scoreOf = ({ matrix, dims }, first, last) => matrix[first * dims[1] + last];
 
 /**
- * The closest twins that are not the same channel: what is shown before anyone points.
+ * The closest twins that are not the same channel and no negatives of each other: what is shown before anyone points.
  * @param {Comparison} comparison
  * @returns {Pointed | undefined}
  */
 function closest({ bestOfB: { score, match } }) {
   let channel = -1;
   score.forEach((value, i) => {
-    if (match[i] >= 0 && match[i] !== i && (channel < 0 || Math.abs(value) > Math.abs(score[channel]))) channel = i;
+    if (match[i] >= 0 && match[i] !== i && (channel < 0 || value > score[channel])) channel = i;
   });
   return channel < 0 ? undefined : { side: 'last', channel };
 }

@@ -28,8 +28,10 @@ import { defaults } from '../view/address.js';
  * @property {string} stage
  * @property {string} tab name of a view
  * @property {string} compare two taps, joined by a comma; empty: block 1 and block n
+ * @property {string} class index of the answer whose evidence lies over the photograph; empty: none
  * @property {string} pin the map that stays lit: side and channel, `last.12`; with the other side's map where that is
  *   not its twin, `last.12.40`
+ * @property {number} side of the input that maps are made from, in pixels; 0: as sharp as the device allows
  * @property {number} threshold
  * @property {'pearson' | 'cosine'} metric
  * @property {'channel' | 'similarity' | 'energy'} sort
@@ -74,6 +76,7 @@ import { defaults } from '../view/address.js';
  * @property {[string, string]} taps
  * @property {FeatureMaps} first
  * @property {FeatureMaps} last
+ * @property {number} [side] of the input that they are made from, where it is not the network's own
  */
 
 /**
@@ -115,6 +118,7 @@ import { defaults } from '../view/address.js';
 /**
  * What the views have asked for and is answered by now, by the names that views.js gives.
  * @typedef {object} Answers
+ * @property {import('../lib/index.js').Evidence} [evidence]
  * @property {Correlation} [similarity]
  * @property {Correlation} [shuffled]
  * @property {Correlation} [chance]
@@ -139,6 +143,7 @@ import { defaults } from '../view/address.js';
  * @property {boolean} busy
  * @property {string} [error]
  * @property {number} width of the window
+ * @property {number} height of the window
  */
 
 /**
@@ -168,5 +173,5 @@ import { defaults } from '../view/address.js';
 
 /** @returns {State} as it is before anyone chose or looked at anything */
 export function newState() {
-  return { ...defaults, stages: [], samples: [], busy: false, width: innerWidth, answers: {} };
+  return { ...defaults, stages: [], samples: [], busy: false, width: innerWidth, height: innerHeight, answers: {} };
 }

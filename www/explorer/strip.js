@@ -8,9 +8,9 @@ import { text } from '../view/language.js';
  */
 
 const svgNamespace = 'http://www.w3.org/2000/svg';
-const BLOCK = 26;
-const GAP = 4;
-const HEIGHT = 64;
+const BLOCK = 9;
+const GAP = 2;
+const HEIGHT = 32;
 
 /** @param {(stage: string) => void} selectStage @returns {(state: PageState) => void} */
 export function stripView(selectStage) {
@@ -47,7 +47,6 @@ export function stripView(selectStage) {
       for (const button of strip.querySelectorAll('button')) {
         const selected = button.dataset.stage === stage;
         button.setAttribute('aria-pressed', String(selected));
-        if (selected) strip.scrollLeft = button.offsetLeft - (strip.clientWidth - button.offsetWidth) / 2;
       }
     },
   );
@@ -65,15 +64,16 @@ export function stripView(selectStage) {
  */
 function stageButton(stage, number, widest, selectStage) {
   const { depth, width, raw, cheap, kind, size } = stage;
-  const made = cheap ? text('ghosts', { raw, n: cheap }) : text('plain');
+  const made = cheap ? text('ghosts', { raw, n: cheap }) : `${width}, ${text('plain')}`;
   const button = element(
     'button',
-    { type: 'button' },
+    {
+      type: 'button',
+      title: `${text('blocks', { n: depth })}, ${text('stageMaps', { width, size: size.join(' × ') })}`,
+    },
     drawing(stage, widest),
     element('b', {}, text('stageName', { number })),
-    element('span', {}, text('stageMaps', { width, size: size.join(' × ') })),
-    element('span', { className: kind }, depth === 1 ? text('oneBlock') : made),
-    element('span', { className: 'unseen' }, text('blocks', { n: depth })),
+    element('span', { className: kind }, depth === 1 ? `${width}, ${text('oneBlock')}` : made),
   );
   button.dataset.stage = stage.name;
   button.addEventListener('click', () => selectStage(stage.name));
@@ -97,7 +97,7 @@ function drawing({ depth, width, raw, kind }, widest) {
   /** @param {number} block @param {number} height @param {number} top @param {string} role */
   const bar = (block, height, top, role) => {
     const rect = document.createElementNS(svgNamespace, 'rect');
-    const place = { x: block * (BLOCK + GAP), y: top, width: BLOCK, height, rx: 2, class: role };
+    const place = { x: block * (BLOCK + GAP), y: top, width: BLOCK, height, rx: 1, class: role };
     for (const [name, value] of Object.entries(place)) rect.setAttribute(name, String(value));
     drawn.append(rect);
   };

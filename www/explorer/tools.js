@@ -31,6 +31,7 @@ export function tools(page) {
   ];
   share(session);
   exports(page);
+  menu();
   return (now) => draws.forEach((draw) => draw(now));
 }
 
@@ -55,6 +56,25 @@ function languageAndTheme({ state, actions: { update: tell } }) {
       language.value = now.language;
     },
   );
+}
+
+/** In a narrow window the tools are behind a button. */
+function menu() {
+  const [button, tools] = [byId('menu'), byId('tools')];
+  const open = (/** @type {boolean} */ wanted) => {
+    tools.classList.toggle('open', wanted);
+    button.setAttribute('aria-expanded', String(wanted));
+  };
+  button.addEventListener('click', () => open(!tools.classList.contains('open')));
+  addEventListener('keydown', ({ key }) => {
+    if (key !== 'Escape' || !tools.classList.contains('open')) return;
+    open(false);
+    button.focus();
+  });
+  addEventListener('click', ({ target }) => {
+    const within = target instanceof Element && target.closest('#tools, #menu');
+    if (!within) open(false);
+  });
 }
 
 /** @param {import('./explorer.js').PageSession} session */

@@ -1,45 +1,43 @@
 /** @file Both sides' maps, and a thread between twins. */
 import { css, html, nothing } from 'lit';
 import { decimal, text } from '../view/language.js';
-import { asTable, choice, define, shared, StageView } from './base.js';
-import { paintLegend, paletteNames } from './paint.js';
+import { asTable, define, shared, StageView } from './base.js';
+import { paintLegend } from './paint.js';
+import { pairCard } from './pair.js';
 import { drawnOnDevice, rowsOf } from './stage.js';
 import './grid.js';
 
 /** @typedef {import('./state.js').Side} Side */
 
 const styles = css`
-  .bar { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 16px; margin-bottom: 12px; min-height: 32px; }
-  .legend {
-    display: flex; align-items: center; gap: 6px; font-size: 13px; color: var(--muted); margin-left: auto;
-    white-space: nowrap; font-variant-numeric: tabular-nums;
+  :host { container-type: inline-size; }
+  .grids {
+    position: relative; display: grid; grid-template-columns: minmax(0, 1fr) 176px minmax(0, 1fr); gap: 0 16px;
   }
-  .legend canvas { width: 96px; height: 8px; border-radius: 2px; }
-  .grids { position: relative; display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 16px 72px; }
   .grids.single { grid-template-columns: minmax(0, 1fr); }
-  h3 { margin-bottom: 8px; font-weight: 400; }
+  .title { display: flex; align-items: baseline; justify-content: space-between; gap: 12px; height: 24px; }
+  h3 { font-size: 13px; font-weight: 400; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
   h3 b { font-weight: 600; }
+  .legend {
+    display: flex; align-items: center; gap: 6px; font-size: 12px; color: var(--muted); white-space: nowrap;
+    font-variant-numeric: tabular-nums;
+  }
+  .legend canvas { width: 64px; height: 8px; border-radius: 2px; }
+  gg-pair { padding-top: 24px; }
   svg { position: absolute; inset: 0; width: 100%; height: 100%; overflow: visible; pointer-events: none; z-index: 3; }
   path { fill: none; stroke: var(--surface); stroke-width: 5; }
-  path + path { stroke: var(--text); stroke-width: 1.5; }
-  .tag {
-    position: absolute; z-index: 4; translate: -50% -50%; padding: 1px 7px; border: 1px solid var(--text);
-    border-radius: 99px; background: var(--surface); font-size: 13px; font-variant-numeric: tabular-nums;
-    pointer-events: none; white-space: nowrap;
+  path:nth-child(even) { stroke: var(--text); stroke-width: 1.5; }
+  @container (max-width: 979px) { .legend { display: none; } }
+  @container (max-width: 639px) {
+    .grids { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+    gg-pair { grid-column: 1 / -1; grid-row: 2; padding-top: 12px; }
+    svg { display: none; }
   }
-  @media (max-width: 799px) {
-    .grids { grid-template-columns: minmax(0, 1fr); }
-    svg, .tag { display: none; }
-    .legend { margin-left: 0; }
+  @container (max-width: 479px) {
+    .grids { grid-template-columns: minmax(0, 1fr); gap: 12px; }
+    gg-pair { grid-row: auto; padding-top: 0; }
   }
 `;
-
-/** @type {{ sort: string[], palette: string[], scale: string[] }} */
-const options = {
-  sort: ['channel', 'similarity', 'energy'],
-  palette: paletteNames,
-  scale: ['local', 'pair', 'stage'],
-};
 
 /** @type {number[]} */
 const none = [];
@@ -54,23 +52,20 @@ class Twins extends StageView {
     const { shown } = this;
     if (!shown) return nothing;
     const { single, legend } = shown;
-    const sides = /** @type {Side[]} */ (single ? ['first'] : ['first', 'last']);
+    const colours = html`<span class="legend">
+      <span>${legend[0]}</span><canvas id="legend" aria-hidden="true"></canvas><span>${legend[1]}</span>
+    </span>`;
+    const figure = (/** @type {Side} */ side, /** @type {unknown} */ besides) => html`<figure>
+      <div class="title"><h3>${shown.titles[side]}</h3>${besides}</div>
+      ${this.#grid(side)}
+    </figure>`;
+    if (single) return html`<div class="grids single">${figure('first', colours)}</div>`;
     return html`
-      <div class="bar">
-        ${this.#choice('sort')} ${this.#choice('palette')} ${this.#choice('scale')}
-        <span class="legend">
-          <span>${legend[0]}</span><canvas id="legend" aria-hidden="true"></canvas><span>${legend[1]}</span>
-        </span>
+      <div class="grids">
+        ${figure('first', nothing)} ${pairCard(this)} ${figure('last', colours)}
+        <svg aria-hidden="true"><path /><path /><path /><path /></svg>
       </div>
-      <div class="grids ${single ? 'single' : ''}">
-        ${sides.map((side) => html`<figure><h3>${shown.titles[side]}</h3>${this.#grid(side)}</figure>`)}
-        ${
-          single
-            ? nothing
-            : html`<svg aria-hidden="true"><path /><path /></svg><span class="tag" aria-hidden="true" hidden></span>`
-        }
-      </div>
-      ${single ? nothing : asTable(this, () => this.#table())}
+      ${asTable(this, () => this.#table())}
     `;
   }
 
@@ -116,19 +111,6 @@ class Twins extends StageView {
     return this.#drawn?.drawn;
   }
 
-  /** @param {'sort' | 'palette' | 'scale'} name */
-  #choice(name) {
-    const {
-      shown: { single, choices },
-      actions,
-    } = this;
-    const offered = options[name].filter((value) => !(single && value === 'pair'));
-    const rows = offered.map((value) => {
-      return { value, words: text(`${name}_${value}`), selected: value === choices[name] };
-    });
-    return choice(name, rows, (value) => actions.update({ [name]: value }));
-  }
-
   #table() {
     const rows = rowsOf(this.state).map(({ channel, match, score, chance, energy }) => {
       const twin = match < 0 ? [text('blank'), '–'] : [match, decimal(score)];
@@ -145,31 +127,33 @@ class Twins extends StageView {
   }
 
   async #afterGrids() {
-    await Promise.all(this.findAll('gg-grid').map((grid) => grid.updateComplete));
+    await Promise.all(this.findAll('gg-grid, gg-pair').map((part) => part.updateComplete));
     this.#tie();
   }
 
-  /** The thread, from lens to lens. */
+  /** The thread, from lens to lens by way of the two large maps between the grids. */
   #tie() {
     const frame = this.find('.grids');
-    const tag = frame?.querySelector('.tag');
-    if (!tag) return;
-    const { left, top } = frame.getBoundingClientRect();
-    const a = this.find('#first').anchor(this.pair?.first, 'right');
-    const b = this.find('#last').anchor(this.pair?.last, 'left');
-    tag.hidden = !a || !b;
-    for (const path of frame.querySelectorAll('path')) {
-      if (a && b) path.setAttribute('d', thread(a, b, { left, top }));
+    if (!frame || !this.find('svg')) return;
+    const origin = frame.getBoundingClientRect();
+    const { first = -1, last = -1 } = this.pair ?? {};
+    const ends = [
+      [this.find('#first').anchor(first, 'right'), this.#edge('first', 'left')],
+      [this.#edge('last', 'right'), this.find('#last').anchor(last, 'left')],
+    ];
+    [...frame.querySelectorAll('path')].forEach((path, i) => {
+      const [from, to] = ends[i >> 1];
+      if (from && to && first >= 0 && last >= 0) path.setAttribute('d', thread(from, to, origin));
       else path.removeAttribute('d');
-    }
-    if (!a || !b) return;
-    tag.textContent = decimal(this.pair?.r ?? Number.NaN);
-    // Between the grids, on the thread: its height there is that of a cubic curve with level ends.
-    const edge = this.find('#last').getBoundingClientRect().left - left - 36;
-    const part = Math.min(1, Math.max(0, (edge - (a.x - left)) / (b.x - a.x)));
-    const rise = part * part * (3 - 2 * part);
-    tag.style.left = `${edge}px`;
-    tag.style.top = `${a.y + (b.y - a.y) * rise - top}px`;
+    });
+  }
+
+  /** Where a thread is tied to the large map of a side. @param {Side} side @param {'left' | 'right'} edge */
+  #edge(side, edge) {
+    const canvas = this.find('gg-pair')?.canvasOf(side);
+    if (!canvas) return undefined;
+    const { top, height, [edge]: x } = canvas.getBoundingClientRect();
+    return { x: edge === 'left' ? x - 2 : x + 2, y: top + height / 2 };
   }
 }
 
@@ -177,7 +161,7 @@ class Twins extends StageView {
 /** @param {Point} a @param {Point} b @param {{ left: number, top: number }} origin */
 function thread(a, b, { left, top }) {
   const [x1, y1, x2, y2] = [a.x - left, a.y - top, b.x - left, b.y - top];
-  const bend = Math.max(24, (x2 - x1) / 2);
+  const bend = Math.max(8, (x2 - x1) / 2);
   return `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
 }
 

@@ -14,7 +14,6 @@ import { mapsOf, similarity } from './requests.js';
  * @property {string} element `gg-ELEMENT` here, `g-ghostnet-ELEMENT` in other pages
  * @property {() => Promise<unknown>} load defines the element
  * @property {boolean} [compares] whether it shows the compared maps: by itself it has the choice of them
- * @property {boolean} [pair] whether the pair that is lit is shown below it
  * @property {(state: State) => Needs} needs
  */
 
@@ -25,7 +24,6 @@ export const views = [
     element: 'twins',
     load: () => import('./twins.js'),
     compares: true,
-    pair: true,
     needs: () => ({}),
   },
   { name: 'ghost', element: 'ghost-path', load: () => import('./ghost.js'), needs: ghostPath },
@@ -34,7 +32,6 @@ export const views = [
     element: 'similarity',
     load: () => import('./similarity.js'),
     compares: true,
-    pair: true,
     needs: (state) => ({ order: isCompared(state) ? { kind: 'order', from: [compared(state)] } : undefined }),
   },
   { name: 'numbers', element: 'numbers', load: () => import('./numbers.js'), compares: true, needs: numbers },
@@ -72,12 +69,20 @@ export function stageNeeds(state) {
   const going = {
     set: set && { kind: 'measure', pictures: set.pictures, taps: set.taps, random: true },
     times: timed && { kind: 'times', picture: timed.picture, run: timed.run },
+    evidence: evidenceOf(state),
   };
   if (!isCompared(state) || !picture || !maps) return going;
   if (picture.live) return { ...going, similarity: compared(state) };
   const other = otherPicture(state);
   const chance = other && similarity(mapsOf(other, [maps.taps[0]]), shownMaps(state)[1], state.metric);
   return { ...going, similarity: compared(state), shuffled: compared(state, true), chance };
+}
+
+/** What speaks for the answer that the visitor has asked about. @param {State} state */
+function evidenceOf({ class: asked, picture, info }) {
+  const index = asked === '' ? Number.NaN : Number(asked);
+  if (!picture || picture.live || !(index < (info?.labels.length ?? 0))) return undefined;
+  return { kind: 'evidence', picture, index };
 }
 
 /** @param {State} state @returns {Needs} */

@@ -8,6 +8,9 @@ export const page = {
   model: 'Model',
   language: 'Language',
   theme: 'Light or dark',
+  menu: 'Menu',
+  documents: 'Documents',
+  paper: 'The paper',
   tourStart: 'Tour',
   share: 'Copy link',
   export: 'Export',
@@ -67,7 +70,10 @@ export const explorer = {
   headline_intrinsic: 'In stage {number}, {count} maps from the inner blocks have a near twin in block 1 ({slider}).',
   headline_taps: '{count} maps of {last} have a near twin in {first} ({slider}).',
   ofMany: '{count} of {width}',
-  soCheap: 'By design, {cheap} of the {width} are made by the cheap operation.',
+  byDesign: 'By design, {ghosts} are made by the cheap operation.',
+  byDesignTwins:
+    'By design, {ghosts} are made by the cheap operation; {n} of them have a twin, of the other {raw}, {others}.',
+  ghostMaps: '{n} ghosts',
   thresholdLabel: 'How similar twins must be',
   chanceNote: 'By chance, against block 1 of another picture: {chance} of {width}.',
   plainNote: 'Stage {number} is plain: it computes every map in full.',
@@ -90,6 +96,7 @@ export const explorer = {
   metric: 'by',
   metric_pearson: 'correlation',
   metric_cosine: 'cosine',
+  settings: 'Display',
   sort: 'Order',
   sort_channel: 'channel',
   sort_similarity: 'similarity',
@@ -103,6 +110,11 @@ export const explorer = {
   scale_local: 'each map',
   scale_pair: 'each pair',
   scale_stage: 'whole stage',
+  side: 'Seen at',
+  sharpSide: 'as sharp as is quick',
+  ownSide: '{n} px, the model’s own',
+  pixels: '{n} px',
+  sideNote: 'Maps of the picture at {side} × {side}; the answer is from {own} × {own}.',
   lowest: 'lowest',
   lowestSymmetric: 'negative',
   highestLocal: 'highest of each map',
@@ -144,6 +156,7 @@ export const explorer = {
   difference: 'Difference',
   differenceHow: 'Both maps in standard deviations from their mean, one minus the other',
   scatter: 'Position by position',
+  scatterShort: 'By position',
   scatterLabel: 'Activations of block 1’s map {first} against those of map {last}: r = {r}',
   byChance: 'by chance {r}',
   nextMatches: 'Next best matches',
@@ -288,6 +301,11 @@ export const explorer = {
     'Compared with the plain network of the same size: {macs} % fewer multiplications and {activations} % fewer activations, which a graphics card’s time follows. Every measure has its controls beside it.',
   tour_8:
     'And here are the limits: with {positions} positions and {width} maps, chance alone finds twins in one picture. The page greys out what proves nothing. Now drop a picture of your own.',
+
+  // Evidence
+  evidenceAsk: 'Show what speaks for “{label}”',
+  evidenceHint: 'Press an answer to see what speaks for it.',
+  evidenceNote: 'For “{label}”: orange speaks for it (+{up} of the logit), blue against it (−{down}).',
 
   // Top bar
   ownModel: 'Your own file …',

@@ -7,7 +7,7 @@ import { lazy } from './lazy.js';
 /**
  * @typedef {object} Runner a model on an engine
  * @property {Omit<import('./index.d.ts').Info, Ours> & Theirs} info what is loaded, as the module tells it
- * @property {(data: Uint8Array, width: number, height: number) => Float32Array} preprocess
+ * @property {(data: Uint8Array, width: number, height: number, side?: number) => Float32Array} preprocess
  * @property {(data: Float32Array, n: number, height: number, width: number, taps: string[]) => Output |
  *   Promise<Output>} forward
  * @property {() => void} free

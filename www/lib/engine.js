@@ -25,7 +25,7 @@ let generation = 0;
  * @typedef {import('./choice.js').Choice} Choice
  * @typedef {{ code?: string, message?: string, cause?: unknown }} Fault of the graphics card
  *
- * @typedef {{ source?: import('./image.js').Source, taps?: string[], tensor?: { data: Float32Array, dims: number[],
+ * @typedef {{ source?: import('./image.js').Source, side?: number, taps?: string[], tensor?: { data: Float32Array, dims: number[],
  *   timings?: Tensor['timings'] } }} Run a picture whose pixels are there already, or an input
  *
  * @typedef {{ tap: string } & import('./draw.d.ts').DrawOptions} Draw
@@ -129,14 +129,14 @@ export class Engine {
 
   /**
    * A picture's file to the network's input, while the engine computes something else.
-   * @param {Blob} file
+   * @param {{ file: Blob, side?: number }} picture `side`: of the input, where it is not the model's own
    * @returns {Promise<Tensor>}
    */
-  async read(file) {
+  async read({ file, side }) {
     try {
       const start = performance.now();
       const pixels = this.#decode ? await this.#decode(file) : await toPixels(file);
-      return await this.#prepared(pixels, start);
+      return await this.#prepared(pixels, { start, side });
     } catch (error) {
       throw this.#failure(error);
     }
@@ -145,28 +145,31 @@ export class Engine {
   /**
    * Pixels to the network's input, whichever engine then takes it.
    * @param {import('./image.js').Pixels} pixels
-   * @param {number} start when their decoding began
+   * @param {{ start: number, side?: number }} options `start`: when their decoding began
    * @returns {Promise<Tensor>}
    */
-  async #prepared(pixels, start) {
+  async #prepared(pixels, { start, side }) {
     const decoded = performance.now();
     this.#check();
     if (!this.#running.net) await this.#restore();
-    const data = this.#running.net.preprocess(pixels.data, pixels.width, pixels.height);
-    const side = Math.sqrt(data.length / 3);
+    const data = this.#running.net.preprocess(pixels.data, pixels.width, pixels.height, side);
+    const extent = Math.sqrt(data.length / 3);
     return {
       data,
-      dims: [1, 3, side, side],
+      dims: [1, 3, extent, extent],
       timings: { decode: decoded - start, preprocess: performance.now() - decoded },
     };
   }
 
   /** @param {Run} request */
-  async run({ source, tensor, taps = [] }) {
+  async run({ source, side, tensor, taps = [] }) {
     let input = tensor && { timings: { decode: 0, preprocess: 0 }, ...tensor };
     return this.#survive(async () => {
       const start = performance.now();
-      input ??= await this.#prepared(await toPixels(/** @type {import('./image.js').Source} */ (source)), start);
+      input ??= await this.#prepared(await toPixels(/** @type {import('./image.js').Source} */ (source)), {
+        start,
+        side,
+      });
       return this.#forward(input, taps);
     });
   }
@@ -384,7 +387,7 @@ export function engineMethods(hooks) {
       engine = await Engine.load(options, hooks);
       return { info: engine.info, kept: engine.kept };
     },
-    read: (/** @type {{ file: Blob }} */ { file }) => engine.read(file),
+    read: (/** @type {{ file: Blob, side?: number }} */ picture) => engine.read(picture),
     run: (/** @type {Run} */ request) => engine.run(request),
     draw: (/** @type {Draw} */ request) => engine.draw(request),
     weights: (/** @type {{ step: string }} */ request) => engine.weights(request),

@@ -340,6 +340,34 @@ export interface FeatureOptions extends CallOptions {
   /** Taps by name, in addition to those of a stage or instead of them. */
   taps?: string[];
   topK?: number;
+  /**
+   * Width and height of the network's input for this call, in pixels, from 32 to 4096; the model's own by default.
+   * Larger inputs give larger maps, and answers of a network that was trained at another size: `classify` always uses
+   * the model's own.
+   */
+  side?: number;
+}
+
+export interface EvidenceOptions extends CallOptions {
+  /** The class that is asked about, by index or label; the likeliest by default. */
+  class?: number | string;
+  /** As of `features`. */
+  side?: number;
+}
+
+/** Which places and channels speak for a class. Positive numbers speak for it, negative ones against it. */
+export interface Evidence {
+  class: number;
+  label: string;
+  /** `bias` plus the sum of `map`, which is that of `shares` too. */
+  logit: number;
+  bias: number;
+  /** Class activation map: each position's part of the logit, `[height, width]` of the last maps. */
+  map: { data: Float32Array; dims: [number, number] };
+  /** Each channel's part of the logit, `[channels]` of the last maps. */
+  shares: Float32Array;
+  /** The likeliest classes at this side. */
+  top: Prediction[];
 }
 
 /** How similar two sets of channels are. */
@@ -370,6 +398,8 @@ export interface RedundancyOptions extends CallOptions {
   stage?: number | string;
   /** Compares these two taps. */
   taps?: [string, string];
+  /** As of `features`. */
+  side?: number;
   /**
    * `pearson` (the default) and `cosine`: the best match of each channel over all positions of all pictures.
    * `r2`: how much of each channel's variance a 1x1 convolution explains on held-out data, which is every fourth
@@ -541,6 +571,16 @@ export interface GGhostNet {
    * // 0.61 0.12 0.35 true
    */
   redundancy(input: ImageInput | Iterable<ImageInput>, options: RedundancyOptions): Promise<Redundancy>;
+
+  /**
+   * Which places and channels speak for a class. The classifier reads the mean of the last maps, so its logit is
+   * exactly a sum over positions and channels (class activation maps, Zhou et al. 2016). Networks with a layer
+   * between the last maps and the classifier (GhostNet) are `unsupported`.
+   * @example
+   * const { label, logit, map, shares } = await net.evidence('cat.jpg', { class: 'Egyptian cat', side: 448 });
+   * // map: { data: Float32Array(196), dims: [14, 14] }, shares: Float32Array(672)
+   */
+  evidence(input: ImageInput, options?: EvidenceOptions): Promise<Evidence>;
 
   /**
    * A second net of the same model without a part of it. You have to dispose of it, too.

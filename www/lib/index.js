@@ -62,15 +62,15 @@ const names = {
   ],
   classify: ['topK', 'errors', 'signal'],
   embed: ['errors', 'signal'],
-  features: ['stage', 'taps', 'topK', 'errors', 'signal'],
+  features: ['stage', 'taps', 'topK', 'side', 'errors', 'signal'],
   forward: ['taps', 'signal'],
-  redundancy: ['stage', 'taps', 'metric', 'added', 'control', 'other', 'seed', 'ridge', 'onProgress', 'signal'],
-  ablated: ['backend', 'onProgress', 'signal'],
-  twin: ['seed', 'backend', 'onProgress', 'signal'],
   drawFeature: ['tap', 'channels', 'columns', 'cell', 'gap', 'colormap', 'scale', 'signal'],
   selfTest: ['signal'],
-  teach: ['classes', 'file', 'keep', 'signal', 'platform'],
 };
+
+/** Sides of an input, in pixels. */
+const LEAST_SIDE = 32;
+const MAX_SIDE = 4096;
 
 /**
  * How long a picture waits for one that was asked for before it, in milliseconds, so that answers keep the order of
@@ -310,73 +310,48 @@ class GGhostNet {
   }
 
   /** @type {Declared['redundancy']} */
-  async redundancy(input, options) {
-    this.#check();
-    const given = optionsOf(options, names.redundancy, 'redundancy');
-    const { redundancy } = await lazyCalls.study();
-    return redundancy(this, input, given, {
-      worker: this.#hostKind,
-      wasmUrl: this.#options.wasmUrl,
-      packageUrl: this.#options.packageUrl,
-      platform: this.#platform,
-    });
+  redundancy(...given) {
+    return this.#analysis((calls, inside) => calls.redundancy(inside, ...given));
+  }
+
+  /** @type {Declared['evidence']} */
+  evidence(...given) {
+    return this.#analysis((calls, inside) => calls.evidence(inside, ...given));
   }
 
   /** @type {Declared['ablated']} */
-  async ablated(ablation, options) {
-    this.#check();
-    const given = optionsOf(options, names.ablated, 'ablated');
-    const { ablationsOf } = await lazyCalls.study();
-    return this.#edited({ kind: 'ablated', ablations: ablationsOf(this.info, ablation) }, given);
+  ablated(...given) {
+    return this.#analysis((calls, inside) => calls.ablated(inside, ...given));
   }
 
   /** @type {Declared['plainTwin']} */
-  async plainTwin(options) {
-    const { seed, ...others } = optionsOf(options, names.twin, 'plainTwin');
-    return this.#edited({ kind: 'plain', seed }, others);
+  plainTwin(...given) {
+    return this.#analysis((calls, inside) => calls.plainTwin(inside, ...given));
   }
 
   /** @type {Declared['randomTwin']} */
-  async randomTwin(options) {
-    const { seed, ...others } = optionsOf(options, names.twin, 'randomTwin');
-    return this.#edited({ kind: 'random', seed }, others);
+  randomTwin(...given) {
+    return this.#analysis((calls, inside) => calls.randomTwin(inside, ...given));
   }
 
   /** @type {Declared['teach']} */
-  async teach(options) {
+  teach(...given) {
+    return this.#analysis((calls, inside) => calls.teach(inside, ...given));
+  }
+
+  /**
+   * What few callers ask: a script of its own.
+   * @template T
+   * @param {(calls: typeof import('./analysis.js'), inside: import('./analysis.js').Inside) => Promise<T>} ask
+   */
+  async #analysis(ask) {
     this.#check();
-    const given = optionsOf(options, names.teach, 'teach');
-    const { openTeacher } = await lazyCalls.teach();
-    return openTeacher(this, given, {
-      worker: this.#hostKind,
-      wasmUrl: this.#options.wasmUrl,
-      packageUrl: this.#options.packageUrl,
-      platform: this.#platform,
-      netOf: (model, hooks) => this.#another({ model, variant: undefined, weights: undefined, edit: undefined }, hooks),
-    });
-  }
-
-  /**
-   * A net of another model that is made of this one's, on the same engine.
-   * @param {import('./edit.js').Edit} edit
-   * @param {import('./index.d.ts').EditOptions} options
-   */
-  #edited(edit, options) {
-    return this.#another({ edit: { ...edit, labels: this.#options.labels } }, options);
-  }
-
-  /**
-   * A net of another model on the same engine.
-   * @param {Partial<import('./loading.js').EngineOptions>} what is other
-   * @param {import('./index.d.ts').EditOptions} options
-   */
-  async #another(what, { backend = this.info.backend, signal, onProgress }) {
-    known('backend', backend, backends);
-    throwIfAborted(signal);
-    const { kept, labels: _, ...options } = this.#options;
-    const net = new GGhostNet(this.#hostKind, this.#platform);
-    const from = kept && { module: kept.module, flavour: kept.flavour };
-    return open(net, { ...options, backend, kept: from, ...what }, { signal, onProgress });
+    const calls = await lazyCalls.analysis();
+    this.#check();
+    const [options, worker, platform] = [this.#options, this.#hostKind, this.#platform];
+    const make = (/** @type {EngineOptions} */ options, /** @type {Hooks} */ hooks) =>
+      open(new GGhostNet(worker, platform), options, hooks);
+    return ask(calls, { net: this, options, worker, platform, make });
   }
 
   /** @type {Declared['drawFeature']} */
@@ -431,15 +406,18 @@ class GGhostNet {
    * @template T
    * @param {ImageInput | ImageInputs} input
    * @param {string[]} taps
-   * @param {CallOptions & ListOptions} options
+   * @param {CallOptions & ListOptions & { side?: number }} options
    * @param {(result: Result) => T} answer
    * @returns {Promise<T | (T | import('./index.d.ts').FailedPicture)[]>} one for one, a list for a list
    */
-  async #see(input, taps, { signal, errors = 'throw' }, answer) {
+  async #see(input, taps, { signal, errors = 'throw', side }, answer) {
     known('errors', errors, ['throw', 'return']);
+    if (side !== undefined && !(isCount(side) && side >= LEAST_SIDE && side <= MAX_SIDE)) {
+      throw badOption('side', side, [`a whole number from ${LEAST_SIDE} to ${MAX_SIDE}`]);
+    }
     return this.#call(signal, async (signal) => {
       const { backend } = this.#info;
-      const read = (/** @type {ImageInput} */ picture) => this.#input(picture, signal);
+      const read = (/** @type {ImageInput} */ picture) => this.#input(picture, signal, side);
       const run = (/** @type {Run} */ picture) => this.#run({ ...picture, taps }, signal);
       if (!isList(input)) return answer(await run(await read(/** @type {ImageInput} */ (input))));
       return answersTo(/** @type {ImageInputs} */ (input), { backend, read, run, answer, errors, signal });
@@ -455,23 +433,24 @@ class GGhostNet {
    * A picture as the engine takes it: of a file the network's input, and pixels as they are.
    * @param {ImageInput} picture
    * @param {AbortSignal} signal
+   * @param {number} [side]
    * @returns {Promise<Run>}
    */
-  async #input(picture, signal) {
+  async #input(picture, signal, side) {
     const read = snapshot(picture, this.#platform);
     const source = await untilAborted(read(signal), [signal]);
-    return isBlob(source) ? { tensor: await this.#read(source, signal) } : { source };
+    return isBlob(source) ? { tensor: await this.#read({ file: source, side }, signal) } : { source, side };
   }
 
   /**
    * A picture's file to the network's input, while the engine computes something else. Of several files the first one
    * asked for comes first, unless it takes long.
-   * @param {Blob} file
+   * @param {{ file: Blob, side?: number }} picture
    * @param {AbortSignal} signal
    */
-  #read(file, signal) {
+  #read(picture, signal) {
     const before = this.#reading;
-    const reading = this.#tensorOf(file, signal).then(async (tensor) => {
+    const reading = this.#tensorOf(picture, signal).then(async (tensor) => {
       /** @type {ReturnType<typeof setTimeout> | undefined} */
       let timer;
       await Promise.race([before, new Promise((resolve) => (timer = setTimeout(resolve, MOMENT)))]);
@@ -485,17 +464,21 @@ class GGhostNet {
     return reading;
   }
 
-  /** @param {Blob} file @param {AbortSignal} signal @returns {Promise<import('./engine.js').Tensor>} */
-  async #tensorOf(file, signal) {
-    if (this.#crashed) return this.#turn('read', { file }, signal);
+  /**
+   * @param {{ file: Blob, side?: number }} picture
+   * @param {AbortSignal} signal
+   * @returns {Promise<import('./engine.js').Tensor>}
+   */
+  async #tensorOf(picture, signal) {
+    if (this.#crashed) return this.#turn('read', picture, signal);
     const host = this.#engine;
     try {
-      return await untilAborted(host.call('read', { file }), [signal]);
+      return await untilAborted(host.call('read', picture), [signal]);
     } catch (error) {
       if (caught(error).code !== 'crashed') throw error;
       // It went down with the engine, by another call or by itself: a fresh one reads it again, once.
       if (host === this.#host) this.#crashed = true;
-      return this.#turn('read', { file }, signal);
+      return this.#turn('read', picture, signal);
     }
   }
 

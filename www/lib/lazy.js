@@ -7,12 +7,12 @@ import { importScript } from './script.js';
 
 /** What calls need. */
 export const lazyCalls = {
+  analysis: () => import('./analysis.js'),
   bitmap: () => import('./bitmap.js'),
   draw: () => import('./draw.js'),
   engine: () => import('./engine.js'),
   similarity: () => import('./similarity.js'),
   similarityEngine: () => import('./similarity-engine.js'),
-  study: () => import('./study.js'),
   svg: () => import('./svg.js'),
   teach: () => import('./teacher.js'),
   teachEngine: () => import('./teach-engine.js'),

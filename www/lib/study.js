@@ -32,7 +32,7 @@ const HELD = 4;
  * @returns {Promise<import('./index.d.ts').Redundancy>}
  */
 export async function redundancy(net, input, options = {}, open) {
-  const { metric = 'pearson', seed = 1, ridge, signal, onProgress = () => {} } = options;
+  const { metric = 'pearson', seed = 1, ridge, side, signal, onProgress = () => {} } = options;
   known('metric', metric, metrics);
   const inputs = listOf(input);
   const others = options.other === undefined ? [] : listOf(options.other);
@@ -47,9 +47,9 @@ export async function redundancy(net, input, options = {}, open) {
       similarity,
       pictures: inputs,
       others: control === 'other-image' ? others : [],
-      see: seeWith(net, taps, signal),
-      seeOther: seeWith(net, [taps[0], taps[0]], signal),
-      seeRandom: twin && seeWith(twin, taps, signal),
+      see: seeWith(net, taps, { side, signal }),
+      seeOther: seeWith(net, [taps[0], taps[0]], { side, signal }),
+      seeRandom: twin && seeWith(twin, taps, { side, signal }),
       controls: control ? [control] : [],
       seed,
       fit: metric === 'r2',
@@ -86,9 +86,9 @@ function controlOf(asked, inputs, others) {
   return control;
 }
 
-/** @param {Net} net @param {string[]} taps @param {AbortSignal} [signal] */
-const seeWith = (net, taps, signal) => async (/** @type {import('./index.d.ts').ImageInput} */ picture) => {
-  const { maps } = await net.features(picture, { taps: [...new Set(taps)], signal });
+/** @param {Net} net @param {string[]} taps @param {{ side?: number, signal?: AbortSignal }} options */
+const seeWith = (net, taps, options) => async (/** @type {import('./index.d.ts').ImageInput} */ picture) => {
+  const { maps } = await net.features(picture, { taps: [...new Set(taps)], ...options });
   return { maps: taps.map((tap) => maps[tap]), transfer: taps[0] !== taps[1] };
 };
 

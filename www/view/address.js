@@ -8,10 +8,12 @@ export const defaults = {
   sample: 'cat.jpg',
   model: '',
   backend: 'auto',
-  stage: 'layer3',
+  stage: 'layer2',
   tab: 'twins',
   compare: '',
   pin: '',
+  side: 0,
+  class: '',
   threshold: 0.7,
   metric: 'pearson',
   sort: 'channel',
@@ -20,6 +22,9 @@ export const defaults = {
   language: '',
   theme: '',
 };
+
+/** Numbers, and between what they are. @type {Record<string, [number, number]>} */
+const ranges = { threshold: [0.5, 0.95], side: [32, 1024] };
 
 /**
  * What an address asks for; unknown names and impossible numbers are left out.
@@ -31,8 +36,9 @@ export function readAddress(hash) {
   const found = {};
   for (const [name, value] of new URLSearchParams(hash.replace(/^#/, ''))) {
     if (!Object.hasOwn(defaults, name)) continue;
-    if (name !== 'threshold') found[name] = value;
-    else if (Number(value) >= 0.5 && Number(value) <= 0.95) found[name] = Number(value);
+    const [low, high] = ranges[name] ?? [];
+    if (low === undefined) found[name] = value;
+    else if (Number(value) >= low && Number(value) <= high) found[name] = Number(value);
   }
   return found;
 }

@@ -65,11 +65,13 @@ function fill(list, top) {
   while (list.children.length < top.length) {
     const bar = element('i', { className: 'track' }, element('i', { className: 'fill' }));
     const [label, number] = [element('span', { className: 'label' }), element('data', { className: 'percent' })];
-    list.append(element('li', {}, label, number, bar));
+    list.append(element('li', {}, element('button', { type: 'button' }, label, number, bar)));
   }
   while (list.children.length > top.length) list.lastChild?.remove();
-  top.forEach(({ label, probability }, i) => {
-    const [name, number, track] = list.children[i].children;
+  top.forEach(({ label, index, probability }, i) => {
+    const button = /** @type {HTMLButtonElement} */ (list.children[i].firstChild);
+    const [name, number, track] = button.children;
+    button.value = String(index);
     name.textContent = label;
     Object.assign(number, { value: probability.toFixed(6), textContent: percent(probability) });
     /** @type {HTMLElement} */ (track.firstChild).style.width = `${100 * probability}%`;

@@ -89,15 +89,19 @@ export function noteCalls() {
   };
 }
 
-/** Opens the page, and waits until everything about the shown picture is there. */
-export async function open(hash = '', options = {}, { from = browser, url = server.url } = {}) {
+/**
+ * Opens the page, and waits until everything about the shown picture is there. Where a test says nothing else, it is on
+ * the third stage and the network's own side, whose numbers it knows.
+ */
+export async function open(asked = '', options = {}, { from = browser, url = server.url } = {}) {
   const context = await from.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-US', ...options });
   context.setDefaultTimeout(PATIENCE);
   await context.addInitScript(noteCalls);
   page = new ExplorerPage(await context.newPage());
   page.raw.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
   page.raw.on('pageerror', (error) => complaints.push(error.message));
-  await page.raw.goto(`${url}${hash && `#${hash}`}`);
+  const hash = new URLSearchParams({ stage: 'layer3', side: '192', ...Object.fromEntries(new URLSearchParams(asked)) });
+  await page.raw.goto(`${url}#${hash}`);
   await page.find('#headline').waitFor();
   await page.compared();
   return page;
@@ -123,9 +127,24 @@ class ExplorerPage {
   context = () => this.raw.context();
   /** Selectors look through shadow roots. */
   find = (...selector) => this.raw.locator(...selector);
-  click = (selector) => this.raw.click(selector);
+  click = async (selector) => {
+    await this.#reveal(selector);
+    await this.raw.click(selector);
+  };
   press = (key) => this.raw.keyboard.press(key);
-  select = (selector, value) => this.raw.selectOption(selector, value);
+  select = async (selector, value) => {
+    await this.#reveal(selector);
+    await this.raw.selectOption(selector, value);
+  };
+  /** What is behind a button is brought to light. */
+  #reveal = async (selector) => {
+    if (/^#(sort|palette|scale|side)\b/.test(selector)) {
+      await this.find('#settings').evaluate((settings) => (settings.open = true));
+    } else if (/^#(language|theme|tour|share|export)\b/.test(selector)) {
+      const hidden = await this.evaluate(() => !document.getElementById('tools').checkVisibility());
+      if (hidden) await this.raw.click('#menu');
+    }
+  };
   textOf = (selector) => this.raw.textContent(selector);
   evaluate = (...args) => this.raw.evaluate(...args);
 
@@ -148,7 +167,13 @@ class ExplorerPage {
   /** What a screen reader hears of the lit pair. */
   spoken = () => this.find('gg-panel > [role="status"], gg-panel p.hidden[role="status"]').last().textContent();
 
-  address = () => this.evaluate(() => Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
+  /** What the address says, but for the side that each test has set. */
+  address = async () => {
+    const { side, ...said } = await this.evaluate(() =>
+      Object.fromEntries(new URLSearchParams(location.hash.slice(1))),
+    );
+    return side === '192' ? said : { ...said, ...(side && { side }) };
+  };
   addressSays = (name, value) => until(async () => ((await this.address())[name] ?? '') === value, `${name}=${value}`);
 
   /** Calls of a method of workers: what `noteCalls` noted. */
