@@ -95,7 +95,8 @@ impl Preprocess {
         let resize = match self.resize {
             Resize::Squash => Resize::Squash,
             Resize::Crop { resize_side } => Resize::Crop {
-                resize_side: (2 * resize_side).saturating_mul(side).saturating_add(self.side) / (2 * self.side),
+                resize_side: (2 * resize_side).saturating_mul(side).saturating_add(self.side)
+                    / (2 * self.side),
             },
         };
         Preprocess { side, resize, ..self }
