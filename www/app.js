@@ -139,6 +139,21 @@ async function timed(options) {
   return loaded;
 }
 
+/**
+ * What the address names; where that cannot be had, what the page comes with.
+ * @returns {Promise<string | undefined>} why it is not what was named
+ */
+async function openAsAsked() {
+  try {
+    await open({});
+    return undefined;
+  } catch (error) {
+    if (!state.model && state.backend === 'auto') throw error;
+    await open({ model: '', backend: 'auto' });
+    return text('notAsAsked', { reason: /** @type {Error} */ (error).message });
+  }
+}
+
 async function start() {
   listenForPictures(actions);
   /** @type {number} */
@@ -153,8 +168,9 @@ async function start() {
   const [samples] = await Promise.all([listed, speak(state.language)]);
   const sample = samples.find(({ file }) => file === state.sample) ?? samples[0];
   update({ samples, picture: shown({ sample }) });
+  let missing;
   try {
-    await open({});
+    missing = await openAsAsked();
   } catch (error) {
     const reason = /** @type {Error} */ (error);
     update({ loadError: reason, busy: false, error: text('notLoaded', { reason: reason.message }) });
@@ -167,6 +183,7 @@ async function start() {
   before.net = undefined;
   views.push(view);
   await session.look(before.picture);
+  if (missing) update({ error: missing });
 }
 
 start().catch(({ message }) => update({ busy: false, error: text('notStarted', { reason: message }) }));

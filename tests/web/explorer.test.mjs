@@ -468,6 +468,28 @@ test('the camera is looked at live, with its rate, and can be paused', async () 
   assert.equal(await page.find('video').count(), 0);
 });
 
+test('a picture that is chosen while the camera runs takes over, and stopping it brings back what was there', async () => {
+  await open('sample=dahlia.jpg');
+  await page.click('#camera');
+  await page.find('#frame-rate', { hasText: /\d/ }).waitFor();
+  await page.sample('coffee.jpg');
+  await page.caption('Cup of coffee');
+  await page.find('video').waitFor({ state: 'detached' });
+  await page.click('#camera');
+  await page.find('#frame-rate', { hasText: /\d/ }).waitFor();
+  await page.click('#camera');
+  await page.caption('Cup of coffee');
+});
+
+test('a link that asks for what there is not shows the rest, and says what is missing', async () => {
+  await open('backend=webgpu&model=none.safetensors&palette=plaid&metric=guess&sort=x&scale=x&side=9&tab=none');
+  await page.find('#error', { hasText: /^What the link asks for is not to be had here/ }).waitFor();
+  assert.equal(await page.find('.top li').count(), 5);
+  assert.equal(await page.state('palette'), 'viridis');
+  assert.equal(await page.state('metric'), 'pearson');
+  expectComplaints('(404)');
+});
+
 test('an address is fetched when asked, and a refusal is said in a sentence', async () => {
   await open();
   await page.raw.route('https://pictures.example/**', async (route) => {

@@ -142,6 +142,8 @@ class Webcam {
   #rate = new Rate();
   /** When maps were read back last. */
   #read = 0;
+  /** What was looked at before: it comes back. @type {import('./state.js').Picture | undefined} */
+  #before;
   /** Counts starts: a run ends when there is a later one. */
   #starts = 0;
   #bar = element('p', { className: 'live-bar', hidden: true });
@@ -184,6 +186,7 @@ class Webcam {
     await this.#video.play();
     this.#paused = false;
     this.#rate = new Rate();
+    this.#before = this.session.picture;
     this.#run();
   }
 
@@ -193,7 +196,12 @@ class Webcam {
     await mine.play();
     this.#bar.hidden = false;
     const fresh = freshFrames(mine);
-    const goesOn = () => mine === this.#video && start === this.#starts && !this.#paused;
+    /** Another picture that is chosen meanwhile ends it. */
+    const isWanted = () => {
+      const { picture } = this.session;
+      return picture?.live !== undefined || picture === this.#before;
+    };
+    const goesOn = () => mine === this.#video && start === this.#starts && !this.#paused && isWanted();
     while (goesOn()) {
       await fresh();
       if (!goesOn()) break;
@@ -213,10 +221,11 @@ class Webcam {
     return unread;
   }
 
-  /** Back to the first sample: what the camera saw is not kept. */
+  /** What the camera saw is not kept. */
   stop() {
     this.#close();
-    this.session.look({ sample: this.session.state.samples[0] });
+    // Its address was given back when the camera took its place.
+    this.session.look(this.#before && { ...this.#before, url: undefined });
   }
 
   #close() {

@@ -50,7 +50,7 @@ import { defaults } from '../view/address.js';
  * @property {string} [source]
  * @property {string} [license]
  * @property {string} [licenseUrl]
- * @property {string} [label]
+ * @property {string[]} [labels] what models may rightly call it
  */
 
 /**

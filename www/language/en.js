@@ -25,6 +25,7 @@ export const page = {
   looking: 'Looking …',
   notLoadedBadge: 'Not loaded',
   notLoaded: 'The model could not be loaded. {reason}',
+  notAsAsked: 'What the link asks for is not to be had here, so this is the usual model. {reason}',
   notStarted: 'The page could not start: {reason}',
   pictureAndAnswer: 'Picture and answer',
   choose: 'Choose a picture',

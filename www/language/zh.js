@@ -25,6 +25,7 @@ export const page = {
   looking: '正在识别…',
   notLoadedBadge: '未加载',
   notLoaded: '无法加载模型。{reason}',
+  notAsAsked: '链接要求的内容在这里不可用，已改用默认模型。{reason}',
   notStarted: '页面无法启动：{reason}',
   pictureAndAnswer: '图片与结果',
   choose: '选择图片',

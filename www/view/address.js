@@ -26,8 +26,18 @@ export const defaults = {
 /** Numbers, and between what they are. @type {Record<string, [number, number]>} */
 const ranges = { threshold: [0.5, 0.95], side: [32, 1024] };
 
+/** Choices of a few. @type {Record<string, string[]>} */
+const offered = {
+  backend: ['auto', 'webgpu', 'wasm'],
+  metric: ['pearson', 'cosine'],
+  sort: ['channel', 'similarity', 'energy'],
+  palette: ['viridis', 'cividis', 'grey', 'diverging'],
+  scale: ['local', 'pair', 'stage'],
+  theme: ['light', 'dark'],
+};
+
 /**
- * What an address asks for; unknown names and impossible numbers are left out.
+ * What an address asks for; names, values and numbers that there are not are left out.
  * @param {string} hash
  * @returns {Partial<import('../explorer/state.js').Choices>}
  */
@@ -37,7 +47,7 @@ export function readAddress(hash) {
   for (const [name, value] of new URLSearchParams(hash.replace(/^#/, ''))) {
     if (!Object.hasOwn(defaults, name)) continue;
     const [low, high] = ranges[name] ?? [];
-    if (low === undefined) found[name] = value;
+    if (low === undefined && (offered[name]?.includes(value) ?? true)) found[name] = value;
     else if (Number(value) >= low && Number(value) <= high) found[name] = Number(value);
   }
   return found;

@@ -18,7 +18,7 @@ export function answerView() {
   const list = byId('top');
   return onChange(
     (/** @type {PageState} */ now) => [now.result, now.picture, now.info, now.loadError, now.language],
-    ({ result, picture, info, loadError }) => {
+    ({ result, picture, info, loadError, file }) => {
       byId('answer').classList.toggle('empty', !result);
       if (loadError) {
         byId('verdict').textContent = '';
@@ -28,7 +28,7 @@ export function answerView() {
         byId('verdict').textContent = text(info ? 'looking' : 'loadingModel');
         return;
       }
-      const { sure, verdict, note } = judge(result, picture, info.labels);
+      const { sure, verdict, note } = judge(result, picture, { labels: info.labels, own: Boolean(file) });
       byId('answer').classList.toggle('unsure', !sure);
       byId('verdict').textContent = verdict;
       byId('answer-note').textContent = note;
@@ -40,13 +40,18 @@ export function answerView() {
 /**
  * @param {import('../lib/index.js').Classification} result
  * @param {import('../explorer/state.js').Picture} picture
- * @param {string[]} labels
+ * @param {{ labels: string[], own: boolean }} model `own`: the visitor's, of whose words nothing is known
  */
-function judge({ top: [best], unsure }, picture, labels) {
+function judge({ top: [best], unsure }, picture, { labels, own }) {
   const some = labels.slice(0, 12).join(', ') + (labels.length > 12 ? ' …' : '');
   const known = text('known', { n: labels.length, labels: some });
   // The samples were chosen for models of few classes, which cannot know most of them.
-  if (labels.length < 100 && picture.sample && !labels.includes(picture.sample.label ?? '')) {
+  if (
+    labels.length < 100 &&
+    !own &&
+    picture.sample &&
+    !picture.sample.labels?.some((label) => labels.includes(label))
+  ) {
     const verdict = (unsure ?? best.probability < SURE) ? text('unsureRightly') : text('wrong', { label: best.label });
     return { sure: false, verdict, note: text('sampleUnknown', { known }) };
   }

@@ -111,6 +111,7 @@ export function listenForPictures({ choose, drag, complain }) {
     else complain(text('notAFile'));
   });
   addEventListener('paste', (event) => {
+    if (event.target instanceof HTMLInputElement) return; // an address
     const [file] = event.clipboardData?.files ?? [];
     if (file) choose({ blob: file, name: file.name || text('pasted') });
     else complain(text('emptyClipboard'));
