@@ -1,6 +1,7 @@
 // The explorer in Chromium: what is shown, said and exported against the library's own numbers; keyboard, touch,
 // assistive technology, links and languages.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
@@ -15,6 +16,7 @@ import {
   withWebgpu,
 } from './support/explorer.mjs';
 import { checkpoint } from './support/pth.mjs';
+import { defaultModel } from './support/site.mjs';
 
 explorerPages();
 
@@ -81,6 +83,13 @@ test('the exported numbers are those of the library, with the control beside eac
   assert.ok((await page.textOf('#headline >> b')).startsWith(`${twins} of 96`));
   const document = JSON.parse((await page.download('json')).bytes);
   assert.deepEqual(document.taps, ['layer2.base', 'layer2.end']);
+  const model = await readFile(inRepository(`models/${defaultModel}`));
+  assert.equal(document.model.sha256, createHash('sha256').update(model).digest('hex'));
+  assert.deepEqual([document.picture, document.control], ['Chelsea the cat', 'coffee.jpg']);
+  assert.deepEqual(document.side, { answer: 192, maps: 192 });
+  own.forEach(({ match }, i) => {
+    if (match < 0) assert.deepEqual([document.maps[i].match, document.maps[i].score], [null, null]);
+  });
   assert.equal(document.maps.length, 96);
   assert.equal(document.maps.filter(({ score }) => Math.abs(score ?? 0) > 0.7).length, twins);
 });

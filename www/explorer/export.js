@@ -24,22 +24,52 @@ export function exportCsv(state) {
   return ['channel,match,score,chance_other_picture,chance_shuffled_positions,energy', ...lines, ''].join('\r\n');
 }
 
-/** @param {Opened} state @param {object} [shown] what the view that is open has besides */
-export function exportJson(state, shown) {
-  const { info, maps, metric, threshold, picture, result } = state;
+/**
+ * What an exported number or picture is of.
+ * @param {Opened} state
+ * @param {import('./state.js').Net} net
+ */
+export async function provenanceOf({ info, maps, metric, threshold, picture, samples, result }, net) {
+  const control = samples.find((one) => one !== picture?.sample);
+  return {
+    model: { variant: info.variant, classes: info.labels.length, precision: info.precision, sha256: await hashOf(net) },
+    picture: picture?.name,
+    control: picture?.live ? undefined : control?.file,
+    side: { answer: info.input.side, maps: maps.side ?? info.input.side },
+    backend: result?.backend,
+    stage: maps.stage,
+    taps: maps.taps,
+    metric,
+    threshold,
+    address: location.href,
+  };
+}
+
+/** Of the model's file; undefined where the browser computes none. @param {import('./state.js').Net} net */
+async function hashOf({ model }) {
+  if (!(model instanceof Blob) || !crypto.subtle) return undefined;
+  const digest = await crypto.subtle.digest('SHA-256', await model.arrayBuffer());
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/**
+ * @param {Opened} state
+ * @param {object} provenance
+ * @param {object} [shown] what the view that is open has besides
+ */
+export function exportJson(state, provenance, shown) {
+  const { maps, result } = state;
   /** @param {Record<string, number>} row */
   const finite = (row) =>
     Object.fromEntries(Object.entries(row).map(([name, value]) => [name, Number.isFinite(value) ? value : null]));
   const document = {
-    model: info.variant,
-    picture: picture?.name,
-    backend: result?.backend,
+    ...provenance,
     top: result?.top,
-    taps: maps.taps,
     dims: { first: maps.first.dims, last: maps.last.dims },
-    metric,
-    threshold,
-    maps: rowsOf(state).map(finite),
+    // A blank map has no twin.
+    maps: rowsOf(state).map(({ match, score, ...row }) =>
+      match < 0 ? { ...finite(row), match: null, score: null } : { ...finite(row), match, score },
+    ),
     ...shown,
   };
   return JSON.stringify(document, null, 2);
@@ -50,9 +80,10 @@ const FONT = 'system-ui, sans-serif';
 /**
  * The pictures of the view that is open, side by side on the page's ground, under the sentence that goes with them.
  * @param {import('./panel.js').Panel} panel
+ * @param {Awaited<ReturnType<typeof provenanceOf>>} provenance
  * @returns {Promise<Blob>}
  */
-export async function exportPng(panel) {
+export async function exportPng(panel, provenance) {
   const pictures = canvasesOf(panel.find('#panel'));
   const style = getComputedStyle(panel);
   const scale = devicePixelRatio;
@@ -75,8 +106,14 @@ export async function exportPng(panel) {
   }
   context.fillStyle = style.getPropertyValue('--muted');
   context.font = `${12 * scale}px ${FONT}`;
-  context.fillText(text('exportFoot'), edge, canvas.height - edge / 2);
+  context.fillText(footOf(provenance), edge, canvas.height - edge / 2, canvas.width - 2 * edge);
   return new Promise((resolve) => canvas.toBlob((blob) => resolve(blob ?? new Blob()), 'image/png'));
+}
+
+/** @param {Awaited<ReturnType<typeof provenanceOf>>} provenance */
+function footOf({ model: { variant, sha256 = '' }, picture, side, taps }) {
+  const parts = [text('exportFoot'), variant, sha256.slice(0, 12), picture, taps.join(' | '), `${side.maps} px`];
+  return parts.filter(Boolean).join(' · ');
 }
 
 /** The large canvases below a node, through shadow roots. @param {ParentNode} node @returns {HTMLCanvasElement[]} */

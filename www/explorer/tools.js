@@ -2,7 +2,7 @@
 import { defaults } from '../view/address.js';
 import { byId, onChange } from '../view/dom.js';
 import { speak, text } from '../view/language.js';
-import { exportCsv, exportJson, exportPng, save } from './export.js';
+import { exportCsv, exportJson, exportPng, provenanceOf, save } from './export.js';
 import './status.js';
 
 /**
@@ -97,9 +97,13 @@ function exports({ panel }) {
     close();
     const { state } = panel;
     const name = `g-ghostnet-${state.stage}-${state.tab}`;
-    if (kind === 'csv') save(`${name}.csv`, exportCsv(state), 'text/csv');
-    else if (kind === 'json') save(`${name}.json`, exportJson(state, panel.exported()), 'application/json');
-    else save(`${name}.png`, await exportPng(panel), 'image/png');
+    if (kind === 'csv') {
+      save(`${name}.csv`, exportCsv(state), 'text/csv');
+      return;
+    }
+    const provenance = await provenanceOf(state, panel.net());
+    if (kind === 'json') save(`${name}.json`, exportJson(state, provenance, panel.exported()), 'application/json');
+    else save(`${name}.png`, await exportPng(panel, provenance), 'image/png');
   });
   addEventListener('click', ({ target }) => {
     if (!(target instanceof Node && menu.contains(target))) close();
