@@ -11,21 +11,21 @@ const folder = path.join(repository, 'docs/screenshots');
 
 /** Name, what the address asks for, the browser's window, and what is done before the picture is taken. */
 const pictures = [
-  { name: 'twins', hash: 'stage=layer3&sort=similarity', window: { viewport: { width: 1440, height: 900 } } },
+  { name: 'twins', hash: 'sort=similarity&class=114', window: { viewport: { width: 1440, height: 900 } } },
   {
     name: 'similarity-dark',
-    hash: 'stage=layer3&tab=similarity',
+    hash: 'stage=layer3&tab=similarity&side=320',
     window: { viewport: { width: 1440, height: 1060 }, colorScheme: 'dark' },
   },
   {
     name: 'ghost-path',
-    hash: 'stage=layer3&tab=ghost',
+    hash: 'tab=ghost',
     window: { viewport: { width: 1440, height: 900 } },
     act: (page) => page.click('input[value="ghost"]').then(() => page.locator('#outcome').waitFor()),
   },
   {
     name: 'phone',
-    hash: 'stage=layer2',
+    hash: '',
     window: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 },
     act: (page) => page.locator('gg-twins h3').first().scrollIntoViewIfNeeded(),
   },
@@ -42,9 +42,9 @@ try {
     await page.locator('#stage-note', { hasText: 'By chance' }).waitFor();
     await act?.(page);
     await page.waitForTimeout(500);
-    const file = path.join(folder, `${name}.png`);
+    const file = path.join(folder, `${name}.webp`);
     await sharp(await page.screenshot())
-      .png({ palette: true, quality: 90, compressionLevel: 9, effort: 10 })
+      .webp({ quality: 74, effort: 6 })
       .toFile(file);
     const { size } = await stat(file);
     console.log(`${path.relative(repository, file)}: ${size} bytes`);
