@@ -1,7 +1,7 @@
 // Makes the reference of the JavaScript API from its types.
 //   node tools/document.mjs FOLDER
 import path from 'node:path';
-import { Application } from 'typedoc';
+import { Application, OptionDefaults } from 'typedoc';
 import { repository } from './serve.mjs';
 
 const [folder] = process.argv.slice(2);
@@ -18,6 +18,8 @@ const application = await Application.bootstrapWithPlugins({
   githubPages: false,
   hideGenerator: true,
   treatWarningsAsErrors: true,
+  // Of the manual's examples; a language that is not among them is a warning.
+  highlightLanguages: [...OptionDefaults.highlightLanguages, 'python'],
   intentionallyNotExported: [
     // Lists of events by name, for the compiler: the elements' own words say which they fire.
     '__global.GGhostNetEventMap',
