@@ -205,7 +205,7 @@ test('of several pictures in quick succession the last one stays', async () => {
 });
 
 test('stages open by pointer and arrow keys, and their twins are the most correlated maps', async () => {
-  await open();
+  await open({}, `${server.url}#stage=layer3&side=192`);
   await ready();
   const opened = (number) => page.locator('#headline', { hasText: `In stage ${number}` }).waitFor();
   await opened(3);

@@ -60,7 +60,7 @@ const styles = css`
   h2.weak b:not(.ghost) { color: var(--muted); font-weight: inherit; }
   .threshold { white-space: nowrap; }
   .threshold input { width: 84px; height: 16px; vertical-align: middle; accent-color: var(--text); margin: 0 2px 0 6px; }
-  .sub { font-size: 13px; color: var(--muted); margin: 1px 0 0; min-height: 1.45em; }
+  .sub { font-size: 13px; line-height: 1.45; color: var(--muted); margin: 1px 0 0; min-height: 2.9em; }
   .bar {
     display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 0 16px;
     margin: 2px 0 8px; border-bottom: 1px solid var(--line);
