@@ -6,6 +6,7 @@ import { drawnOnDevice } from './stage.js';
 /**
  * @typedef {import('./explorer.js').PageState} PageState
  * @typedef {import('./explorer.js').PageSession} PageSession
+ * @typedef {import('./state.js').Picture} Picture
  */
 
 /**
@@ -132,6 +133,9 @@ class Rate {
   }
 }
 
+/** Whether two are the same picture: once it is shown it is another object. @type {(a?: Picture, b?: Picture) => boolean} */
+const isSame = (a, b) => a?.sample === b?.sample && a?.blob === b?.blob && a?.input === b?.input;
+
 /** The camera's picture, looked at again as soon as the last look is over. */
 class Webcam {
   /** @type {HTMLVideoElement | undefined} */
@@ -199,7 +203,7 @@ class Webcam {
     /** Another picture that is chosen meanwhile ends it. */
     const isWanted = () => {
       const { picture } = this.session;
-      return picture?.live !== undefined || picture === this.#before;
+      return picture?.live !== undefined || isSame(picture, this.#before);
     };
     const goesOn = () => mine === this.#video && start === this.#starts && !this.#paused && isWanted();
     while (goesOn()) {
