@@ -164,9 +164,9 @@ async function measure() {
   const always = await scripts('index.js', 'worker.js');
   const also = async (...names) => (await scripts(...names)).filter((file) => !always.includes(file));
   const withModule = {
-    similarity: await also('study.js', 'similarity.js', 'similarity-worker.js'),
-    teach: await also('teacher.js', 'teach-store.js', 'teach-worker.js'),
-    edit: await also('study.js'),
+    similarity: await also('analysis.js', 'similarity.js', 'similarity-worker.js'),
+    teach: await also('analysis.js', 'teacher.js', 'teach-store.js', 'teach-worker.js'),
+    edit: await also('analysis.js'),
   };
   const sum = async (files) => (await Promise.all(files.map(gzipped))).reduce((a, b) => a + b, 0);
   const engines = [];

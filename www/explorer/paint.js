@@ -10,9 +10,6 @@ import { layOut, paintMap, palette as libraryPalette, pixelOf } from '../lib/pai
 /** Those that the library does not have, from low (0) to high (1); the diverging one has zero in the middle. */
 const interpolators = { cividis: interpolateCividis, diverging: (/** @type {number} */ t) => interpolateRdBu(1 - t) };
 
-/** @type {Palette[]} */
-export const paletteNames = ['viridis', 'cividis', 'grey', 'diverging'];
-
 /** `#rrggbb` or `rgb(r, g, b)` as three numbers. @param {string} colour */
 function channelsOf(colour) {
   if (colour.startsWith('#')) return [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));

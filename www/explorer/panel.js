@@ -1,5 +1,6 @@
 /** @file The opened stage: one sentence of live numbers, a tab for each view, and the pair that is lit. */
 import { css, html, nothing } from 'lit';
+import { offered } from '../view/address.js';
 import { decimal, parts, text } from '../view/language.js';
 import { choice, define, shared, View } from './base.js';
 import {
@@ -19,7 +20,6 @@ import {
 import { statistics } from './maps.js';
 import { SIDES, writePin } from './session.js';
 import { viewNamed, views } from './views.js';
-import { paletteNames } from './paint.js';
 
 /**
  * @typedef {import('./state.js').State} State
@@ -274,9 +274,9 @@ class Panel extends View {
   /** How the maps are shown. */
   #settings() {
     const single = this.shown?.single;
-    const chosen = (/** @type {keyof typeof settings} */ name) => {
-      const offered = settings[name].filter((value) => !(single && value === 'pair'));
-      const rows = offered.map((value) => {
+    const chosen = (/** @type {'sort' | 'palette' | 'scale'} */ name) => {
+      const values = offered[name].filter((value) => !(single && value === 'pair'));
+      const rows = values.map((value) => {
         return { value, words: text(`${name}_${value}`), selected: value === this.state[name] };
       });
       return choice(name, rows, (value) => this.actions.update({ [name]: value }));
@@ -309,13 +309,6 @@ class Panel extends View {
     `;
   }
 }
-
-/** How maps can be shown. @type {{ sort: string[], palette: string[], scale: string[] }} */
-const settings = {
-  sort: ['channel', 'similarity', 'energy'],
-  palette: paletteNames,
-  scale: ['local', 'pair', 'stage'],
-};
 
 /** @param {KeyboardEvent & { currentTarget: HTMLDetailsElement }} event */
 function closeOnEscape(event) {

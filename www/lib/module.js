@@ -2,7 +2,7 @@
  * @file Fetching, compiling and starting a WebAssembly module.
  */
 import { answerOf, bytesOf, lost } from './download.js';
-import { caught, GGhostError, throwIfAborted } from './errors.js';
+import { asError, caught, GGhostError, throwIfAborted } from './errors.js';
 import { adviceFor, engineFolder, located } from './place.js';
 import { importScript } from './script.js';
 
@@ -146,4 +146,24 @@ export async function loadGlue(part, places) {
       cause: error,
     });
   }
+}
+
+/**
+ * An object's methods as a host calls them, with every failure an error of the library.
+ * @param {object} object
+ */
+export function methodsOf(object) {
+  const calls = /** @type {Record<string, (argument: unknown) => unknown>} */ (object);
+  const names = Object.getOwnPropertyNames(Object.getPrototypeOf(object)).filter((name) => name !== 'constructor');
+  const methods = names.map((name) => {
+    const guarded = async (/** @type {unknown} */ argument) => {
+      try {
+        return await calls[name](argument);
+      } catch (error) {
+        throw asError(error);
+      }
+    };
+    return [name, guarded];
+  });
+  return { ...Object.fromEntries(methods), close() {} };
 }

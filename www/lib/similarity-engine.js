@@ -1,10 +1,10 @@
 /**
  * @file Comparing feature maps in the realm this is loaded in, with the part `similarity`.
  */
-import { asError, GGhostError } from './errors.js';
+import { GGhostError } from './errors.js';
 import { parts } from './flavours.js';
 import { matchMetrics, measures } from './measures.js';
-import { startPart } from './module.js';
+import { methodsOf, startPart } from './module.js';
 
 /**
  * @typedef {import('./similarity.d.ts').Maps} Maps
@@ -107,25 +107,8 @@ class Comparison {
   }
 }
 
-/**
- * What a host calls, with every failure an error of the library.
- * @param {{ fetch?: import('./download.js').Fetch }} hooks
- */
-export function similarityMethods({ fetch }) {
-  const comparison = /** @type {any} */ (new Comparison(fetch));
-  const names = Object.getOwnPropertyNames(Comparison.prototype).filter((name) => name !== 'constructor');
-  const methods = names.map((name) => {
-    const guarded = async (/** @type {unknown} */ argument) => {
-      try {
-        return await comparison[name](argument);
-      } catch (error) {
-        throw asError(error);
-      }
-    };
-    return [name, guarded];
-  });
-  return { ...Object.fromEntries(methods), close() {} };
-}
+/** What a host calls. @param {{ fetch?: import('./download.js').Fetch }} hooks */
+export const similarityMethods = ({ fetch }) => methodsOf(new Comparison(fetch));
 
 /** @param {any} glue @param {Maps} a @param {Maps} b @param {string} metric */
 function correlation(glue, a, b, metric) {

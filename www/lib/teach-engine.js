@@ -1,9 +1,9 @@
 /**
  * @file Classifiers made of pictures' features in the realm this is loaded in, with the part `teach`.
  */
-import { asError, GGhostError } from './errors.js';
+import { GGhostError } from './errors.js';
 import { parts } from './flavours.js';
-import { startPart } from './module.js';
+import { methodsOf, startPart } from './module.js';
 import { fileOf } from './reader.js';
 
 /**
@@ -257,22 +257,5 @@ async function beginningOf(file) {
   return new Uint8Array(await file.slice(0, end || 8).arrayBuffer());
 }
 
-/**
- * What a host calls, with every failure an error of the library.
- * @param {{ fetch?: import('./download.js').Fetch, onProgress?: (progress: any) => void }} hooks
- */
-export function teachMethods(hooks) {
-  const teaching = /** @type {any} */ (new Teaching(hooks));
-  const names = Object.getOwnPropertyNames(Teaching.prototype).filter((name) => name !== 'constructor');
-  const methods = names.map((name) => {
-    const guarded = async (/** @type {unknown} */ argument) => {
-      try {
-        return await teaching[name](argument);
-      } catch (error) {
-        throw asError(error);
-      }
-    };
-    return [name, guarded];
-  });
-  return { ...Object.fromEntries(methods), close() {} };
-}
+/** What a host calls. @param {{ fetch?: import('./download.js').Fetch, onProgress?: (progress: any) => void }} hooks */
+export const teachMethods = (hooks) => methodsOf(new Teaching(hooks));

@@ -27,7 +27,7 @@ export const defaults = {
 const ranges = { threshold: [0.5, 0.95], side: [32, 1024] };
 
 /** Choices of a few. @type {Record<string, string[]>} */
-const offered = {
+export const offered = {
   backend: ['auto', 'webgpu', 'wasm'],
   metric: ['pearson', 'cosine'],
   sort: ['channel', 'similarity', 'energy'],
